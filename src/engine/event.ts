@@ -1,0 +1,77 @@
+import type { Failure } from '../errors.ts';
+import type { Json } from '../json.ts';
+
+/** A value by reference: small ones stand inline, large ones are blobs named by the SHA-256 of their JSON text. */
+export type Ref = { v: Json } | { b: string; n: number };
+
+export type RunStatus = 'pending' | 'running' | 'waiting' | 'paused' | 'cancelling' | 'completed' | 'failed' | 'cancelled';
+export type TaskStatus = 'pending' | 'scheduled' | 'running' | 'waiting' | 'completed' | 'failed' | 'skipped' | 'cancelled';
+
+/** Why a run or task is where it is (CONTRACT.md section 4). */
+export type Reason =
+  | 'upstream_failed' | 'condition_false' | 'condition_error' | 'run_failed' | 'routed' | 'approval' | 'signal' | 'timer' | 'backoff' | 'rate_limit' | 'budget'
+  | 'breakpoint' | 'drain' | 'timed_out' | 'crashed' | 'needs_attention' | 'requested' | 'until';
+
+/** What an expression learnt from the world (`now()`, `file_exists()`), so that replay sees the same. */
+export type Observation = { call: string; argument: string | null; value: Json };
+
+/** One model call, as the ledger keeps it. */
+export interface CallRecord {
+  purpose: string;
+  model: string;
+  inputTokens: number;
+  outputTokens: number;
+  costMicroUsd: number | null;
+  latencyMs: number;
+}
+
+/**
+ * A fact of a run. Slots are the numbers of task runs: the root scope has 0 … n-1, each scope that opens gets the next block of numbers.
+ * Decisions are events too, so that an old journal folds the same under a newer program. Times are ms since 1970.
+ */
+export type Event =
+  | { type: 'run.created'; at: number; plan: string; inputs: Ref; workspace: string; program: string; trigger: string; user: string | null; tags: string[]; key: string | null; parent: { run: string; at: string } | null; until: string | null; mocks: { [path: string]: Json } | null }
+  | { type: 'run.acquired'; at: number; epoch: number; owner: string; program: string; again: number[]; doubt: number[] }
+  | { type: 'run.started'; at: number }
+  | { type: 'run.paused'; at: number; reason: Reason }
+  | { type: 'run.resumed'; at: number }
+  | { type: 'run.reopened'; at: number; by: string }
+  | { type: 'run.cancelling'; at: number; by: string; reason: Reason }
+  | { type: 'run.ended'; at: number; status: 'completed' | 'failed' | 'cancelled'; reason: Reason | null; failure: Failure | null; outputs: Ref | null }
+  | { type: 'scope.opened'; at: number; owner: number; block: number; index: number; inputs: Ref | null }
+  | { type: 'loop.started'; at: number; slot: number; items: Ref | null; count: number; parallel: number; limit: number; observed?: Observation[] }
+  | { type: 'condition.evaluated'; at: number; slot: number; site: 'condition' | 'while' | 'until'; index: number; value: boolean; observed?: Observation[] }
+  | { type: 'task.scheduled'; at: number; slot: number }
+  | { type: 'task.skipped'; at: number; slot: number; reason: Reason; because: string | null; failure?: Failure }
+  | { type: 'task.cancelled'; at: number; slot: number; reason: Reason }
+  | { type: 'task.completed'; at: number; slot: number; output: Ref | null; recovered?: true; cached?: true; exhausted?: true; observed?: Observation[] }
+  | { type: 'task.failed'; at: number; slot: number; failure: Failure }
+  | { type: 'task.reset'; at: number; slot: number }
+  | { type: 'task.adopted'; at: number; slot: number; status: 'completed' | 'skipped'; output: Ref | null; recovered: boolean; from: string }
+  | { type: 'task.logged'; at: number; slot: number; level: 'debug' | 'info' | 'warn' | 'error'; text: string }
+  | { type: 'attempt.started'; at: number; slot: number; attempt: number; effect: string }
+  | { type: 'attempt.failed'; at: number; slot: number; attempt: number; failure: Failure; retryAt: number | null }
+  | { type: 'attempt.deferred'; at: number; slot: number; until: number; reason: Reason }
+  | { type: 'attempt.doubtful'; at: number; slot: number; attempt: number }
+  | { type: 'step.started'; at: number; slot: number; name: string; key: string; effect: string }
+  | { type: 'step.completed'; at: number; slot: number; name: string; output: Ref }
+  | { type: 'model.called'; at: number; slot: number; call: CallRecord; prompt: Ref; reply: Ref }
+  | { type: 'auto.resolved'; at: number; slot: number; index: number; value: Ref; source: 'model' | 'default' | 'pinned'; model: string | null; reason: string | null }
+  | { type: 'timer.set'; at: number; slot: number; until: number; kind: 'sleep' | 'timeout' }
+  | { type: 'timer.fired'; at: number; slot: number }
+  | { type: 'approval.requested'; at: number; slot: number; prompt: string; choices: string[]; until: number | null; onTimeout: string | null }
+  | { type: 'approval.given'; at: number; slot: number; choice: string; by: string; comment: string | null }
+  | { type: 'signal.awaited'; at: number; slot: number; name: string; until: number | null; onTimeout: string | null }
+  | { type: 'signal.received'; at: number; name: string; payload: Ref }
+  | { type: 'value.overridden'; at: number; slot: number; path: string; value: Ref };
+
+export type EventType = Event['type'];
+
+/** A request of another process, or of this one, to a run that is under way; delivered through the store's inbox. */
+export type Command =
+  | { type: 'cancel'; by: string }
+  | { type: 'pause'; by: string }
+  | { type: 'resume'; by: string }
+  | { type: 'approve'; task: string; choice: string; by: string; comment: string | null }
+  | { type: 'signal'; name: string; payload: Json; by: string }
+  | { type: 'settle'; task: string; as: 'retry' | 'skip' | 'fail' | 'completed'; value: Json; by: string };
