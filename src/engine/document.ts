@@ -1,0 +1,53 @@
+import type { Failure } from '../errors.ts';
+import type { Json } from '../json.ts';
+import type { Reason, RunStatus, TaskStatus } from './event.ts';
+
+/** One task run in the result document (CONTRACT.md section 4). */
+export interface TaskDocument {
+  id: string;
+  action: string;
+  status: TaskStatus;
+  success: boolean;
+  output: Json;
+  error: { code: string; class: string; message: string; retryable: boolean; help: string[] } | null;
+  attempts: number;
+  recovered: boolean;
+  timedOut: boolean;
+  skippedBecause: string | null;
+  reason: Reason | null;
+  cached: boolean;
+  dependencies: string[];
+  startedAt: string | null;
+  endedAt: string | null;
+  durationMs: number | null;
+  queuedMs: number | null;
+  model: string | null;
+  usage: { inputTokens: number; outputTokens: number };
+  costUsd: number;
+}
+
+/** What `run --json` and `show --json` print, and what the library gives back. */
+export interface RunDocument<Outputs = { [name: string]: Json }> {
+  v: 1;
+  run: string;
+  pipeline: { name: string; version: string; hash: string };
+  status: RunStatus;
+  reason: Reason | null;
+  success: boolean;
+  inputs: { [name: string]: Json };
+  outputs: Outputs;
+  tasks: { [path: string]: TaskDocument };
+  /** Paths in the order in which the tasks settled. */
+  order: string[];
+  startedAt: string | null;
+  endedAt: string | null;
+  durationMs: number | null;
+  costUsd: number;
+  error: (Pick<Failure, 'code' | 'class' | 'message' | 'help'> & { path: string | null }) | null;
+  parent: { run: string; at: string } | null;
+  /** AUTO answers, with where each came from. */
+  autos: { path: string; target: string; value: Json; source: 'model' | 'default' | 'pinned'; model: string | null }[];
+  /** What a person should know though nothing failed: loops that were exhausted, conditions that could not be evaluated. */
+  warnings: string[];
+  next: string[];
+}
