@@ -1,0 +1,75 @@
+import type { Failure } from '../errors.ts';
+import type { Evaluation } from './effect.ts';
+import type { Reason, Ref } from './event.ts';
+import { handlerClosed, matches } from './handlers.ts';
+import { continueLoop, openScopeOf, scopeFailure } from './loops.ts';
+import { cancelTask, completeTask, failTask, isStopping } from './settle.ts';
+import { COMPLETED, FAILED, isSettled, pathOf, scopeOfSlot, type RunState } from './state.ts';
+import { emit, evaluate, failure as makeFailure, type Turn } from './turn.ts';
+import type { Plan } from '../plan/index.ts';
+
+/** All tasks of a scope have settled: its owner hears of it. */
+export function scopeClosed(turn: Turn, id: number): void {
+  const { state, plan } = turn;
+  const scope = state.scopes[id]!;
+  if (scope.open > 0) return;
+  const block = plan.blocks[scope.block]!;
+  const { owner } = scope;
+  if (owner < 0) return block.kind === 'handler' ? evaluate(turn, -1, 'outputs') : rootClosed(turn);
+  if (isSettled(state.taskStatus[owner]!)) return;
+  if (block.kind === 'handler') return handlerClosed(turn, owner, scope);
+  if (block.kind === 'for_each' || block.kind === 'while') return continueLoop(turn, owner);
+  if (isStopping(state, owner)) return cancelTask(turn, owner, state.status === 'cancelling' ? (state.reason ?? 'requested') : 'run_failed');
+  if (scope.failing) return failTask(turn, owner, scopeFailure(turn, scope));
+  if (block.kind === 'pipeline') evaluate(turn, owner, 'outputs');
+  else completeTask(turn, owner, null);
+}
+
+function rootClosed(turn: Turn): void {
+  const { state, plan } = turn;
+  if (state.status === 'completed' || state.status === 'failed' || state.status === 'cancelled') return;
+  if (state.status === 'cancelling') return finish(turn, null);
+  const first = state.failed > 0 && state.handlerScope < 0 ? firstFailure(plan, state) : null;
+  if (first !== null) {
+    const index = plan.handlers.findIndex(handler => handler.block !== undefined && matches(handler, first.failure));
+    if (index >= 0) return openScopeOf(turn, -1, plan.handlers[index]!.block!, index);
+  }
+  evaluate(turn, -1, 'outputs');
+}
+
+/** The declared outputs were computed: the last thing that a run does. */
+export function outputsEvaluated(turn: Turn, result: Evaluation): void {
+  if (turn.state.status === 'cancelling') return finish(turn, null);
+  if (result.ok) finish(turn, null, result.ref);
+  else finish(turn, result.failure);
+}
+
+/** Ends the run. `failure` is one of the run itself; failures of tasks count by themselves. */
+export function finish(turn: Turn, failure: Failure | null, outputs: Ref | null = null): void {
+  const { state, plan } = turn;
+  if (state.status === 'cancelling') {
+    const late = state.reason === 'timed_out';
+    const why = late ? makeFailure('ORC-606', 'timeout', 'the timeout of the pipeline passed') : null;
+    return emit(turn, { type: 'run.ended', status: late ? 'failed' : 'cancelled', reason: state.reason, failure: why, outputs: null });
+  }
+  const own = failure ?? (state.failed > 0 ? (firstFailure(plan, state)?.failure ?? null) : null);
+  const reason: Reason | null = null;
+  emit(turn, { type: 'run.ended', status: own === null ? 'completed' : 'failed', reason, failure: own, outputs });
+}
+
+/** The first failure that nothing has made good, and where; the innermost where a container failed because of it. */
+export function firstFailure(plan: Plan, state: RunState): { slot: number; path: string; failure: Failure } | null {
+  for (const slot of state.order) {
+    if (state.taskStatus[slot] !== FAILED || isRecovered(state, slot)) continue;
+    return { slot, path: pathOf(plan, state, slot), failure: state.extra.get(slot)!.failure! };
+  }
+  return null;
+}
+
+/** Has a container around the task been recovered by its handler? */
+function isRecovered(state: RunState, slot: number): boolean {
+  for (let owner = scopeOfSlot(state, slot).owner; owner >= 0; owner = scopeOfSlot(state, owner).owner) {
+    if (state.taskStatus[owner] === COMPLETED && state.extra.get(owner)?.recovered) return true;
+  }
+  return false;
+}

@@ -1,0 +1,112 @@
+import type { Failure } from '../errors.ts';
+import type { Json } from '../json.ts';
+import type { Evaluation } from './effect.ts';
+import type { Observation, Ref } from './event.ts';
+import { cancelTask, completeTask, failTask, isStopping } from './settle.ts';
+import { FAILED, linkOf, type LoopState, type RunState, type Scope } from './state.ts';
+import { emit, evaluate, failure, taskAt, type Turn } from './turn.ts';
+
+/** The source, limits and width of a loop are known: it begins. */
+export function startLoop(turn: Turn, slot: number, result: Evaluation): void {
+  if (!result.ok) return failTask(turn, slot, result.failure);
+  const value = result.value as { items: Json[] | null; count: number; parallel: number; limit: number };
+  emit(turn, { type: 'loop.started', slot, items: value.items === null ? null : result.ref, count: value.count, parallel: value.parallel, limit: value.limit, ...observedOf(result) });
+  continueLoop(turn, slot);
+}
+
+export function observedOf(result: { observed?: Observation[] }): { observed?: Observation[] } {
+  return result.observed === undefined || result.observed.length === 0 ? {} : { observed: result.observed };
+}
+
+/** Opens what may be opened now, asks the next condition, or ends the loop. Safe to call again at any time. */
+export function continueLoop(turn: Turn, slot: number): void {
+  const task = taskAt(turn, slot);
+  if (task.kind === 'for_each') continueForEach(turn, slot);
+  else continueWhile(turn, slot);
+}
+
+function loopOf(state: RunState, slot: number): LoopState {
+  return state.extra.get(slot)!.loop!;
+}
+
+/** True where a failed iteration ends the loop rather than being left out. */
+function breaksOnFailure(turn: Turn, slot: number): boolean {
+  const policy = taskAt(turn, slot).onFailure;
+  return policy !== 'skip' && policy !== 'continue';
+}
+
+function continueForEach(turn: Turn, slot: number): void {
+  const loop = loopOf(turn.state, slot);
+  const stopping = isStopping(turn.state, slot);
+  const broken = loop.broken && breaksOnFailure(turn, slot);
+  const body = taskAt(turn, slot).body!;
+  while (!stopping && !broken && loop.opened < loop.count && loop.opened - loop.done < loop.parallel) openScopeOf(turn, slot, body, loop.opened);
+  if (loop.done < loop.opened) return;
+  if (stopping) return cancelTask(turn, slot, turn.state.status === 'cancelling' ? 'requested' : 'run_failed');
+  if (broken) return failTask(turn, slot, iterationFailure(turn, slot));
+  if (loop.opened === loop.count) completeTask(turn, slot, null);
+}
+
+function continueWhile(turn: Turn, slot: number): void {
+  const { state } = turn;
+  const task = taskAt(turn, slot);
+  const loop = loopOf(state, slot);
+  if (loop.done < loop.opened) return;
+  if (isStopping(state, slot)) return cancelTask(turn, slot, state.status === 'cancelling' ? 'requested' : 'run_failed');
+  if (loop.broken && breaksOnFailure(turn, slot)) return failTask(turn, slot, iterationFailure(turn, slot));
+  if (loop.opened > 0 && task.until !== undefined) {
+    const last = loop.opened - 1;
+    const until = knownCondition(loop, 'until', last);
+    if (until === true) return completeTask(turn, slot, null);
+    if (until === undefined && knownCondition(loop, 'while', loop.opened) === undefined) return evaluate(turn, slot, 'until', last);
+  }
+  if (loop.opened >= loop.limit) return completeTask(turn, slot, null, { exhausted: true });
+  if (task.while !== undefined) {
+    const holds = knownCondition(loop, 'while', loop.opened);
+    if (holds === undefined) return evaluate(turn, slot, 'while', loop.opened);
+    if (!holds) return completeTask(turn, slot, null);
+  }
+  openScopeOf(turn, slot, task.body!, loop.opened);
+}
+
+function knownCondition(loop: LoopState, site: 'while' | 'until', index: number): boolean | undefined {
+  const known = loop.condition;
+  return known !== null && known.site === site && known.index === index ? known.value : undefined;
+}
+
+/** A condition of a while or until was evaluated. One that cannot be evaluated ends the loop as failed: nothing runs on a guess (S10). */
+export function loopCondition(turn: Turn, slot: number, site: 'while' | 'until', index: number, result: Evaluation): void {
+  const loop = turn.state.extra.get(slot)?.loop;
+  if (loop === undefined || loop.done < loop.opened || index !== (site === 'while' ? loop.opened : loop.opened - 1)) return;
+  if (!result.ok) return failTask(turn, slot, { ...result.failure, code: 'ORC-315' });
+  emit(turn, { type: 'condition.evaluated', slot, site, index, value: result.value === true, ...observedOf(result) });
+  continueLoop(turn, slot);
+}
+
+/** Opens a scope and queues those of its tasks that wait for nothing. */
+export function openScopeOf(turn: Turn, owner: number, block: number, index: number, inputs: Ref | null = null): void {
+  emit(turn, { type: 'scope.opened', owner, block, index, inputs });
+  const id = turn.state.scopes.length - 1;
+  const scope = turn.state.scopes[id]!;
+  for (let i = 0; i < scope.open; i++) if (turn.state.waitingOn[scope.base + i] === 0) turn.ready.push(scope.base + i);
+  if (scope.open === 0) turn.closed.push(id);
+}
+
+function iterationFailure(turn: Turn, slot: number): Failure {
+  const { state } = turn;
+  const id = state.extra.get(slot)!.scopes!.find(scope => state.scopes[scope]!.failing)!;
+  return scopeFailure(turn, state.scopes[id]!);
+}
+
+/** What the owner of a failing scope says: the first failure in it, named by its path. */
+export function scopeFailure(turn: Turn, scope: Scope): Failure {
+  const { state, plan } = turn;
+  const tasks = plan.blocks[scope.block]!.tasks;
+  for (let i = 0; i < tasks.length; i++) {
+    const inner = state.extra.get(scope.base + i)?.failure;
+    if (state.taskStatus[scope.base + i] === FAILED && inner !== undefined && tasks[i]!.onFailure === 'fail') {
+      return { ...failure('ORC-230', inner.class, `\`${linkOf(plan.blocks[scope.block]!, scope.index).replace(/^\//, '')}${tasks[i]!.id}\` failed: ${inner.message}`), retryable: inner.retryable };
+    }
+  }
+  return failure('ORC-230', 'failed', 'a task in it failed');
+}
