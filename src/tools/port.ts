@@ -19,7 +19,7 @@ export interface ActionSpec {
   description?: string;
   effect: EffectClass;
   powers: Power[];
-  /** An object schema. A property may say `"x-expression": true` (its text is an expression, `item` in scope when `"x-item": true`), or `"x-auto": false` (no AUTO tag may stand there). */
+  /** An object schema. A property may say `"x-expression": true` (its text is an expression, `item` in scope when `"x-item": true`), or `"x-auto": false` (no AUTO tag may stand there), `"x-secret": true` (a secret may stand in it), `"x-literal": true` (data should not be rendered into it), `"x-duration": true` (a text is a duration). */
   parameters: JsonSchema;
   /** Schema of the result. */
   result: JsonSchema;
@@ -65,6 +65,8 @@ export interface ActionContext {
   models: ModelGateway;
   /** Evaluates an expression of the pipeline's language, with `bindings` over the names in scope (data.filter and the like). */
   evaluate(expression: string, bindings: JsonObject): Json;
+  /** Whether the text of a parameter stands in the file just so, with nothing rendered into it; absent where nobody knows. */
+  literal?(parameter: string): boolean;
   /** Joins secrets into a text that holds handles: `{secret: NAME}` segments. Only an action may, at the moment of performing. */
   reveal(value: Json): Json;
 }

@@ -1,0 +1,42 @@
+import type { JsonObject } from '../json.ts';
+import { DATA_ACTIONS } from './data.ts';
+import { FILESYSTEM_ACTIONS } from './filesystem.ts';
+import { HTTP_ACTIONS } from './http.ts';
+import { MESSAGE_ACTIONS } from './messages.ts';
+import { withDefaults } from './parameters.ts';
+import type { Action, ActionContext, ActionSpec } from './port.ts';
+import { PROCESS_ACTIONS } from './process.ts';
+import { REPORT_ACTIONS } from './report.ts';
+import { TEXT_ACTIONS } from './text.ts';
+import { TRANSFORM_ACTIONS } from './transform.ts';
+import { VALIDATE_ACTIONS } from './validate.ts';
+import { WAIT_ACTIONS } from './waits.ts';
+import { WEB_ACTIONS } from './web.ts';
+
+export * from './port.ts';
+
+/** The same action, which finds the defaults of its schema filled in. */
+function filled(action: Action): Action {
+  const { run, effectOf } = action;
+  return {
+    ...action,
+    run: (parameters: JsonObject, context: ActionContext) => run(withDefaults(action.parameters, parameters), context),
+    ...(effectOf === undefined ? {} : { effectOf: (parameters: JsonObject) => effectOf(withDefaults(action.parameters, parameters)) }),
+  };
+}
+
+/** Every action that comes with the program. What needs a heavy library loads it when it runs, so that this list is cheap to import. */
+export const BUILTIN_ACTIONS: readonly Action[] = [
+  ...FILESYSTEM_ACTIONS, ...HTTP_ACTIONS, ...PROCESS_ACTIONS, ...DATA_ACTIONS, ...TRANSFORM_ACTIONS, ...VALIDATE_ACTIONS, ...MESSAGE_ACTIONS,
+  ...TEXT_ACTIONS, ...WEB_ACTIONS, ...REPORT_ACTIONS, ...WAIT_ACTIONS,
+].map(filled);
+
+/** The specifications alone, as plain data. */
+export function actionSpecs(actions: readonly Action[] = BUILTIN_ACTIONS): ActionSpec[] {
+  return actions.map(({ run: _run, effectOf: _effectOf, ...spec }) => spec);
+}
+
+/** The action of this canonical name, or undefined. */
+export function findAction(name: string, actions: readonly Action[] = BUILTIN_ACTIONS): Action | undefined {
+  return actions.find(action => action.name === name);
+}
