@@ -24,6 +24,8 @@ export interface ModelReply {
   /** Parsed JSON where a schema was asked for and the text is JSON; not yet validated. */
   object?: Json;
   usage: ModelUsage;
+  /** The provider told no usage: the zeros above are not a count. */
+  usageUnknown?: true;
   finishReason: 'stop' | 'length' | 'refused' | 'other';
   latencyMs: number;
   firstTokenMs: number | undefined;
@@ -48,7 +50,10 @@ export interface ModelInfo {
 }
 
 export interface Model extends ModelInfo {
-  /** Throws an OrchestratorError with a 4xx or 601 code; never retries by itself. */
+  /**
+   * Throws an OrchestratorError with a 4xx, 601 or 603 code; never retries by itself. Aborted: the signal's reason, else ORC-231.
+   * A refusal is thrown as ORC-406, with what it cost in `details.usage`.
+   */
   generate(request: ModelRequest, options: GenerateOptions): Promise<ModelReply>;
 }
 

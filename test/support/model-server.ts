@@ -1,0 +1,179 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { isObject, type Json, type JsonObject, type JsonSchema } from '../../src/json.ts';
+
+/** A request as it came over the wire. */
+export interface RecordedRequest {
+  method: string;
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: JsonObject;
+  /** Set once the other side has hung up before the answer was complete. */
+  aborted: boolean;
+}
+
+/** What the server does with a request instead of answering it well. */
+export type Fault =
+  | 'reset' // hangs up before a byte
+  | 'reset-midway' // hangs up in the middle of the body
+  | 'truncate' // ends the body early, as if it were complete
+  | 'malformed' // a body that is no JSON
+  | 'html' // a page, with status 200
+  | 'empty' // no choices
+  | 'stall' // half of the body, then silence
+  | 'hang'; // silence
+
+export interface Answer {
+  text?: string;
+  model?: string;
+  finishReason?: string;
+  refusal?: string;
+  /** Null leaves it out of the reply. */
+  usage?: JsonObject | null;
+  /** Waits before the first byte. */
+  delayMs?: number;
+  status?: number;
+  headers?: Record<string, string>;
+  /** Sent as it is, in place of a completion. */
+  body?: Json;
+  fault?: Fault;
+}
+
+export interface ModelServer {
+  /** `http://127.0.0.1:PORT/v1`, to be used as a base_url. */
+  url: string;
+  requests: RecordedRequest[];
+  /** Queues answers; when the queue is empty, the server answers by itself: with `ok`, or the smallest value that fits the schema. */
+  reply(...answers: (Answer | string)[]): void;
+  /** Decides every answer that is not queued. */
+  respond(decide: (request: RecordedRequest) => Answer | string): void;
+  /** What GET /models names. */
+  models: JsonObject[];
+  close(): Promise<void>;
+}
+
+/** A server on loopback that speaks the chat completions dialect of OpenAI, with faults on request. */
+export async function startModelServer(): Promise<ModelServer> {
+  const queue: (Answer | string)[] = [];
+  let decide: (request: RecordedRequest) => Answer | string = defaultAnswer;
+  const server = createServer((incoming, response) => {
+    void read(incoming, response).then(async request => {
+      self.requests.push(request);
+      const given = queue.shift() ?? decide(request);
+      await answer(request, typeof given === 'string' ? { text: given } : given, self.models, response);
+    });
+  });
+  const self: ModelServer = {
+    url: '',
+    requests: [],
+    models: [{ id: 'small', object: 'model' }],
+    reply: (...answers) => void queue.push(...answers),
+    respond: next => void (decide = next),
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  self.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+  return self;
+}
+
+async function read(incoming: IncomingMessage, response: ServerResponse): Promise<RecordedRequest> {
+  const parts: Buffer[] = [];
+  for await (const part of incoming) parts.push(part as Buffer);
+  const text = Buffer.concat(parts).toString();
+  const body = text === '' ? {} : (JSON.parse(text) as JsonObject);
+  const request: RecordedRequest = { method: incoming.method!, path: incoming.url!, headers: incoming.headers, body, aborted: false };
+  response.on('close', () => (request.aborted = !response.writableFinished));
+  return request;
+}
+
+async function answer(request: RecordedRequest, given: Answer, models: JsonObject[], response: ServerResponse): Promise<void> {
+  if (given.delayMs !== undefined) await new Promise(resolve => setTimeout(resolve, given.delayMs));
+  if (given.fault === 'hang') return;
+  if (given.fault === 'reset') return void response.socket?.destroy();
+  if (given.status !== undefined || given.body !== undefined) return sendJson(response, given.status ?? 200, given.body ?? {}, given.headers);
+  if (given.fault === 'html') return send(response, 'text/html', '<html><body>502 Bad Gateway</body></html>');
+  if (given.fault === 'malformed') return send(response, 'application/json', '{"choices": [{');
+  if (request.method === 'GET' && request.path.endsWith('/models')) return sendJson(response, 200, { object: 'list', data: models });
+  if (!request.path.endsWith('/chat/completions')) return sendJson(response, 404, { error: { message: `no such route: ${request.path}` } });
+  const parts = request.body['stream'] === true ? events(request, given) : [JSON.stringify(completion(request, given))];
+  await sendParts(response, request.body['stream'] === true ? 'text/event-stream' : 'application/json', parts, given.fault);
+}
+
+async function sendParts(response: ServerResponse, type: string, parts: string[], fault: Fault | undefined): Promise<void> {
+  const broken = fault === 'truncate' || fault === 'stall' || fault === 'reset-midway';
+  const whole = parts.length === 1 ? [parts[0]!.slice(0, parts[0]!.length / 2), parts[0]!.slice(parts[0]!.length / 2)] : parts;
+  response.writeHead(200, { 'content-type': type });
+  for (const part of broken ? whole.slice(0, Math.ceil(whole.length / 2)) : whole) await new Promise(resolve => response.write(part, resolve));
+  if (fault === 'stall') return;
+  if (fault === 'reset-midway') response.socket?.destroy();
+  else response.end();
+}
+
+function completion(request: RecordedRequest, given: Answer): JsonObject {
+  const message: JsonObject = { role: 'assistant', content: given.text ?? '', ...(given.refusal === undefined ? {} : { refusal: given.refusal }) };
+  const choices = given.fault === 'empty' ? [] : [{ index: 0, message, finish_reason: given.finishReason ?? 'stop' }];
+  return { ...head(request, given), object: 'chat.completion', choices, ...usageOf(request, given) };
+}
+
+/** The completion as server-sent events, four characters a piece. */
+function events(request: RecordedRequest, given: Answer): string[] {
+  const chunk = (rest: JsonObject): string => `data: ${JSON.stringify({ ...head(request, given), object: 'chat.completion.chunk', ...rest })}\n\n`;
+  const pieces = (given.text ?? '').match(/[\s\S]{1,4}/g) ?? [];
+  const choice = (delta: JsonObject, finish: string | null): JsonObject => ({ choices: [{ index: 0, delta, finish_reason: finish }] });
+  const options = request.body['stream_options'];
+  const usage = isObject(options) && options['include_usage'] === true ? usageOf(request, given) : {};
+  return [
+    chunk(choice({ role: 'assistant', content: '' }, null)),
+    ...(given.fault === 'empty' ? [] : pieces.map(content => chunk(choice({ content }, null)))),
+    ...(given.refusal === undefined ? [] : [chunk(choice({ refusal: given.refusal }, null))]),
+    ...(given.fault === 'empty' ? [] : [chunk(choice({}, given.finishReason ?? 'stop'))]),
+    ...('usage' in usage ? [chunk({ choices: [], ...usage })] : []),
+    'data: [DONE]\n\n',
+  ];
+}
+
+function head(request: RecordedRequest, given: Answer): JsonObject {
+  return { id: 'chatcmpl-1', created: 1_700_000_000, model: given.model ?? (request.body['model'] as string) };
+}
+
+/** One token for each four characters, where the answer does not say otherwise. */
+function usageOf(request: RecordedRequest, given: Answer): JsonObject {
+  if (given.usage === null) return {};
+  const input = Math.ceil(JSON.stringify(request.body['messages']).length / 4);
+  const output = Math.ceil((given.text ?? '').length / 4);
+  return { usage: given.usage ?? { prompt_tokens: input, completion_tokens: output, total_tokens: input + output } };
+}
+
+function send(response: ServerResponse, type: string, body: string): void {
+  response.writeHead(200, { 'content-type': type });
+  response.end(body);
+}
+
+function sendJson(response: ServerResponse, status: number, body: Json, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(JSON.stringify(body));
+}
+
+function defaultAnswer(request: RecordedRequest): Answer {
+  const format = request.body['response_format'];
+  const wanted = isObject(format) && isObject(format['json_schema']) ? format['json_schema']['schema'] : undefined;
+  return { text: wanted === undefined ? 'ok' : JSON.stringify(sample(wanted as JsonSchema)) };
+}
+
+/** A small value that fits a plain schema. */
+export function sample(schema: JsonSchema): Json {
+  if (!isObject(schema)) return 'text';
+  if (Array.isArray(schema['enum'])) return schema['enum'][0]!;
+  if (schema['const'] !== undefined) return schema['const'];
+  const type = Array.isArray(schema['type']) ? schema['type'][0] : schema['type'];
+  if (type === 'integer' || type === 'number') return (schema['minimum'] ?? schema['maximum'] ?? 1) as number;
+  if (type === 'boolean') return true;
+  if (type === 'null') return null;
+  if (type === 'array') return Array.from({ length: Number(schema['minItems'] ?? 1) }, () => sample((schema['items'] ?? true) as JsonSchema));
+  if (type === 'object') return Object.fromEntries(Object.entries((schema['properties'] ?? {}) as JsonObject).map(([name, part]) => [name, sample(part as JsonSchema)]));
+  return 'text'.padEnd(Number(schema['minLength'] ?? 0), '.');
+}
