@@ -1,0 +1,208 @@
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Pair, type Scalar, type YAMLError, type YAMLMap } from 'yaml';
+import { mask, MAX_DEPTH, unmask } from './mask.ts';
+import { findPair, keyText, nodeSpan, valueOf, type YamlNode } from './nodes.ts';
+import { at, type Path, type Reporter } from './report.ts';
+import type { Span } from './source.ts';
+
+/** A file read as YAML: the document (masked) and its map; undefined where the problems leave nothing to read. */
+export interface YamlFile {
+  document: Document.Parsed;
+  root: YAMLMap;
+}
+
+/** Reads the YAML of a file and reports everything that is no part of the language, whatever the pipeline says. */
+export function readYaml(reporter: Reporter): YamlFile | undefined {
+  const document = loadYaml(reporter);
+  if (document === undefined) return undefined;
+  const root = document.contents as YamlNode | null;
+  if (root === null || (isScalar(root) && root.value === null)) {
+    reporter.error('ORC-112', firstCharacter(reporter.source.text), 'this file is empty', { help: EXAMPLE });
+    return undefined;
+  }
+  if (!isMap(root)) {
+    reporter.error('ORC-104', nodeSpan(root), 'a pipeline is a map of keys, and this file holds something else', { help: EXAMPLE });
+    return undefined;
+  }
+  return { document, root };
+}
+
+const EXAMPLE = ['write:\n    pipeline:\n      name: my_pipeline\n      version: "1.0"\n      tasks:\n        - id: hello\n          action: echo\n          parameters: { text: hello }'];
+
+/** Masks and parses a text, and checks the tree; undefined where it is not YAML. */
+export function loadYaml(reporter: Reporter): Document.Parsed | undefined {
+  const { text, reserved, tooDeepAt } = mask(reporter.source.text);
+  for (const span of reserved.slice(0, 20)) {
+    reporter.error('ORC-317', span, 'this character is one of those that the compiler needs for itself (U+E021 to U+E07D)', { help: ['remove it, or write it as an escape in double quotes: "\\uE021"'] });
+  }
+  if (reserved.length > 0) return undefined;
+  if (tooDeepAt !== undefined) {
+    reportDepth(reporter, { start: tooDeepAt, end: tooDeepAt + 1 });
+    return undefined;
+  }
+  const document = parseDocument(text, { logLevel: 'silent', prettyErrors: false, strict: true, uniqueKeys: false, version: '1.2' });
+  if (document.errors.length > 0) {
+    reportSyntax(reporter, document.errors);
+    return undefined;
+  }
+  const root = document.contents as YamlNode | null;
+  if (root !== null) checkTree(reporter, root, 1, false, isMap(root) && findPair(root, 'pipeline') !== undefined ? undefined : at(undefined, 'pipeline'));
+  return document;
+}
+
+function reportDepth(reporter: Reporter, span: Span): void {
+  reporter.error('ORC-604', span, `maps and lists are nested more than ${MAX_DEPTH} deep here`, { help: ['move the inner part to a file of its own: action: pipeline.run'] });
+}
+
+function firstCharacter(text: string): Span {
+  return { start: 0, end: Math.min(1, text.length) };
+}
+
+interface Wording {
+  message: string;
+  help?: string[];
+}
+
+/** Words for what the YAML parser says most often; its own words for the rest. */
+const SYNTAX: Record<string, Wording> = {
+  TAB_AS_INDENT: { message: 'a tab indents this line; YAML takes only spaces', help: ['replace each tab by two spaces'] },
+  BAD_INDENT: { message: 'the indentation of this line does not fit the lines above', help: ['keys of one map, and the dashes of one list, stand in the same column'] },
+  BLOCK_AS_IMPLICIT_KEY: { message: 'a colon followed by a space begins a map, which cannot stand here', help: ['put the text in quotes: "like: this"'] },
+  MULTILINE_IMPLICIT_KEY: { message: 'this line is neither a `key: value` nor a part of the value above it', help: ['write `key: value`, or indent the line more than the key that it belongs to'] },
+  BAD_SCALAR_START: { message: 'an unquoted text cannot begin with this character', help: ['put the text in quotes'] },
+  BAD_DQ_ESCAPE: { message: 'this is not an escape that double quotes know', help: ["write \\\\ for a backslash, or use single quotes: '…'"] },
+  KEY_OVER_1024_CHARS: { message: 'this key is longer than 1024 characters', help: ['put a long text in quotes or in a block: key: |'] },
+  BLOCK_IN_FLOW: { message: 'a list or map written over lines cannot stand inside brackets', help: ['close the bracket first, or write the whole value in brackets'] },
+};
+
+function reportSyntax(reporter: Reporter, errors: YAMLError[]): void {
+  const tabs = errors.filter(error => error.code === 'TAB_AS_INDENT');
+  let lastLine = -1;
+  // One slip makes the parser stumble over the lines that follow: what tabs cause goes unsaid, and a line speaks once.
+  for (const error of (tabs.length > 0 ? tabs : errors).slice(0, 20)) {
+    const line = lineOf(reporter, error.pos[0]);
+    if (line === lastLine) continue;
+    lastLine = line;
+    reportSyntaxError(reporter, error);
+  }
+}
+
+function lineOf(reporter: Reporter, offset: number): number {
+  return reporter.source.lineStarts.findLastIndex(start => start <= offset);
+}
+
+function reportSyntaxError(reporter: Reporter, error: YAMLError): void {
+  const { text } = reporter.source;
+  const start = Math.min(error.pos[0], text.length);
+  const lineEnd = text.indexOf('\n', start);
+  const span = { start, end: Math.max(start, Math.min(error.pos[1], lineEnd < 0 ? text.length : lineEnd)) };
+  if (error.code === 'MULTIPLE_DOCS') {
+    reporter.error('ORC-101', { start, end: Math.min(start + 3, text.length) }, 'a second document begins here; a file holds one pipeline', { help: ['move it to a file of its own'] });
+  } else if (error.code === 'RESOURCE_EXHAUSTION') reportDepth(reporter, span);
+  else if (error.code === 'BAD_ALIAS' || error.code === 'ALIAS_PROPS' || error.code === 'MULTIPLE_ANCHORS' || error.code === 'MULTIPLE_TAGS') {
+    reporter.error('ORC-101', span, 'anchors, aliases and tags are not part of the language', { help: ['write the value out where it is needed'] });
+  } else if (error.code === 'MISSING_CHAR') reportMissingCharacter(reporter, span, error);
+  else {
+    const wording = SYNTAX[error.code] ?? { message: `this is not YAML: ${unmask(error.message)}` };
+    reporter.error('ORC-100', span, wording.message, wording.help === undefined ? {} : { help: wording.help });
+  }
+}
+
+function reportMissingCharacter(reporter: Reporter, span: Span, error: YAMLError): void {
+  const quote = /Missing closing (.)quote/.exec(error.message)?.[1];
+  if (quote !== undefined) {
+    reporter.error('ORC-100', span, `a text is opened with ${quote} and never closed`, { help: [`close it with ${quote} at the end of the text`] });
+    return;
+  }
+  const bracket = /must end with a (.)/.exec(error.message)?.[1] ?? /expected .*(\]|\})/.exec(error.message)?.[1];
+  if (bracket !== undefined) reporter.error('ORC-100', span, `a bracket is never closed; \`${bracket}\` is missing`, { help: [`add \`${bracket}\` where the value ends`] });
+  else reporter.error('ORC-100', span, `this is not YAML: ${unmask(error.message)}`);
+}
+
+/** Looks at every node once for what YAML allows and the language does not. */
+function checkTree(reporter: Reporter, node: YamlNode, depth: number, inFlow: boolean, path: Path | undefined): void {
+  if (depth > MAX_DEPTH && !isScalar(node)) {
+    reportDepth(reporter, { start: nodeSpan(node).start, end: nodeSpan(node).start + 1 });
+    return;
+  }
+  checkProperties(reporter, node, path);
+  if (isMap(node)) {
+    const seen = new Map<string, Span>();
+    for (const pair of node.items) {
+      const key = checkKey(reporter, pair, seen, inFlow || node.flow === true, path);
+      if (pair.value !== null) checkTree(reporter, valueOf(pair), depth + 1, inFlow || node.flow === true, at(path, canonicalKey(pair, key)));
+    }
+  } else if (isSeq(node)) {
+    node.items.forEach((item, i) => checkTree(reporter, item as YamlNode, depth + 1, inFlow || node.flow === true, at(path, i)));
+  } else if (isScalar(node)) checkScalar(reporter, node, inFlow, path);
+}
+
+/** The key as paths say it: a list of steps is a list of tasks. */
+function canonicalKey(pair: Pair, key: string): string {
+  return key === 'steps' && isSeq(pair.value) ? 'tasks' : key;
+}
+
+function checkProperties(reporter: Reporter, node: YamlNode, path: Path | undefined): void {
+  const { text } = reporter.source;
+  const { start, end } = nodeSpan(node);
+  const place = path === undefined ? {} : { path };
+  if (isAlias(node)) {
+    reporter.error('ORC-101', { start, end }, `\`*${node.source}\` is an alias, and aliases are not part of the language`, { ...place, help: ['write the value out here, or move shared values to `inputs`'] });
+    return;
+  }
+  if (node.anchor !== undefined) {
+    const anchor = Math.max(0, text.lastIndexOf(`&${node.anchor}`, start));
+    reporter.error('ORC-101', { start: anchor, end: anchor + node.anchor.length + 1 }, `\`&${node.anchor}\` is an anchor, and anchors are not part of the language`, { ...place, help: ['remove it'] });
+  }
+  if (node.tag !== undefined) {
+    const tag = Math.max(0, text.lastIndexOf('!', start));
+    const tagEnd = tag + (/^\S+/.exec(text.slice(tag, tag + 200))?.[0].length ?? 1);
+    reporter.error('ORC-101', { start: tag, end: tagEnd }, `\`${text.slice(tag, tagEnd)}\` is a tag, and YAML tags are not part of the language`, { ...place, help: ['remove it, or put the text in quotes'] });
+  }
+}
+
+/** Reports a key that stands twice, is no name, or merges; returns its name for the path. */
+function checkKey(reporter: Reporter, pair: Pair, seen: Map<string, Span>, inFlow: boolean, path: Path | undefined): string {
+  const key = keyText(pair);
+  const span = nodeSpan(pair.key as YamlNode);
+  if (key === undefined) {
+    reporter.error('ORC-104', { start: span.start, end: Math.max(span.start + 1, span.end) }, 'a key is a name, and this is a list or a map', {
+      help: ['a template that begins a value is written in quotes: "{{ name }}"'],
+    });
+    return '?';
+  }
+  checkScalar(reporter, pair.key as Scalar, inFlow, path);
+  checkProperties(reporter, pair.key as YamlNode, path);
+  const place = at(path, key);
+  const first = seen.get(key);
+  if (first !== undefined) {
+    reporter.error('ORC-105', span, `the key \`${key}\` stands twice in this map`, { path: place, label: 'again here', related: [{ message: 'first here', span: first }], help: ['keep one of the two'] });
+  } else seen.set(key, span);
+  if (key === '<<' && (pair.key as Scalar).type === 'PLAIN') {
+    reporter.error('ORC-101', span, 'merge keys are not part of the language', { path: place, help: ['write the keys out here'] });
+  }
+  return key;
+}
+
+function checkScalar(reporter: Reporter, node: Scalar, inFlow: boolean, path: Path | undefined): void {
+  const span = nodeSpan(node);
+  const place = path === undefined ? {} : { path };
+  if (typeof node.value === 'number' && !Number.isFinite(node.value)) {
+    reporter.error('ORC-106', span, `\`${node.source}\` is not a number that JSON can hold`, { ...place, help: ['put it in quotes if it is meant as text'] });
+  }
+  if (!inFlow || node.type !== 'PLAIN' || typeof node.value !== 'string') return;
+  const text = unmask(node.value);
+  if (!/\{[{%#]/.test(text.replace(/<AUTO[\s>/][\s\S]*<\/AUTO>/g, ''))) return;
+  const quoted = quote(text);
+  reporter.error('ORC-113', span, 'inside brackets a template must stand in quotes', {
+    ...place,
+    label: 'YAML reads { as the beginning of a map',
+    help: [`write: ${quoted}`],
+    fix: { title: 'put the value in quotes', edits: [{ span, text: quoted }] },
+  });
+}
+
+/** A text in the quotes that need the fewest escapes. */
+function quote(text: string): string {
+  if (/[\n\\]/.test(text) || (text.includes("'") && !text.includes('"'))) return JSON.stringify(text);
+  return text.includes("'") || text.includes('"') ? `'${text.replaceAll("'", "''")}'` : `"${text}"`;
+}

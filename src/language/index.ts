@@ -1,0 +1,1 @@
+export { parse, type ParseOptions, type Parsed } from './parse.ts';
