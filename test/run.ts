@@ -52,7 +52,12 @@ const STAGES: readonly Stage[] = [
       { name: 'dead', command: ['knip', '--no-progress'] },
     ],
   },
-  { lanes: 1, steps: [{ name: 'unit', command: ['vitest', 'run', '--coverage', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`] }] },
+  {
+    lanes: 1,
+    steps: [
+      { name: 'unit', command: ['vitest', 'run', '--coverage', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`] },
+    ],
+  },
   {
     lanes: 2,
     steps: [
@@ -82,10 +87,13 @@ async function execute(step: Step): Promise<{ code: number; output: string }> {
   };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
-  const limit = setTimeout(() => {
-    output += `\nstopped after ${step.limitMinutes ?? 10} minutes\n`;
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  }, (step.limitMinutes ?? 10) * 60_000);
+  const limit = setTimeout(
+    () => {
+      output += `\nstopped after ${step.limitMinutes ?? 10} minutes\n`;
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    },
+    (step.limitMinutes ?? 10) * 60_000,
+  );
   const code = await new Promise<number>(resolve => {
     child.on('error', error => {
       output += error.message;
@@ -136,7 +144,9 @@ async function runStep(step: Step): Promise<Count> {
   const result = count(step, code, output);
   const verdict = result.failed === 0 ? '✓' : '✗';
   if (result.failed > 0) console.log(output.trimEnd());
-  console.log(`${verdict} ${step.name}: ${result.passed} passed, ${result.failed} failed (${((performance.now() - begun) / 1000).toFixed(1)} s)`);
+  console.log(
+    `${verdict} ${step.name}: ${result.passed} passed, ${result.failed} failed (${((performance.now() - begun) / 1000).toFixed(1)} s)`,
+  );
   return result;
 }
 
