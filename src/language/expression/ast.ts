@@ -23,6 +23,8 @@ export type Expr =
 export type BinaryOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**' | '~' | 'and' | 'or';
 export type CompareOperator = '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | 'not in';
 export interface Argument { name?: string; value: Expr }
+/** A filter of `{% filter … %}` or `{% set x | … %}`, whose input is the body. */
+export interface FilterCall { name: string; nameStart: number; arguments: Argument[] }
 
 export interface Template extends Node { body: Statement[] }
 
@@ -32,8 +34,8 @@ export type Statement =
   | (Node & { kind: 'if'; branches: { test: Expr | null; body: Statement[] }[] })
   | (Node & { kind: 'for'; targets: string[]; source: Expr; filter: Expr | null; body: Statement[]; otherwise: Statement[] })
   | (Node & { kind: 'set'; targets: string[]; attribute: string | null; value: Expr })
-  | (Node & { kind: 'set-block'; target: string; filters: { name: string; arguments: Argument[] }[]; body: Statement[] })
+  | (Node & { kind: 'set-block'; target: string; filters: FilterCall[]; body: Statement[] })
   | (Node & { kind: 'with'; bindings: { name: string; value: Expr }[]; body: Statement[] })
-  | (Node & { kind: 'filter-block'; filters: { name: string; nameStart: number; arguments: Argument[] }[]; body: Statement[] })
+  | (Node & { kind: 'filter-block'; filters: FilterCall[]; body: Statement[] })
   | (Node & { kind: 'break' })
   | (Node & { kind: 'continue' });
