@@ -37,6 +37,8 @@ export interface Operation {
 export const FILTERS: readonly Operation[] = described(FILTER_TABLE);
 export const TESTS: readonly Operation[] = described(TEST_TABLE);
 export const FUNCTIONS: readonly Operation[] = described(FUNCTION_TABLE);
+/** Names that an expression calls; no id of a pipeline may be one. */
+export const FUNCTION_NAMES: ReadonlySet<string> = new Set(FUNCTION_TABLE.keys());
 export const METHODS: readonly Operation[] = described(METHOD_TABLE);
 
 function described(table: ReadonlyMap<string, Described>): Operation[] {

@@ -1,4 +1,5 @@
 import type { Argument, Expr, Statement, Template } from './ast.ts';
+import { FUNCTIONS } from './functions.ts';
 import { isDefinedTest } from './tests.ts';
 import { childrenOf } from './walk.ts';
 
@@ -25,7 +26,7 @@ export interface Call {
   arguments: (string | null)[];
 }
 
-/** The names from outside that an expression or template uses, in the order of the text. */
+/** The names from outside that an expression or template uses, in the order of the text. A function that is not called is none: the parser reports it. */
 export function references(node: Expr | Template): Reference[] {
   const walk = new Walk();
   if ('body' in node) walk.body(node.body, new Set());
@@ -176,7 +177,7 @@ class Walk {
       if (link.kind === 'index') this.expression(link.index, locals, false);
     }
     if (base.kind !== 'name') return this.expression(base, locals, optional);
-    if (locals.has(base.name)) return;
+    if (locals.has(base.name) || FUNCTIONS.has(base.name)) return;
     const reference: Reference = { name: base.name, path: [], start: base.start, end: base.end, nameEnd: base.end, steps: [], optional };
     for (const link of links.reverse()) {
       const key = stepOf(link);
