@@ -23,6 +23,7 @@ export const CODES = {
   'ORC-117': { name: 'unknown-input', meaning: 'An input was given that the pipeline does not declare.' },
   'ORC-118': { name: 'spelling', meaning: 'An accepted spelling was used where the language has a canonical one.' },
   'ORC-119': { name: 'bad-configuration', meaning: 'The configuration file has a problem.' },
+  'ORC-120': { name: 'unused-input', meaning: 'An input is declared and never used.' },
 
   'ORC-201': { name: 'unknown-dependency', meaning: 'A task depends on a task that does not exist.' },
   'ORC-202': { name: 'dependency-cycle', meaning: 'Tasks wait for each other in a circle.' },

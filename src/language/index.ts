@@ -1,1 +1,7 @@
+/** The language room: the text of a pipeline, and everything that is known of it before it is planned. */
+export { AUTO_ATTRIBUTES, AUTO_TYPES } from './auto.ts';
+export { AutoTagError, parseYamlWithAutoTags, type AutoTagErrorKind, type FoundTag } from './auto-parser.ts';
+export { PIPELINE_KEYS, TASK_KEYS } from './keys.ts';
 export { parse, type ParseOptions, type Parsed } from './parse.ts';
+export { format, type Formatted } from './print.ts';
+export { pipelineSchema } from './schema.ts';

@@ -38,10 +38,13 @@ export class Reporter {
   readonly source: Source;
   /** Problems that are usually warnings are errors. */
   readonly strict: boolean;
+  /** Accepted spellings are worth a word: `fmt` says what it rewrites, `validate` does not. */
+  readonly tellsSpellings: boolean;
 
-  constructor(source: Source, strict: boolean) {
+  constructor(source: Source, strict: boolean, tellsSpellings = false) {
     this.source = source;
     this.strict = strict;
+    this.tellsSpellings = tellsSpellings;
   }
 
   error(code: Code, span: Span, message: string, details: Details = {}): void {
@@ -54,6 +57,13 @@ export class Reporter {
 
   info(code: Code, span: Span, message: string, details: Details = {}): void {
     this.#add('info', code, span, message, details);
+  }
+
+  /** Notes that an accepted spelling was normalised. */
+  spelling(span: Span, canonical: string, path: Path): void {
+    if (!this.tellsSpellings) return;
+    const written = this.source.text.slice(span.start, span.end).split('\n', 1)[0]!;
+    this.#add('info', 'ORC-118', span, `\`${written}\` is spelled \`${canonical}\``, { path });
   }
 
   get failed(): boolean {

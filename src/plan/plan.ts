@@ -65,6 +65,8 @@ export interface PlanTask {
   order: number[];
   /** Declared and inferred data dependencies, as indexes, for people and documents. */
   dependencies: number[];
+  /** True for a task that stands in the list only to be copied into the block of a handler: it never runs by itself. */
+  handlerOnly?: true;
   onFailure: 'fail' | 'continue' | 'skip' | { route: number };
   onSuccess?: number;
   onFalse?: number;

@@ -1,0 +1,89 @@
+import { isObject, type JsonObject, type JsonSchema } from '../json.ts';
+import type { MapValue, Value } from '../language/pipeline.ts';
+import type { Span } from '../language/source.ts';
+import { describeSchema } from '../schema.ts';
+import type { ActionSpec } from '../tools/port.ts';
+import type { Site } from './compilation.ts';
+import { checkGiven, checkNames } from './parameters.ts';
+import type { PlanValue } from './plan.ts';
+import { nearNames } from './references.ts';
+import { inside, joinEntries, lower, memberSchema, takesType } from './values.ts';
+
+/** The action of this name, and the plan's note of it; undefined, with a problem, where there is none. */
+export function findAction(site: Site, action: { name: string; span: Span; prose?: string }): ActionSpec | undefined {
+  const { compilation, unit } = site;
+  const spec = compilation.catalog.get(action.name);
+  if (spec !== undefined) {
+    if (!Object.hasOwn(compilation.actions, spec.name)) {
+      const { effect, parameters, result, provider } = spec;
+      compilation.actions[spec.name] = { effect, parameters, result, ...(provider === undefined ? {} : { provider }) };
+    }
+    return spec;
+  }
+  const near = nearNames(site, action.name, compilation.catalog.keys());
+  unit.reporter.error('ORC-210', action.span, `there is no action called \`${action.name}\``, {
+    path: site.path, label: near === undefined ? 'no action has this name' : `did you mean \`${near}\`?`,
+    help: [...(near === undefined ? [] : [`did you mean \`${near}\`?`]), 'list actions: orchestrator actions'],
+  });
+  return undefined;
+}
+
+/** A parameter whose schema depends on the task: the inputs of a sub-pipeline. */
+export interface SpecialParameter {
+  key: string;
+  schema: JsonSchema;
+  check(site: Site, value: Value, lowered: PlanValue): void;
+}
+
+/** The parameters of a task as the plan holds them, checked against what the action declares. One that it does not know is left out, with a problem. */
+export function lowerParameters(site: Site, parameters: MapValue, spec: ActionSpec | undefined, taskId: string, at: Span, special?: SpecialParameter): PlanValue {
+  const schema = spec?.parameters ?? true;
+  const unknown = spec === undefined ? new Set<string>() : checkParameterNames(site, parameters, spec, taskId, at);
+  const entries: [string, PlanValue][] = [];
+  for (const { key, value } of parameters.entries) {
+    const here = inside(site, key);
+    const member = special?.key === key ? special.schema : memberSchema(schema, key);
+    // What is left out is still checked for names, but its questions are not asked.
+    if (unknown.has(key)) lower({ ...here, autos: here.autos && [] }, value);
+    else {
+      const lowered = lower(here, value, member);
+      // One that is null counts as not given, unless the action has a meaning for it.
+      if ('v' in lowered && lowered.v === null && !takesType(member, 'null')) continue;
+      if (special?.key === key) special.check(here, value, lowered);
+      else if (spec !== undefined) checkGiven(here, value, lowered, member, key, 'ORC-212', [describeParameter(spec, key)]);
+      entries.push([key, lowered]);
+    }
+  }
+  return joinEntries(entries);
+}
+
+function checkParameterNames(site: Site, parameters: MapValue, spec: ActionSpec, taskId: string, at: Span): Set<string> {
+  const { reporter } = site.unit;
+  return checkNames(site, parameters, spec.parameters, {
+    unknown(key, span, near, known) {
+      const details = {
+        path: inside(site, key).path, label: near === undefined ? 'is left out' : `did you mean \`${near}\`?`,
+        notes: [known.length === 0 ? `\`${spec.name}\` takes no parameters` : `\`${spec.name}\` takes: ${known.join(', ')}`],
+        ...(near === undefined ? {} : { help: [`did you mean \`${near}\`?`] }),
+      };
+      const message = `\`${spec.name}\` has no parameter \`${key}\``;
+      if (near === undefined) reporter.warn('ORC-213', span, message, details);
+      else reporter.error('ORC-213', span, message, details);
+    },
+    missing(names) {
+      const listed = names.map((name) => `\`${name}\``).join(' or ');
+      reporter.error('ORC-211', at, `\`${taskId}\` gives ${spec.name} no ${listed}`, {
+        path: site.path, label: `needs ${listed}`, notes: names.filter((name) => !name.includes(' ')).map((name) => describeParameter(spec, name)),
+        ...(spec.example === undefined ? {} : { help: [`for example:\n${spec.example}`] }),
+      });
+    },
+  });
+}
+
+/** `web_search: max_results (integer from 1 to 100, default 10) - how many results to return`. */
+function describeParameter(spec: ActionSpec, name: string): string {
+  const schema = memberSchema(spec.parameters, name);
+  const { default: fallback, description } = isObject(schema) ? schema : ({} as JsonObject);
+  const standard = fallback === undefined ? '' : `, default ${typeof fallback === 'string' ? fallback : JSON.stringify(fallback)}`;
+  return `${spec.name}: ${name} (${describeSchema(schema)}${standard})${typeof description === 'string' ? ` - ${description}` : ''}`;
+}

@@ -1,0 +1,6 @@
+/** The light door of the plan room: what a stored plan needs, without YAML or the parser. Compiling is behind `compile.ts`. */
+export { edges } from './block.ts';
+export { decodePlan, encodePlan } from './codec.ts';
+export { levelsOf, type Edges } from './cycles.ts';
+export { CircularDependencyError, levels, MissingDependencyError, resolveDependencies, type Dependent } from './dependencies.ts';
+export type { Block, Place, Plan, PlanAuto, PlanHandler, PlanInput, PlanRetry, PlanTask, PlanTaskKind, PlanValue } from './plan.ts';
