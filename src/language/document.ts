@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Pair, type Scalar, type YAMLError, type YAMLMap } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Pair, type Scalar, type Tags, type YAMLError, type YAMLMap } from 'yaml';
 import { mask, MAX_DEPTH, unmask } from './mask.ts';
 import { findPair, keyText, nodeSpan, valueOf, type YamlNode } from './nodes.ts';
 import { at, type Path, type Reporter } from './report.ts';
@@ -39,14 +39,25 @@ export function loadYaml(reporter: Reporter): Document.Parsed | undefined {
     reportDepth(reporter, { start: tooDeepAt, end: tooDeepAt + 1 });
     return undefined;
   }
-  const document = parseDocument(text, { logLevel: 'silent', prettyErrors: false, strict: true, uniqueKeys: false, version: '1.2' });
+  const document = parseDocument(text, { logLevel: 'silent', prettyErrors: false, strict: true, uniqueKeys: false, version: '1.2', customTags: keepNumbers });
   if (document.errors.length > 0) {
     reportSyntax(reporter, document.errors);
     return undefined;
   }
+  if (document.directives.yaml.explicit === true) {
+    reporter.error('ORC-101', { start: 0, end: Math.max(1, text.indexOf('\n')) }, 'directives such as %YAML are not part of the language', { help: ['remove the line'] });
+  }
   const root = document.contents as YamlNode | null;
   if (root !== null) checkTree(reporter, root, 1, false, isMap(root) && findPair(root, 'pipeline') !== undefined ? undefined : at(undefined, 'pipeline'));
   return document;
+}
+
+/** Numbers are printed as they were written: `012` and `1.10` say more than their values. */
+function keepNumbers(tags: Tags): Tags {
+  return tags.map(tag => {
+    if (typeof tag === 'string' || tag.collection !== undefined || !/:(?:int|float)$/.test(tag.tag)) return tag;
+    return { ...tag, stringify: (item, ...rest) => item.source ?? tag.stringify!(item, ...rest) };
+  });
 }
 
 function reportDepth(reporter: Reporter, span: Span): void {

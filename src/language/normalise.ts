@@ -15,7 +15,7 @@ export function normalisePipeline(reporter: Reporter, map: YAMLMap, path: Path):
   const config = findPair(map, 'config');
   if (config !== undefined && isMap(config.value) && findPair(config.value, 'default_timeout') !== undefined) {
     const defaults = ensureMap(map, 'defaults', nodeSpan(config.key as YamlNode), config);
-    if (defaults !== undefined) hoist(reporter, map, config, { default_timeout: 'timeout' }, defaults, path);
+    if (defaults !== undefined) hoist(reporter, map, config, { default_timeout: 'timeout' }, defaults, at(path, 'defaults'));
   }
   const defaults = findPair(map, 'defaults');
   if (defaults !== undefined && isMap(defaults.value)) normaliseRetry(reporter, defaults.value, at(path, 'defaults'));
@@ -201,7 +201,9 @@ function normaliseAction(reporter: Reporter, map: YAMLMap, path: Path): void {
   if (dropped !== undefined) removePair(map, dropped);
   if (kept === tool) renameKey(reporter, map, kept, 'action', path);
   const value = valueOf(kept);
-  if (name !== scalarText(value as DerivedScalar)) replaceValue(kept, derived(name, nodeSpan(value)));
+  if (name === scalarText(value as DerivedScalar)) return;
+  reporter.spelling(nodeSpan(value), name, at(path, 'action'));
+  replaceValue(kept, derived(name, nodeSpan(value)));
 }
 
 function modelOf(map: YAMLMap): boolean {

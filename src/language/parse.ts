@@ -1,7 +1,7 @@
 import { isMap } from 'yaml';
 import type { Diagnostic } from './diagnostic.ts';
 import { readYaml } from './document.ts';
-import { FUNCTIONS } from './expression/functions.ts';
+import { FUNCTIONS } from './expression/index.ts';
 import { Fields } from './fields.ts';
 import { readHandlers, readRetry } from './handlers.ts';
 import { readInputs } from './inputs.ts';
@@ -113,7 +113,7 @@ function readPipeline(reporter: Reporter, fields: Fields, span: Span, headSpan: 
 /** What every task of the pipeline would hide. */
 function rootScope(inputs: InputSpec[]): Scope {
   const names = new Map<string, string>();
-  for (const name of FUNCTIONS.keys()) names.set(name, 'a function of the expression language');
+  for (const { name } of FUNCTIONS) names.set(name, 'a function of the expression language');
   for (const name of RESERVED_NAMES) names.set(name, 'a word of the expression language');
   for (const { name } of inputs) names.set(name, 'an input of the pipeline');
   return { parent: undefined, names };

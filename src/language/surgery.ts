@@ -23,7 +23,13 @@ export function renameKey(reporter: Reporter, map: YAMLMap, pair: Pair, name: st
     removePair(map, pair);
     return;
   }
+  spell(reporter, pair, name, path);
+}
+
+/** Gives a key its canonical name. */
+function spell(reporter: Reporter, pair: Pair, name: string, path: Path): void {
   const key = pair.key as Scalar;
+  if (key.value !== name) reporter.spelling(nodeSpan(key), name, at(path, name));
   key.value = name;
   key.source = name;
 }
@@ -69,8 +75,7 @@ export function hoist(reporter: Reporter, map: YAMLMap, pair: Pair, table: Reado
       reportConflict(reporter, member, other, path);
       continue;
     }
-    (member.key as Scalar).value = table[key]!;
-    (member.key as Scalar).source = table[key]!;
+    spell(reporter, member, table[key]!, path);
     const index = place === undefined ? target.items.length : target.items.indexOf(place) + 1;
     target.items.splice(index, 0, member);
     place = place === undefined ? undefined : member;
@@ -106,8 +111,10 @@ export function ensureMap(map: YAMLMap, name: string, span: Span, place?: Pair):
 /** Replaces the value of a pair and keeps the comments around it. */
 export function replaceValue(pair: Pair, value: YamlNode): void {
   const old = valueOf(pair);
-  if (old.comment) value.comment = old.comment;
-  if (old.commentBefore && isScalar(old)) value.commentBefore = old.commentBefore;
+  if (isScalar(old) && old !== value) {
+    if (old.comment) value.comment = old.comment;
+    if (old.commentBefore) value.commentBefore = old.commentBefore;
+  }
   pair.value = value;
 }
 
