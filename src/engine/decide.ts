@@ -8,6 +8,7 @@ import { failNow } from './handlers.ts';
 import { owedOf, recover, reopen } from './recovery.ts';
 import { stopOpen } from './settle.ts';
 import { startRoot, startRun } from './start.ts';
+import { hasEnded } from './status.ts';
 import { PENDING, PERFORMING, RUNNING, SCHEDULED, type RunState } from './state.ts';
 import { emit, newTurn, type Turn } from './turn.ts';
 
@@ -90,10 +91,6 @@ function respondForTask(turn: Turn, input: TaskInput): void {
     case 'due':
       return due(turn, input.slot);
   }
-}
-
-export function hasEnded(state: RunState): boolean {
-  return state.status === 'completed' || state.status === 'failed' || state.status === 'cancelled';
 }
 
 function start(turn: Turn): void {

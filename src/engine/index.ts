@@ -1,7 +1,12 @@
 export { apply } from './apply.ts';
-export { decide, hasEnded, owed, type Decision } from './decide.ts';
+export { decide, owed, type Decision } from './decide.ts';
 export type { RunDocument, TaskDocument } from './document.ts';
 export type { Answer, Effect, Evaluation, Input, Outcome, Site, Stage } from './effect.ts';
+export { completeInputs, compute, evaluateSite, expressionOf, type Computing } from './evaluate.ts';
 export type { CallRecord, Command, Event, EventType, Observation, Reason, Ref, RunStatus, TaskStatus } from './event.ts';
 export { firstFailure } from './finish.ts';
-export { initial, pathOf, slotOf, taskOfSlot, type RunState } from './state.ts';
+export { inputsOf, namesOf, resultOf, type Asker, type Values } from './names.ts';
+export { restore, snapshot, stateHash } from './snapshot.ts';
+export { TASK_STATUSES, initial, isSettled, pathOf, slotOf, taskOfSlot, type Extra, type RunState } from './state.ts';
+export { hasEnded } from './status.ts';
+export { documentOf, dueAt, visibleStatus, waitsForOutside } from './views.ts';

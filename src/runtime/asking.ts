@@ -1,0 +1,180 @@
+import { compute, expressionOf, namesOf, pathOf, taskOfSlot, type Answer, type Asker, type Computing } from '../engine/index.ts';
+import { OrchestratorError, toFailure } from '../errors.ts';
+import { evaluate, parseTemplate, references } from '../language/expression/index.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
+import { askStructured, autoRequest, type Model, type ModelReply, type ModelRequest, type Models } from '../models/index.ts';
+import type { PlanAuto, PlanValue } from '../plan/index.ts';
+import type { Action, ModelAnswer, ModelCall, ModelGateway } from '../tools/port.ts';
+import type { LiveRun } from './live.ts';
+import type { Loop } from './loop.ts';
+import { Flight, type Workshop } from './perform.ts';
+import type { ValueStore } from './values.ts';
+
+/** What asking models needs of its process. */
+export interface AskingShop extends Workshop {
+  models: Models;
+}
+
+const ASK_TIMEOUT_MS = 120_000;
+
+/** Asks a model the question of an AUTO tag and sends the answer, or the reason for which there is none. */
+export function ask(shop: AskingShop, run: LiveRun, slot: number, index: number): void {
+  const flight = new Flight();
+  const key = -2 - slot;
+  run.inFlight.set(key, flight);
+  flight.limit(ASK_TIMEOUT_MS, 'the model did not answer in time');
+  answerTag(shop, run, slot, index, flight)
+    .catch((error: unknown): Answer => ({ ok: false, failure: toFailure(flight.stopReason instanceof OrchestratorError ? flight.stopReason : error, 'ORC-314') }))
+    .then(answer => {
+      flight.done();
+      run.inFlight.delete(key);
+      shop.loop.send(run, { type: 'answered', slot, index, answer, now: shop.loop.now() });
+      if (slot >= 0) shop.loop.freed(run);
+    });
+}
+
+async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: number, flight: Flight): Promise<Answer> {
+  const tag = tagOf(run, slot, index);
+  const given = slot < 0 ? givenInput(shop.values, run, index) : undefined;
+  if (given !== undefined) return { ok: true, value: shop.values.refer(given, run.blobs), source: 'pinned', model: null, reason: 'given to the run' };
+  const takeDefault = (reason: string): Answer => ({ ok: true, value: shop.values.refer(tag.default!, run.blobs), source: 'default', model: null, reason });
+  const model = await shop.values.settle(() => modelFor(shop, run, slot, tag.model));
+  if (model === undefined) {
+    if (tag.default !== undefined) return takeDefault('no model is configured');
+    throw new OrchestratorError('ORC-402', `the <AUTO> tag at \`${tag.target}\` needs a model, and none is configured`, { class: 'not_found', help: ['set a model in orchestrator.config.yaml under models: default', 'or give the tag a default="…"'] });
+  }
+  const computing = shop.computing(run, []);
+  const { request, schema } = await shop.values.settle(() => requestFor(shop, run, slot, tag, computing));
+  try {
+    const answer = await flight.guard(askStructured(model, request, schema, { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) }));
+    answer.replies.forEach((reply, i) => record(shop.loop, shop.values, run, slot, 'auto', model, answer.asked[i]!, reply));
+    if (answer.ok) return { ok: true, value: shop.values.refer(shop.secrets.redact(answer.value), run.blobs), source: 'model', model: model.id, reason: null };
+    if (tag.default !== undefined) return takeDefault(answer.problem);
+    throw new OrchestratorError('ORC-314', `no answer to the <AUTO> tag at \`${tag.target}\` fitted: ${answer.problem}`, { class: 'invalid_output', retryable: true });
+  } catch (error) {
+    if (tag.default === undefined || run.state.status === 'cancelling') throw error;
+    return takeDefault(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function tagOf(run: LiveRun, slot: number, index: number): PlanAuto {
+  return slot < 0 ? run.plan.inputs.flatMap(input => input.autos ?? [])[index]! : taskOfSlot(run.plan, run.state, slot).autos[index]!;
+}
+
+/** The value that the caller gave for the input whose default holds the tag. */
+function givenInput(values: ValueStore, run: LiveRun, index: number): Json | undefined {
+  let at = 0;
+  for (const input of run.plan.inputs) {
+    const tags = input.autos?.length ?? 0;
+    if (index < at + tags) {
+      const given = run.state.inputs === null ? {} : values.load(run.state.inputs);
+      return isObject(given) && Object.hasOwn(given, input.name) ? given[input.name] : undefined;
+    }
+    at += tags;
+  }
+  return undefined;
+}
+
+/** The question with what it refers to, fenced and named as data (C16). */
+function requestFor(shop: AskingShop, run: LiveRun, slot: number, tag: PlanAuto, computing: Computing): { request: ModelRequest; schema: PlanAuto['schema'] } {
+  const asker: Asker = { slot };
+  const rendered = compute(tag.question, computing, asker);
+  const task = slot < 0 ? undefined : taskOfSlot(run.plan, run.state, slot);
+  const action: Action | undefined = task === undefined ? undefined : shop.actions.get(task.action);
+  const [, parameter] = /^parameters\.([^.[]+)/.exec(tag.target) ?? [];
+  const properties = action !== undefined && isObject(action.parameters) && isObject(action.parameters['properties']) ? action.parameters['properties'] : {};
+  const spec = parameter === undefined ? undefined : properties[parameter];
+  const description = isObject(spec ?? null) ? (spec as JsonObject)['description'] : undefined;
+  return autoRequest(
+    { type: undefined, min: undefined, max: undefined, choices: undefined, pattern: undefined, items: undefined },
+    {
+      question: typeof rendered === 'string' ? rendered : JSON.stringify(rendered),
+      task: { id: task?.id ?? 'inputs' },
+      ...(action === undefined ? {} : { action: { name: action.name, summary: action.summary } }),
+      ...(parameter === undefined ? {} : { parameter: { name: parameter, ...(typeof description === 'string' ? { description } : {}) } }),
+      data: dataOf(tag.question, computing, asker),
+      parameterSchema: tag.schema,
+    },
+  );
+}
+
+/** Inputs and results that the question names, by the text by which it names them. */
+function dataOf(question: PlanValue, computing: Computing, asker: Asker): { [name: string]: Json } {
+  const data: { [name: string]: Json } = {};
+  for (const text of textsOf(question)) {
+    const { template } = parseTemplate(text);
+    for (const reference of template === null ? [] : references(template)) {
+      const name = text.slice(reference.start, reference.end);
+      try {
+        data[name] = evaluate(expressionOf(name), { scope: namesOf(computing, asker), host: computing.host });
+      } catch (error) {
+        if (!(error instanceof OrchestratorError)) throw error;
+        // What the question guards with `default()` may be absent.
+      }
+    }
+  }
+  return data;
+}
+
+function textsOf(value: PlanValue): string[] {
+  if ('t' in value) return [value.t];
+  if ('e' in value) return [`{{ ${value.e} }}`];
+  if ('m' in value) return value.m.flatMap(textsOf);
+  return [];
+}
+
+/** The model that a tag or task names, else the default; undefined where none is configured. */
+export function modelFor(shop: AskingShop, run: LiveRun, slot: number, named: Json | undefined): Model | undefined {
+  const choose = (wanted: Json | undefined): Model | undefined => (typeof wanted === 'string' && wanted !== '' && wanted !== 'none' ? shop.models.get(wanted) : undefined);
+  const chosen = choose(named);
+  if (chosen !== undefined) return chosen;
+  const task = slot < 0 ? undefined : taskOfSlot(run.plan, run.state, slot);
+  for (const value of [task?.model, run.plan.defaultModel]) {
+    if (value === undefined) continue;
+    const model = choose(compute(value, shop.computing(run, []), { slot }));
+    if (model !== undefined) return model;
+  }
+  return shop.models.hasDefault() ? shop.models.default() : undefined;
+}
+
+/** Models as actions ask them. */
+export function gatewayFor(shop: AskingShop, run: LiveRun, slot: number, flight: Flight): ModelGateway {
+  return {
+    ask: async (call: ModelCall): Promise<ModelAnswer> => {
+      const model = await shop.values.settle(() => modelFor(shop, run, slot, call.model));
+      if (model === undefined) throw new OrchestratorError('ORC-402', `\`${pathOf(run.plan, run.state, slot)}\` needs a model, and none is configured`, { class: 'not_found', help: ['set a model in orchestrator.config.yaml under models: default'] });
+      const request: ModelRequest = { messages: call.messages };
+      if (call.temperature !== undefined) request.temperature = call.temperature;
+      if (call.maxTokens !== undefined) request.maxTokens = call.maxTokens;
+      const how = { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) };
+      if (call.schema === undefined) {
+        const reply = await model.generate(request, how);
+        return { text: reply.text, ...record(shop.loop, shop.values, run, slot, call.purpose, model, request, reply) };
+      }
+      const answer = await askStructured(model, request, call.schema, how);
+      const recorded = answer.replies.map((reply, i) => record(shop.loop, shop.values, run, slot, call.purpose, model, answer.asked[i]!, reply));
+      if (!answer.ok) throw new OrchestratorError('ORC-405', `the model's answer does not fit the schema: ${answer.problem}`, { class: 'invalid_output', retryable: true });
+      return { text: answer.replies.at(-1)!.text, object: answer.value, ...recorded.at(-1)! };
+    },
+  };
+}
+
+/** Journals one reply with its cost: in the same commit as the result that it paid for. */
+function record(loop: Loop, values: ValueStore, run: LiveRun, slot: number, purpose: string, model: Model, request: ModelRequest, reply: ModelReply): Omit<ModelAnswer, 'text' | 'object'> {
+  const { usage } = reply;
+  const costMicroUsd = priceOf(model, usage);
+  const call = { purpose, model: reply.model, inputTokens: usage.inputTokens, outputTokens: usage.outputTokens, costMicroUsd: costMicroUsd ?? null, latencyMs: Math.round(reply.latencyMs) };
+  const number = run.nextCall.get(slot) ?? 0;
+  run.nextCall.set(slot, number + 1);
+  const now = loop.now();
+  run.ledger.push({ ...call, run: run.id, path: pathOf(run.plan, run.state, slot), attempt: slot < 0 ? 0 : run.state.attempt[slot]!, call: number, at: now });
+  loop.send(run, { type: 'called', slot, call, prompt: values.refer(request.messages as unknown as Json, run.blobs), reply: values.refer(reply.text, run.blobs), now });
+  return { model: reply.model, usage: { inputTokens: usage.inputTokens, outputTokens: usage.outputTokens }, costMicroUsd };
+}
+
+/** Whole micro-dollars, rounded up once a call; undefined where the price is unknown. */
+function priceOf(model: Model, usage: ModelReply['usage']): number | undefined {
+  if (model.local) return 0;
+  if (model.price === undefined) return undefined;
+  return Math.ceil((usage.inputTokens * model.price.inputPerMillion + usage.outputTokens * model.price.outputPerMillion) / 1_000_000);
+}

@@ -1,0 +1,147 @@
+import { readFileSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
+import { isMap, isScalar, isSeq, parseDocument, visit, type Document, type Pair } from 'yaml';
+import { OrchestratorError } from '../../errors.ts';
+import { nearest } from '../../ids.ts';
+import { isObject, type Json, type JsonObject, type JsonSchema } from '../../json.ts';
+import type { Diagnostic } from '../../language/diagnostic.ts';
+import { makeSource, type Source, type Span } from '../../language/source.ts';
+import { checkSchema, describeSchema, type SchemaProblem } from '../../schema.ts';
+import { CONFIG_SCHEMA } from './schema.ts';
+
+type Path = (string | number)[];
+
+/** A configuration file as read: its value, and where in it things stand. */
+export interface ConfigFile {
+  path: string;
+  folder: string;
+  text: string;
+  source: Source;
+  value: JsonObject;
+  /** Where the value at a path stands; of its key where `key` says so. The nearest thing above it where it is not there. */
+  spanOf(path: Path, key?: boolean): Span;
+}
+
+/** The configuration does not fit; the problems have positions. */
+export class ConfigError extends OrchestratorError {
+  readonly diagnostics: Diagnostic[];
+  constructor(diagnostics: Diagnostic[]) {
+    super('ORC-119', diagnostics.length === 1 ? diagnostics[0]!.message : `the configuration has ${diagnostics.length} problems`, { class: 'invalid_input' });
+    this.diagnostics = diagnostics;
+  }
+}
+
+/** Reads and checks one file. Throws ConfigError with every problem at once, ORC-517 where the file is not there. */
+export function readConfigFile(path: string, cwd: string): ConfigFile {
+  const text = readText(path, cwd);
+  const source = makeSource(nameFor(path, cwd), text);
+  const document = parseDocument(text, { logLevel: 'silent', prettyErrors: false, strict: true, uniqueKeys: true });
+  const problem = (span: Span, message: string, more: Partial<Diagnostic> = {}): Diagnostic => ({ code: 'ORC-119', severity: 'error', message, source, span, ...more });
+  const errors = [...document.errors, ...document.warnings].map(error => problem(clip(source, error.pos), `this is not YAML that we can read: ${error.message}`));
+  visit(document, {
+    Alias: (_, node) => {
+      const [start, end] = node.range ?? [0, 1, 1];
+      errors.push(problem({ start, end }, 'aliases are not part of the configuration', { help: ['write the value out here'] }));
+    },
+  });
+  if (errors.length > 0) throw new ConfigError(errors);
+  const value = (document.toJS() ?? {}) as Json;
+  const spanOf = (where: Path, key = false): Span => spanIn(document, source, where, key);
+  if (!isObject(value)) throw new ConfigError([problem(spanOf([]), 'a configuration is a map of keys, and this file holds something else')]);
+  const found = checkSchema(CONFIG_SCHEMA, value).map(wrong => describe(wrong, value, spanOf, problem));
+  if (found.length > 0) throw new ConfigError(found);
+  return { path, folder: dirname(path), text, source, value, spanOf };
+}
+
+function readText(path: string, cwd: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new OrchestratorError('ORC-517', missing ? `there is no configuration file ${nameFor(path, cwd)}` : `the configuration file ${nameFor(path, cwd)} cannot be read`, { class: 'not_found', cause });
+  }
+}
+
+/** A path as its user would say it. */
+export function nameFor(path: string, cwd: string): string {
+  const short = relative(cwd, resolve(path));
+  return short === '' || short.startsWith('..') ? path : short;
+}
+
+function clip(source: Source, [start, end]: [number, number]): Span {
+  const from = Math.min(start, source.text.length);
+  return { start: from, end: Math.max(from, Math.min(end, source.text.length)) };
+}
+
+type Problem = (span: Span, message: string, more?: Partial<Diagnostic>) => Diagnostic;
+
+function describe(wrong: SchemaProblem, value: Json, spanOf: ConfigFile['spanOf'], problem: Problem): Diagnostic {
+  const place = wrong.path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`)).join('');
+  if (wrong.keyword === 'additionalProperties') {
+    const name = String(wrong.path.at(-1));
+    const known = keysAt(CONFIG_SCHEMA, wrong.path.slice(0, -1));
+    const near = nearest(name, known, 1)[0];
+    return problem(spanOf(wrong.path, true), `the configuration has no key \`${place}\``, {
+      path: place,
+      ...(near === undefined ? {} : { label: `did you mean \`${near}\`?` }),
+      help: [near === undefined ? `keys here: ${known.join(', ')}` : `did you mean \`${near}\`?`],
+    });
+  }
+  const schema = schemaAt(CONFIG_SCHEMA, wrong.path);
+  const here = valueAt(value, wrong.path);
+  const is = typeof here === 'string' ? `this is the string ${JSON.stringify(here)}` : here === null ? 'this is empty' : undefined;
+  return problem(spanOf(wrong.path), `\`${place}\` ${wrong.message}`, {
+    path: place,
+    ...(is === undefined ? {} : { label: is }),
+    ...(wrong.keyword === 'type' || schema === undefined ? {} : { notes: [`${place}: ${describeSchema(schema)}`] }),
+  });
+}
+
+function schemaAt(schema: JsonSchema, path: Path): JsonSchema | undefined {
+  let here: Json | undefined = schema;
+  for (const part of path) {
+    if (!isObject(here)) return undefined;
+    const properties: Json | undefined = here['properties'];
+    here = typeof part === 'number' ? here['items'] : isObject(properties) && Object.hasOwn(properties, part) ? properties[part] : here['additionalProperties'];
+  }
+  return isObject(here) ? here : undefined;
+}
+
+function keysAt(schema: JsonSchema, path: Path): string[] {
+  const here = schemaAt(schema, path);
+  return isObject(here) && isObject(here['properties']) ? Object.keys(here['properties']) : [];
+}
+
+function valueAt(value: Json, path: Path): Json | undefined {
+  let here: Json | undefined = value;
+  for (const part of path) {
+    if (Array.isArray(here) && typeof part === 'number') here = here[part];
+    else if (isObject(here) && Object.hasOwn(here, part)) here = here[part];
+    else return undefined;
+  }
+  return here;
+}
+
+function spanIn(document: Document.Parsed, source: Source, path: Path, key: boolean): Span {
+  let node: unknown = document.contents;
+  let span: Span = { start: 0, end: Math.min(1, source.text.length) };
+  for (const [i, part] of path.entries()) {
+    if (isMap(node)) {
+      const pair: Pair | undefined = node.items.find(item => isScalar(item.key) && item.key.value === part);
+      if (pair === undefined) return span;
+      const keySpan = rangeOf(pair.key) ?? span;
+      const valueSpan = rangeOf(pair.value);
+      span = (key && i === path.length - 1) || valueSpan === undefined || valueSpan.start === valueSpan.end || !isScalar(pair.value) ? keySpan : valueSpan;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(part)];
+      span = rangeOf(node) ?? span;
+    } else return span;
+  }
+  return span;
+}
+
+function rangeOf(node: unknown): Span | undefined {
+  const range = (node as { range?: [number, number, number] } | null)?.range;
+  return range === undefined || range === null ? undefined : { start: range[0], end: range[1] };
+}

@@ -1,0 +1,168 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { OrchestratorError } from '../../errors.ts';
+import { nearest } from '../../ids.ts';
+import { isObject, own, setOwn, type Json, type JsonObject } from '../../json.ts';
+import type { Diagnostic } from '../../language/diagnostic.ts';
+import { readConfigFile, type ConfigFile } from './file.ts';
+import { absolutePath, hasReference, resolveReferences } from './references.ts';
+import { DEFAULTS, type Config } from './schema.ts';
+import { Secrets } from './secrets.ts';
+import { isTrusted, trustRecordFile, withoutPowers } from './trust.ts';
+
+export const CONFIG_NAME = 'orchestrator.config.yaml';
+
+export interface ConfigOptions {
+  /** Where the search for a project file begins. */
+  cwd: string;
+  env: { [name: string]: string | undefined };
+  /** `--config FILE`: read instead of a project file, and trusted. */
+  configFile?: string;
+  /** `--env NAME`; else ORCHESTRATOR_ENV. */
+  environment?: string;
+  /** A store that wins over file and environment variable. */
+  state?: string;
+}
+
+export interface LoadedConfig {
+  config: Config;
+  /** The files that were read, the stronger one last. */
+  files: { path: string; role: 'user' | 'project' | 'given'; trusted: boolean }[];
+  /** Where relative paths of the configuration begin: the folder of the project file, else the working folder. */
+  folder: string;
+  /** `config.state.url`, ready to be opened: references resolved, paths absolute. */
+  stateUrl: string;
+  environment: string | undefined;
+  /** What was left out because nobody trusted it (ORC-510). */
+  warnings: Diagnostic[];
+  secrets: Secrets;
+  /** Puts what references stand for into a text of the configuration. Throws ORC-119. */
+  resolve(text: string): string;
+  /** Makes a path of the configuration absolute. */
+  path(path: string): string;
+}
+
+/** The folder of the user's own configuration: `~/.config/orchestrator`. */
+export function userFolder(env: ConfigOptions['env']): string {
+  return join(env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config'), 'orchestrator');
+}
+
+/** The nearest project file, from `cwd` upwards. */
+export function findConfig(cwd: string): string | undefined {
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    const path = join(folder, CONFIG_NAME);
+    if (existsSync(path)) return path;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+/** Reads the user's file and the project's (or the one given), lays them over the defaults, and leaves out what may not grant power. Throws ConfigError. */
+export function loadConfig(options: ConfigOptions): LoadedConfig {
+  const { cwd, env } = options;
+  const environment = options.environment ?? (env['ORCHESTRATOR_ENV'] || undefined);
+  const layers = readLayers(options);
+  checkEnvironment(environment, layers);
+  const warnings: Diagnostic[] = [];
+  let value = structuredClone(DEFAULTS) as unknown as JsonObject;
+  for (const layer of layers) {
+    const kept = layer.trusted ? { value: layer.file.value, warnings: [] } : withoutPowers(layer.file, environment);
+    warnings.push(...kept.warnings);
+    const beneath = value;
+    value = lay(value, chosen(kept.value, environment));
+    if (!layer.trusted) warnings.push(...guardProviders(beneath, value, layer.file));
+  }
+  const config = value as unknown as Config;
+  const project = layers.find(layer => layer.role !== 'user');
+  const folder = project === undefined ? resolve(cwd) : dirname(resolve(project.file.path));
+  const resolveText = (text: string): string => (hasReference(text) ? resolveReferences(text, { env, folder }) : text);
+  const fromVariable = env['ORCHESTRATOR_STATE_URL'] || undefined;
+  const stateUrl = options.state ?? fromVariable;
+  return {
+    config,
+    files: layers.map(({ file, role, trusted }) => ({ path: file.path, role, trusted })),
+    folder,
+    stateUrl: stateUrl === undefined ? absoluteUrl(resolveText(config.state.url), folder) : absoluteUrl(stateUrl, resolve(cwd)),
+    environment,
+    warnings,
+    secrets: new Secrets(config.secrets, resolveText),
+    resolve: resolveText,
+    path: path => absolutePath(resolveText(path), folder),
+  };
+}
+
+interface Layer {
+  file: ConfigFile;
+  role: 'user' | 'project' | 'given';
+  trusted: boolean;
+}
+
+function readLayers({ cwd, env, configFile }: ConfigOptions): Layer[] {
+  const layers: Layer[] = [];
+  const own = join(userFolder(env), 'config.yaml');
+  if (existsSync(own)) layers.push({ file: readConfigFile(own, cwd), role: 'user', trusted: true });
+  if (configFile !== undefined) {
+    layers.push({ file: readConfigFile(resolve(cwd, configFile), cwd), role: 'given', trusted: true });
+    return layers;
+  }
+  const found = findConfig(cwd);
+  if (found !== undefined) {
+    const file = readConfigFile(found, cwd);
+    layers.push({ file, role: 'project', trusted: env['ORCHESTRATOR_TRUST'] === '1' || isTrusted(file, trustRecordFile(userFolder(env))) });
+  }
+  return layers;
+}
+
+function checkEnvironment(environment: string | undefined, layers: Layer[]): void {
+  if (environment === undefined) return;
+  const known = layers.flatMap(({ file }) => Object.keys(isObject(file.value['environments']) ? file.value['environments'] : {}));
+  if (known.includes(environment)) return;
+  const near = nearest(environment, known, 1)[0];
+  const help = near !== undefined ? `did you mean \`${near}\`?` : known.length > 0 ? `environments: ${known.join(', ')}` : `add it to ${CONFIG_NAME}: environments: { ${environment}: { … } }`;
+  throw new OrchestratorError('ORC-119', `the configuration has no environment called \`${environment}\``, { class: 'invalid_input', help: [help] });
+}
+
+/** A file's value with the chosen variant laid over it. */
+function chosen(value: JsonObject, environment: string | undefined): JsonObject {
+  const { environments, ...base } = value;
+  const variant = environment !== undefined && isObject(environments) ? own(environments, environment) : undefined;
+  return isObject(variant) ? lay(base, variant) : base;
+}
+
+/** One value over another: maps member by member, anything else as a whole. What is empty in the file changes nothing. */
+function lay(under: JsonObject, over: JsonObject): JsonObject {
+  const result: JsonObject = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    const beneath: Json | undefined = own(under, key);
+    if (value === null) continue;
+    setOwn(result, key, isObject(value) && isObject(beneath) ? lay(beneath, value) : value);
+  }
+  return result;
+}
+
+/** A file that nobody trusts may not give another address to a provider that a stronger file has given a key. */
+function guardProviders(beneath: JsonObject, value: JsonObject, file: ConfigFile): Diagnostic[] {
+  const before = (beneath as unknown as Config).models.providers;
+  const after = (value as unknown as Config).models.providers;
+  const warnings: Diagnostic[] = [];
+  for (const name of Object.keys(before)) {
+    if (after[name]?.base_url === before[name]?.base_url) continue;
+    after[name] = before[name]!;
+    warnings.push({
+      code: 'ORC-510',
+      severity: 'warning',
+      message: `\`models.providers.${name}\` was left out: it gives another address to a provider of your own, and nobody has trusted this file`,
+      source: file.source,
+      span: file.spanOf(['models', 'providers', name]),
+      label: 'does not count',
+      path: `models.providers.${name}`,
+      help: [`read the file, then: orchestrator trust ${file.source.file}`],
+    });
+  }
+  return warnings;
+}
+
+function absoluteUrl(url: string, folder: string): string {
+  if (!url.startsWith('sqlite:')) return url;
+  return `sqlite:${absolutePath(url.slice('sqlite:'.length), folder)}`;
+}

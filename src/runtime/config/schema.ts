@@ -1,0 +1,142 @@
+import type { JsonObject, JsonSchema } from '../../json.ts';
+import type { Policy } from '../../tools/port.ts';
+
+/** A model service, or a folder of local models. */
+export interface ProviderConfig {
+  type?: string;
+  base_url?: string;
+  api_key?: string;
+  headers?: { [name: string]: string };
+  models_dir?: string;
+  timeout?: number | string;
+  structured_output?: 'json_schema' | 'json_object' | 'none';
+  context_size?: number;
+  threads?: number;
+}
+
+/** What is known of a model beyond what its provider tells; costs are dollars a million tokens. */
+export interface CatalogEntry {
+  id: string;
+  context_window?: number;
+  expertise?: string[];
+  size?: string;
+  cost?: { input_per_million: number; output_per_million: number };
+}
+
+/** The configuration with its defaults filled in; values may still hold `${env:X}` references (see `LoadedConfig.resolve`). */
+export interface Config {
+  state: { url: string };
+  cache: { url: string };
+  models: { default?: string; providers: { [name: string]: ProviderConfig }; catalog: CatalogEntry[]; fallback: string[] };
+  policy: Policy;
+  secrets: { [name: string]: string };
+  mcp: { servers: { [name: string]: { command?: string[]; env?: string[]; url?: string } } };
+  budget: { per_run_usd?: number; per_day_usd?: number };
+  alerts: { rules: JsonObject[]; smtp?: JsonObject; slack?: JsonObject };
+  logging: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'json' | 'text'; file: string };
+  server: { host: string; port: number };
+  backup: { dir: string; schedule?: string; keep: number };
+  limits: { file_mib: number; tasks: number };
+  actions: string[];
+  retention: { runs: string; logs: string };
+}
+
+export const DEFAULTS: Config = {
+  state: { url: 'sqlite:.orchestrator/state.db' },
+  cache: { url: 'memory:' },
+  models: { providers: {}, catalog: [], fallback: [] },
+  policy: { shell: 'deny', code: 'deny', network: { private: 'deny' }, files: { roots: ['.'] } },
+  secrets: {},
+  mcp: { servers: {} },
+  budget: {},
+  alerts: { rules: [] },
+  logging: { level: 'info', format: 'json', file: '.orchestrator/orchestrator.log' },
+  server: { host: '127.0.0.1', port: 4747 },
+  backup: { dir: '.orchestrator/backups', keep: 14 },
+  limits: { file_mib: 16, tasks: 100_000 },
+  actions: [],
+  retention: { runs: '90d', logs: '30d' },
+};
+
+const text = (description: string, more: JsonObject = {}): JsonObject => ({ type: 'string', description, ...more });
+const texts = (description: string): JsonObject => ({ type: 'array', items: { type: 'string' }, description });
+const map = (description: string, properties: JsonObject, more: JsonObject = {}): JsonObject => ({ type: 'object', description, properties, additionalProperties: false, ...more });
+const choice = (description: string, values: string[]): JsonObject => ({ enum: values, description });
+const DURATION: JsonObject = { anyOf: [{ type: 'number', minimum: 0 }, { type: 'string', pattern: '^(\\d+(\\.\\d+)?(ms|s|m|h|d|w)? *)+$' }] };
+const duration = (description: string): JsonObject => ({ ...DURATION, description });
+
+const PROVIDER = map('A model service, or a folder of local models.', {
+  type: text('`openai-compatible` or `llama.cpp`.'),
+  base_url: text('Address up to and without `/chat/completions`.'),
+  api_key: text('The key; write a reference such as `${env:LAB_KEY}`, never the key itself.'),
+  headers: { type: 'object', additionalProperties: { type: 'string' }, description: 'Headers that each request carries.' },
+  models_dir: text('Folder of the GGUF files of local models.'),
+  timeout: duration('The longest silence that is waited out.'),
+  structured_output: choice('How the service is told the shape of an answer.', ['json_schema', 'json_object', 'none']),
+  context_size: { type: 'integer', minimum: 256, description: 'Tokens of context of a local model.' },
+  threads: { type: 'integer', minimum: 1, description: 'Threads that a local model uses.' },
+});
+
+const CATALOG_ENTRY = map('', {
+  id: text('`<provider>/<model>`.'),
+  context_window: { type: 'integer', minimum: 1, description: 'Tokens that prompt and reply may have together.' },
+  expertise: texts('What the model is good at, for requirements: `fast`, `code`.'),
+  size: text('Its size, such as `8b`.'),
+  cost: map('Dollars a million tokens.', { input_per_million: { type: 'number', minimum: 0 }, output_per_million: { type: 'number', minimum: 0 } }, { required: ['input_per_million', 'output_per_million'] }),
+}, { required: ['id'] });
+
+const POLICY = map('What actions may do. Wider than the default, it counts only from a file that is trusted.', {
+  shell: { anyOf: [{ enum: ['allow', 'deny'] }, { type: 'array', items: { type: 'string' } }], description: '`allow`, `deny`, or the programs that `shell.run` may start.' },
+  code: choice('Whether `python.run` may run code.', ['allow', 'deny']),
+  network: map('Where actions may connect.', { private: choice('Private, loopback and link-local addresses.', ['allow', 'deny']) }),
+  files: map('Where file actions may read and write.', { roots: texts('Folders, relative to the one in which the run was started, or absolute.') }),
+});
+
+const MCP_SERVER = map('An MCP server: a command, or an address.', { command: texts('Program and arguments.'), env: texts('Names of environment variables that it sees.'), url: text('Address of a remote server.') });
+
+const ALERT_RULE = map('', {
+  name: text('Its name.'),
+  condition: text('An expression over metrics: `error_rate > 0.05`.'),
+  action: text('`send_email`, `send_slack` or `log`.'),
+  recipients: texts('Addresses.'),
+  channel: text('Slack channel.'),
+  for: duration('How long the condition holds before it fires.'),
+  severity: choice('How bad it is.', ['info', 'warning', 'critical']),
+  cooldown: duration('Silence after it fired.'),
+}, { required: ['name', 'condition', 'action'] });
+
+const KEYS: JsonObject = {
+  state: map('Where runs live.', { url: text('`sqlite:PATH`, `memory:` or `postgres://…`. `ORCHESTRATOR_STATE_URL` wins.', { minLength: 1 }) }),
+  cache: map('Where results of tasks with `cache:` are kept besides the store.', { url: text('`memory:` or `redis://…`.') }),
+  models: map('Models and who serves them.', {
+    default: text('The model of tasks that name none: `<provider>/<model>`.'),
+    providers: { type: 'object', additionalProperties: PROVIDER, description: 'Services and folders of models, by name.' },
+    catalog: { type: 'array', items: CATALOG_ENTRY, description: 'What is known of models: context, expertise, price.' },
+    fallback: texts('Models to try in turn where one is unavailable.'),
+  }),
+  policy: POLICY,
+  secrets: { type: 'object', additionalProperties: { type: 'string' }, description: "What `secret('NAME')` unwraps to: `${env:X}`, `${file:PATH}` or `${cmd:COMMAND}`." },
+  mcp: map('MCP servers whose tools are actions.', { servers: { type: 'object', additionalProperties: MCP_SERVER, description: 'Servers by name.' } }),
+  budget: map('Caps on spending, in dollars.', { per_run_usd: { type: 'number', minimum: 0, description: 'Of one run.' }, per_day_usd: { type: 'number', minimum: 0, description: 'Of all runs of a day (UTC).' } }),
+  alerts: map('When to tell somebody, and how.', {
+    rules: { type: 'array', items: ALERT_RULE, description: 'The rules.' },
+    smtp: { type: 'object', description: 'Mail server: host, port, user, password, from.' },
+    slack: { type: 'object', description: 'Slack: webhook_url.' },
+  }),
+  logging: map("The program's own log.", { level: choice('The least that is written.', ['debug', 'info', 'warn', 'error']), format: choice('Its form.', ['json', 'text']), file: text('Where it is written.') }),
+  server: map('What `serve` listens on.', { host: text('Address.'), port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'Port.' } }),
+  backup: map('Backups of the store.', { dir: text('Folder.'), schedule: text('Cron expression.'), keep: { type: 'integer', minimum: 1, description: 'How many are kept.' } }),
+  limits: map('Caps on what is read.', { file_mib: { type: 'number', exclusiveMinimum: 0, description: 'Size of a pipeline file.' }, tasks: { type: 'integer', minimum: 1, description: 'Tasks of a plan.' } }),
+  actions: texts('Modules of own actions; `orchestrator actions sync` records their schemas and hashes.'),
+  retention: map('How long ended runs and logs are kept by `prune`.', { runs: duration('Runs.'), logs: duration('Logs.') }),
+};
+
+/** JSON Schema of `orchestrator.config.yaml`. */
+export const CONFIG_SCHEMA: JsonSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'orchestrator.config.yaml',
+  ...map('Configuration of Orchestrator. Every key is optional.', {
+    ...KEYS,
+    environments: { type: 'object', additionalProperties: map('', KEYS), description: 'Named variants, laid over the rest; chosen by `--env NAME` or `ORCHESTRATOR_ENV`.' },
+  }),
+};

@@ -1,0 +1,53 @@
+import { pathOf, type Effect, type Event, type Input, type Reason, type RunState, type RunStatus } from '../engine/index.ts';
+import type { Plan } from '../plan/index.ts';
+import type { Batch, LedgerRow } from '../store/port.ts';
+import type { ActiveTask, RunEvent } from './api.ts';
+
+/** A run that this process owns and holds in memory. */
+export interface LiveRun {
+  readonly id: string;
+  readonly plan: Plan;
+  readonly state: RunState;
+  readonly epoch: number;
+  /** Sequence number of the last durable event. */
+  durable: number;
+  /** Came in and not decided yet. */
+  inputs: Input[];
+  /** Decided and not durable yet: nothing of it is handed out before it is. */
+  events: Event[];
+  effects: Effect[];
+  blobs: { hash: string; content: string }[];
+  ledger: LedgerRow[];
+  consumed: string[];
+  /** Who waits for the inputs so far to be durable. */
+  waiters: { resolve: () => void; reject: (error: unknown) => void }[];
+  /** Attempts and questions under way, by slot (questions by -2 - slot). */
+  readonly inFlight: Map<number, InFlight>;
+  readonly timers: Map<number, NodeJS.Timeout>;
+  /** Offers that wait for admission. */
+  held: number;
+  /** Row as last written, to write only what changes. */
+  row: { status: RunStatus; reason: Reason | null; dueAt: number | null; tasksDone: number; writtenAt: number };
+  /** Present until the first commit. */
+  create: Batch['create'] | null;
+  readonly listeners: Set<(events: RunEvent[]) => void>;
+  readonly settlers: { resolve: () => void; reject: (error: unknown) => void }[];
+  /** Why this process can no longer drive the run. */
+  lost: unknown;
+  /** Events since the last snapshot. */
+  sinceSnapshot: number;
+  nextCall: Map<number, number>;
+}
+
+/** One effect that is under way. */
+export interface InFlight {
+  abort(reason: unknown): void;
+  progress: ActiveTask['progress'];
+  tokens: number | null;
+}
+
+/** An event as the outside sees it. */
+export function outsideEvent(run: LiveRun, event: Event, seq: number): RunEvent {
+  const slot = 'slot' in event ? event.slot : 'owner' in event && typeof event.owner === 'number' ? event.owner : -1;
+  return { ...event, seq, run: run.id, path: slot >= 0 ? pathOf(run.plan, run.state, slot) : null };
+}

@@ -1,0 +1,338 @@
+import type { Clock } from '../clock.ts';
+import { OrchestratorError } from '../errors.ts';
+import { decide, dueAt, evaluateSite, hasEnded, snapshot, visibleStatus, waitsForOutside, type Computing, type Effect, type Evaluation, type Input, type Observation } from '../engine/index.ts';
+import type { Json } from '../json.ts';
+import type { Batch, RunChange, Store, Verdict } from '../store/port.ts';
+import { Admission } from './admission.ts';
+import { outsideEvent, type LiveRun } from './live.ts';
+import { ValuePending, type ValueStore } from './values.ts';
+
+const SNAPSHOT_EVERY = 50_000;
+const ROW_EVERY_MS = 1000;
+const LONGEST_TIMER_MS = 2_000_000_000;
+
+/** What the loop leaves to others: the effects that touch the world. */
+export interface Performer {
+  perform(run: LiveRun, slot: number, attempt: number): void;
+  ask(run: LiveRun, slot: number, index: number): void;
+  /** Effect class of an attempt that is about to begin. */
+  effectOf(run: LiveRun, slot: number): string;
+  computing(run: LiveRun, observed: Observation[]): Computing;
+}
+
+/**
+ * The loop of a process: takes all waiting inputs of all runs, decides each, commits all their events in one transaction, and only then hands out the effects
+ * (append before effect, S2). One turn an event-loop turn, so that what ends together is written together.
+ */
+export class Loop {
+  readonly runs = new Map<string, LiveRun>();
+  readonly #store: Store;
+  readonly #values: ValueStore;
+  readonly #clock: Clock;
+  readonly #performer: Performer;
+  readonly #admission: Admission<Extract<Effect, { type: 'offer' }>>;
+  readonly #dirty = new Set<LiveRun>();
+  #scheduled = false;
+  #committing: Promise<void> | null = null;
+  /** While set, no effect is admitted: drain and emergency stop. */
+  holding = false;
+  /** Called when a run has ended or can be left. */
+  onIdle: (run: LiveRun) => void = () => {};
+
+  constructor(options: { store: Store; values: ValueStore; clock: Clock; performer: Performer; concurrency: number }) {
+    this.#store = options.store;
+    this.#values = options.values;
+    this.#clock = options.clock;
+    this.#performer = options.performer;
+    this.#admission = new Admission({ process: options.concurrency });
+  }
+
+  add(run: LiveRun): void {
+    this.runs.set(run.id, run);
+  }
+
+  /** Hands an input to a run. */
+  send(run: LiveRun, input: Input): void {
+    if (run.lost !== null) return;
+    run.inputs.push(input);
+    this.#wake(run);
+  }
+
+  /** As `send`, and waits until what was decided from it is durable. */
+  sendDurably(run: LiveRun, input: Input): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (run.lost !== null) return reject(run.lost);
+      run.waiters.push({ resolve, reject });
+      this.send(run, input);
+    });
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  #wake(run: LiveRun): void {
+    this.#dirty.add(run);
+    if (this.#scheduled || this.#committing !== null) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    const turned = [...this.#dirty];
+    this.#dirty.clear();
+    const batches: Batch[] = [];
+    const written: LiveRun[] = [];
+    for (const run of turned) {
+      try {
+        this.#decide(run);
+      } catch (error) {
+        this.#lose(run, error);
+        continue;
+      }
+      if (run.events.length > 0 || run.create !== null) {
+        batches.push(this.#batchOf(run));
+        written.push(run);
+      } else this.#after(run);
+    }
+    if (batches.length > 0) this.#commit(batches, written);
+  }
+
+  #commit(batches: Batch[], runs: LiveRun[]): void {
+    let verdicts: Verdict[] | Promise<Verdict[]>;
+    try {
+      verdicts = this.#store.commit(batches);
+    } catch (error) {
+      for (const run of runs) this.#lose(run, error);
+      return;
+    }
+    if (!(verdicts instanceof Promise)) return this.#committed(runs, verdicts);
+    this.#committing = verdicts
+      .then(list => this.#committed(runs, list), error => runs.forEach(run => this.#lose(run, error)))
+      .finally(() => {
+        this.#committing = null;
+        if (this.#dirty.size > 0) this.#wake(this.#dirty.values().next().value!);
+      });
+  }
+
+  #committed(runs: LiveRun[], verdicts: Verdict[]): void {
+    runs.forEach((run, i) => {
+      if (verdicts[i] === 'ok') this.#durable(run);
+      else this.#lose(run, refusal(run, verdicts[i]!));
+    });
+  }
+
+  /** All waiting inputs of a run, and those that pure effects and admissions bring back in the same turn. */
+  #decide(run: LiveRun): void {
+    const { inputs } = run;
+    for (let i = 0; i < inputs.length; i++) {
+      const { events, effects } = decide(run.plan, run.state, inputs[i]!);
+      for (const event of events) run.events.push(event);
+      for (const effect of effects) this.#route(run, effect);
+    }
+    run.inputs = [];
+  }
+
+  #route(run: LiveRun, effect: Effect): void {
+    if (effect.type === 'offer') this.#offer(run, effect);
+    else if (effect.type === 'evaluate') this.#evaluate(run, effect);
+    else run.effects.push(effect);
+  }
+
+  /** Between offer and admission stands all that holds a task back. */
+  #offer(run: LiveRun, offer: Extract<Effect, { type: 'offer' }>): void {
+    if (run.state.status !== 'running') return;
+    const needsRoom = offer.stage !== 'enter';
+    if (this.holding || (needsRoom && !this.#admission.take(run.id, run.plan.concurrency))) {
+      run.held++;
+      this.#admission.wait(run.id, offer);
+      return;
+    }
+    this.#admit(run, offer);
+  }
+
+  #admit(run: LiveRun, offer: Extract<Effect, { type: 'offer' }>): void {
+    const effect = offer.stage === 'call' ? this.#performer.effectOf(run, offer.slot) : '';
+    run.inputs.push({ type: 'admitted', slot: offer.slot, stage: offer.stage, index: offer.index, effect, now: this.#clock.now() });
+  }
+
+  /** An effect that held a token has ended. */
+  freed(run: LiveRun): void {
+    this.#admission.release(run.id);
+    this.admitWaiting();
+  }
+
+  /** Lets through what can go now: room was made, or a hold was lifted. */
+  admitWaiting(): void {
+    if (this.holding) return;
+    for (const { run: id, item } of this.#admission.admit(run => this.runs.get(run)?.plan.concurrency)) {
+      const run = this.runs.get(id);
+      if (run === undefined || run.state.status !== 'running') {
+        this.#admission.release(id);
+        continue;
+      }
+      run.held--;
+      if (item.stage === 'enter') this.#admission.release(id);
+      this.#admit(run, item);
+      this.#wake(run);
+    }
+  }
+
+  #evaluate(run: LiveRun, effect: Extract<Effect, { type: 'evaluate' }>): void {
+    const { slot, site, index } = effect;
+    try {
+      run.inputs.push({ type: 'evaluated', slot, site, index, result: this.#evaluation(run, effect), now: this.#clock.now() });
+    } catch (error) {
+      if (!(error instanceof ValuePending)) throw error;
+      error.arrival.then(
+        () => {
+          this.#evaluate(run, effect);
+          this.#wake(run);
+        },
+        failed => this.#lose(run, failed),
+      );
+    }
+  }
+
+  #evaluation(run: LiveRun, { slot, site, index }: Extract<Effect, { type: 'evaluate' }>): Evaluation {
+    const observed: Observation[] = [];
+    const result = evaluateSite(this.#performer.computing(run, observed), slot, site, index);
+    if (!result.ok) return result;
+    const kept: Json = site === 'loop' ? (result.value as { items: Json }).items : result.value;
+    return { ok: true, value: result.value, ref: this.#values.refer(kept, run.blobs), observed };
+  }
+
+  #batchOf(run: LiveRun): Batch {
+    const batch: Batch = { run: run.id, expectedSeq: run.durable, epoch: run.epoch, events: run.events };
+    if (run.create !== null) batch.create = run.create;
+    if (run.blobs.length > 0) batch.blobs = run.blobs;
+    if (run.ledger.length > 0) batch.ledger = run.ledger;
+    if (run.consumed.length > 0) batch.consumed = run.consumed;
+    run.sinceSnapshot += run.events.length;
+    if (run.sinceSnapshot >= SNAPSHOT_EVERY) {
+      batch.snapshot = snapshot(run.state);
+      run.sinceSnapshot = 0;
+    }
+    const change = this.#rowChange(run);
+    if (change !== null) batch.change = change;
+    return batch;
+  }
+
+  /** What of the run's row is to be written: its status when it changes, counts once a second and at the end. */
+  #rowChange(run: LiveRun): RunChange | null {
+    const { state, row } = run;
+    const now = this.#clock.now();
+    const busy = run.inFlight.size > 0 || run.held > 0 || run.effects.some(effect => effect.type === 'perform' || effect.type === 'ask');
+    const { status, reason } = busy || state.status !== 'running' ? state : visibleStatus(state);
+    const due = run.timers.size > 0 || run.effects.some(effect => effect.type === 'timer') || row.dueAt !== null ? dueAt(state) : null;
+    const ended = hasEnded(state);
+    if (status === row.status && reason === row.reason && due === row.dueAt && !ended && now - row.writtenAt < ROW_EVERY_MS) return null;
+    const change: RunChange = { status, reason, dueAt: due, tasksDone: state.done, tasksTotal: state.slots, costMicroUsd: state.costMicroUsd };
+    if (state.startedAt > 0) change.startedAt = state.startedAt;
+    change.endedAt = ended ? state.endedAt : null;
+    change.error = ended && state.failure !== null ? state.failure.message.split('\n')[0]!.slice(0, 300) : null;
+    run.row = { status, reason, dueAt: due, tasksDone: state.done, writtenAt: now };
+    return change;
+  }
+
+  #durable(run: LiveRun): void {
+    const first = run.durable + 1;
+    const { events } = run;
+    run.durable += events.length;
+    run.create = null;
+    run.events = [];
+    if (run.blobs.length > 0) run.blobs = [];
+    if (run.ledger.length > 0) run.ledger = [];
+    if (run.consumed.length > 0) run.consumed = [];
+    if (run.listeners.size > 0 && events.length > 0) {
+      const told = events.map((event, i) => outsideEvent(run, event, first + i));
+      for (const listener of run.listeners) listener(told);
+    }
+    this.#after(run);
+  }
+
+  /** Hands out effects, tells who waits, and looks whether the run can be left. */
+  #after(run: LiveRun): void {
+    const { effects } = run;
+    if (effects.length > 0) {
+      run.effects = [];
+      for (const effect of effects) this.#start(run, effect);
+    }
+    if (run.waiters.length > 0 && run.inputs.length === 0) {
+      const { waiters } = run;
+      run.waiters = [];
+      for (const waiter of waiters) waiter.resolve();
+    }
+    if (run.inFlight.size === 0 && run.inputs.length === 0) this.#perhapsIdle(run);
+  }
+
+  #start(run: LiveRun, effect: Effect): void {
+    switch (effect.type) {
+      case 'perform':
+        return this.#performer.perform(run, effect.slot, effect.attempt);
+      case 'ask':
+        return this.#performer.ask(run, effect.slot, effect.index);
+      case 'abort':
+        run.inFlight.get(effect.slot)?.abort(new OrchestratorError('ORC-231', 'cancelled', { class: 'cancelled' }));
+        return;
+      case 'timer':
+        return this.#setTimer(run, effect.slot, effect.until);
+      default:
+    }
+  }
+
+  #setTimer(run: LiveRun, slot: number, until: number): void {
+    clearTimeout(run.timers.get(slot));
+    const delay = Math.min(Math.max(0, until - this.#clock.now()), LONGEST_TIMER_MS);
+    run.timers.set(slot, setTimeout(() => {
+      run.timers.delete(slot);
+      this.send(run, { type: 'due', slot, now: this.#clock.now() });
+    }, delay));
+  }
+
+  #perhapsIdle(run: LiveRun): void {
+    const { state } = run;
+    const idle = hasEnded(state) || state.status === 'paused' || (run.held === 0 && waitsForOutside(state));
+    if (!idle) return;
+    if (hasEnded(state)) this.#forget(run);
+    const settlers = run.settlers.splice(0);
+    for (const settler of settlers) settler.resolve();
+    this.onIdle(run);
+  }
+
+  #forget(run: LiveRun): void {
+    for (const timer of run.timers.values()) clearTimeout(timer);
+    run.timers.clear();
+    this.#admission.drop(run.id);
+    this.runs.delete(run.id);
+  }
+
+  /** Leaves a run that only waits: its rows are all that is kept. */
+  park(run: LiveRun): void {
+    this.#forget(run);
+  }
+
+  /** This process cannot go on with the run: another has taken it, or it cannot be written. What is not durable is dropped. */
+  #lose(run: LiveRun, error: unknown): void {
+    if (run.lost !== null) return;
+    run.lost = error;
+    this.#forget(run);
+    for (const flight of run.inFlight.values()) flight.abort(error);
+    for (const waiter of run.waiters.splice(0)) waiter.reject(error);
+    for (const settler of run.settlers.splice(0)) settler.reject(error);
+    for (const listener of run.listeners) listener([]);
+  }
+
+  /** Waits until nothing that was decided is unwritten. */
+  async flushed(): Promise<void> {
+    while (this.#dirty.size > 0 || this.#committing !== null) await (this.#committing ?? new Promise(resolve => setImmediate(resolve)));
+  }
+}
+
+function refusal(run: LiveRun, verdict: Verdict): OrchestratorError {
+  if (verdict === 'key_conflict') return new OrchestratorError('ORC-509', 'the idempotency key belongs to another run', { class: 'invalid_input' });
+  if (verdict === 'over_budget') return new OrchestratorError('ORC-602', 'the budget is used up', { class: 'budget' });
+  if (verdict === 'unknown') return new OrchestratorError('ORC-501', 'the answer of the store to a commit was lost', { class: 'storage' });
+  return new OrchestratorError('ORC-511', `another process has taken over ${run.id}`, { class: 'storage', help: [`orchestrator show ${run.id}`] });
+}

@@ -1,0 +1,222 @@
+import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
+import { compute, expressionOf, pathOf, taskOfSlot, namesOf, type Computing, type Observation, type Outcome, type Ref } from '../engine/index.ts';
+import { evaluate } from '../language/expression/index.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
+import type { PlanTask } from '../plan/index.ts';
+import { checkSchema } from '../schema.ts';
+import type { Action, ActionContext, EffectClass, ModelGateway, Policy } from '../tools/port.ts';
+import type { InFlight, LiveRun } from './live.ts';
+import type { Loop } from './loop.ts';
+import { hasMarker, type Secrets } from './secrets.ts';
+import { plainJson, ValuePending, type ValueStore } from './values.ts';
+
+/** How long an action that was told to stop may take to clean up before it is left behind. */
+const GRACE_MS = 3000;
+
+/** What performing needs of its process. */
+export interface Workshop {
+  loop: Loop;
+  values: ValueStore;
+  actions: Map<string, Action>;
+  policy: Policy;
+  stateFolder: string | undefined;
+  secrets: Secrets;
+  computing(run: LiveRun, observed: Observation[]): Computing;
+  gateway(run: LiveRun, slot: number, flight: Flight): ModelGateway;
+}
+
+/** One attempt under way: how it is stopped, and what it tells on the way. The signal is made only when somebody asks for it. */
+export class Flight implements InFlight {
+  progress: InFlight['progress'] = null;
+  tokens: number | null = null;
+  #controller: AbortController | null = null;
+  #stopped: { reason: unknown } | null = null;
+  #abandon: ((reason: unknown) => void) | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #grace: NodeJS.Timeout | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#stopped !== null && !this.#controller.signal.aborted) this.#controller.abort(this.#stopped.reason);
+    return this.#controller.signal;
+  }
+
+  get stopReason(): unknown {
+    return this.#stopped?.reason;
+  }
+
+  limit(timeoutMs: number, message: string): void {
+    this.#timer = setTimeout(() => this.abort(new OrchestratorError('ORC-218', message, { class: 'timeout', retryable: true })), timeoutMs);
+  }
+
+  abort(reason: unknown): void {
+    if (this.#stopped !== null) return;
+    this.#stopped = { reason };
+    this.#controller?.abort(reason);
+    this.#grace = setTimeout(() => this.#abandon?.(reason), GRACE_MS);
+  }
+
+  /** The work, or the reason for which it was stopped and left behind. */
+  guard<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#abandon = reject;
+      work.then(resolve, reject);
+    });
+  }
+
+  done(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#grace);
+    this.#abandon = null;
+  }
+}
+
+/** Performs an attempt and sends its outcome. */
+export function perform(shop: Workshop, run: LiveRun, slot: number, attempt: number): void {
+  const task = taskOfSlot(run.plan, run.state, slot);
+  const flight = new Flight();
+  run.inFlight.set(slot, flight);
+  if (task.timeoutMs !== undefined) flight.limit(task.timeoutMs, `\`${task.id}\` took longer than ${task.timeoutMs / 1000} s`);
+  const observed: Observation[] = [];
+  attemptOf(shop, run, task, slot, attempt, flight, observed)
+    .then(output => ({ ok: true as const, ...output, observed }), (error: unknown) => ({ ok: false as const, failure: failureOf(flight, error) }))
+    .then(outcome => {
+      flight.done();
+      if (run.inFlight.get(slot) === flight) run.inFlight.delete(slot);
+      shop.loop.send(run, { type: 'settled', slot, attempt, outcome: outcome satisfies Outcome, now: shop.loop.now() });
+      shop.loop.freed(run);
+    });
+}
+
+function failureOf(flight: Flight, error: unknown): Failure {
+  const stop = flight.stopReason;
+  if (stop instanceof OrchestratorError) return toFailure(stop);
+  return toFailure(error);
+}
+
+async function attemptOf(
+  shop: Workshop, run: LiveRun, task: PlanTask, slot: number, attempt: number, flight: Flight, observed: Observation[],
+): Promise<{ output: Ref; cached?: boolean }> {
+  const action = shop.actions.get(task.action);
+  if (action === undefined) throw new OrchestratorError('ORC-210', `there is no action called \`${task.action}\` in this process`, { class: 'not_found', help: ['orchestrator actions'] });
+  const computing = shop.computing(run, observed);
+  const parameters = await parametersOf(shop, run, task, slot, computing);
+  const context = contextOf(shop, run, task, slot, attempt, flight, computing);
+  const result = action.run(parameters, context);
+  const value = result instanceof Promise ? await flight.guard(result) : result;
+  const output = shop.secrets.redact(plainJson(value));
+  checkResult(task, action, output);
+  return { output: shop.values.refer(output, run.blobs) };
+}
+
+/** Parameters with the values of this run in them, what a debugger laid over them, checked against the action's schema. */
+async function parametersOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, computing: Computing): Promise<JsonObject> {
+  let value: Json;
+  try {
+    value = compute(task.parameters, computing, { slot });
+  } catch (error) {
+    if (!(error instanceof ValuePending)) throw error;
+    value = await shop.values.settle(() => compute(task.parameters, computing, { slot }));
+  }
+  const parameters = isObject(value) ? value : {};
+  const overrides = run.state.extra.get(slot)?.overrides;
+  if (overrides !== undefined) {
+    for (const [path, ref] of overrides) if (path.startsWith('parameters.')) setIn(parameters, path.slice('parameters.'.length).split('.'), shop.values.load(ref));
+  }
+  const schema = run.plan.actions[task.action]?.parameters ?? true;
+  const problems = schema === true ? [] : checkSchema(schema, parameters).filter(problem => !hasMarker(at(parameters, problem.path)));
+  if (problems.length > 0) {
+    const words = problems.map(problem => `\`${problem.path.join('.')}\` ${problem.message}`).join('; ');
+    throw new OrchestratorError('ORC-212', words, { class: 'invalid_input', help: [`orchestrator actions ${task.action}`] });
+  }
+  return parameters;
+}
+
+function at(value: Json, path: (string | number)[]): Json {
+  let here: Json = value;
+  for (const step of path) here = Array.isArray(here) ? (here[Number(step)] ?? null) : isObject(here) ? (here[String(step)] ?? null) : null;
+  return here;
+}
+
+function setIn(object: JsonObject, steps: string[], value: Json): void {
+  let here = object;
+  for (const step of steps.slice(0, -1)) {
+    const next = Object.hasOwn(here, step) ? here[step] : undefined;
+    here = isObject(next) ? next : ((here[step] = {}) as JsonObject);
+  }
+  here[steps.at(-1)!] = value;
+}
+
+function checkResult(task: PlanTask, action: Action, output: Json): void {
+  if (action.result === true || (isObject(action.result) && Object.keys(action.result).length === 0)) return;
+  const [problem] = checkSchema(action.result, output);
+  if (problem === undefined) return;
+  const where = problem.path.length === 0 ? 'the result' : `\`${problem.path.join('.')}\` of the result`;
+  throw new OrchestratorError('ORC-219', `${where} of \`${task.action}\` ${problem.message}`, { class: 'invalid_output' });
+}
+
+/** The class of an attempt that is about to begin, for these very parameters. Where they cannot be computed now, the plan's class stands. */
+export function effectOf(shop: Workshop, run: LiveRun, slot: number): EffectClass {
+  const task = taskOfSlot(run.plan, run.state, slot);
+  const action = shop.actions.get(task.action);
+  if (action?.effectOf === undefined) return action?.effect ?? task.effect;
+  try {
+    const value = compute(task.parameters, shop.computing(run, []), { slot });
+    return action.effectOf(isObject(value) ? value : {});
+  } catch {
+    return action.effect;
+  }
+}
+
+function contextOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, attempt: number, flight: Flight, computing: Computing): ActionContext {
+  const path = pathOf(run.plan, run.state, slot);
+  const { loop } = shop;
+  const names = new Set<string>();
+  return {
+    run: run.id,
+    path,
+    attempt,
+    key: `${run.id}/${path}`,
+    get signal() {
+      return flight.signal;
+    },
+    workspace: run.state.created!.workspace,
+    stateFolder: shop.stateFolder,
+    policy: shop.policy,
+    pipeline: { name: run.plan.pipeline.name, description: run.plan.pipeline.description },
+    log: (level, text) => loop.send(run, { type: 'logged', slot, level, text: shop.secrets.redactText(text).slice(0, 16_384), now: loop.now() }),
+    progress: (done, total, text) => {
+      flight.progress = { done, total: total ?? null, text: text ?? null };
+    },
+    step: (name, effect, work) => memoised(shop, run, slot, attempt, { path, names, name, effect }, work),
+    get models() {
+      return shop.gateway(run, slot, flight);
+    },
+    evaluate: (text, bindings) => evaluate(expressionOf(text), { scope: namesOf(computing, { slot, bindings }), host: computing.host }),
+    literal: parameter => isLiteral(task, parameter),
+    reveal: value => shop.secrets.reveal(value),
+  };
+}
+
+function isLiteral(task: PlanTask, parameter: string): boolean {
+  const { parameters } = task;
+  if ('v' in parameters) return true;
+  const entry = 'o' in parameters ? parameters.o.find(([key]) => key === parameter) : undefined;
+  return entry !== undefined && 'v' in entry[1];
+}
+
+/** One effect inside an attempt: its intent is durable before it is done (unless it is pure), its result before the action goes on. */
+async function memoised<T extends Json>(
+  shop: Workshop, run: LiveRun, slot: number, attempt: number, step: { path: string; names: Set<string>; name: string; effect: EffectClass }, work: (key: string) => Promise<T> | T,
+): Promise<T> {
+  const { loop, values } = shop;
+  if (step.names.has(step.name)) throw new OrchestratorError('ORC-216', `the step \`${step.name}\` was used twice in one attempt`, { class: 'internal' });
+  step.names.add(step.name);
+  const known = run.state.extra.get(slot)?.steps?.get(step.name);
+  if (known !== undefined && known.output !== null) return (await values.settle(() => values.load(known.output!))) as T;
+  const key = `${run.id}/${step.path}/${step.name}`;
+  if (step.effect !== 'pure') await loop.sendDurably(run, { type: 'step', slot, attempt, name: step.name, step: { started: { key, effect: step.effect } }, now: loop.now() });
+  const result = shop.secrets.redact(plainJson(await work(key)));
+  await loop.sendDurably(run, { type: 'step', slot, attempt, name: step.name, step: { completed: values.refer(result, run.blobs) }, now: loop.now() });
+  return result as T;
+}
