@@ -5,3 +5,5 @@ export { PIPELINE_KEYS, TASK_KEYS } from './keys.ts';
 export { parse, type ParseOptions, type Parsed } from './parse.ts';
 export { format, type Formatted } from './print.ts';
 export { pipelineSchema } from './schema.ts';
+/** How a room that checks a pipeline further reports what it finds. */
+export { at, Reporter, type Details, type Path } from './report.ts';
