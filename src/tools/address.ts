@@ -10,12 +10,27 @@ export interface Address {
 /** Finds the addresses of a host name; a parameter, so that tests can play a hostile name server. */
 export type Resolve = (host: string) => Promise<Address[]>;
 
-export const systemResolve: Resolve = async host => (await lookup(host, { all: true })).map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
+export const systemResolve: Resolve = async host =>
+  (await lookup(host, { all: true })).map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
 
 /** IPv4 networks that are not the public internet (IANA special-purpose registry), and the one public address of a cloud's metadata service. */
 const SPECIAL_V4 = [
-  '0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16',
-  '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4', '168.63.129.16/32',
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+  '168.63.129.16/32',
 ];
 /** Inside 2000::/3, the only part of IPv6 that is given out for the public: what is set apart, and the tunnels that carry an IPv4 address. */
 const SPECIAL_V6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'];
@@ -39,8 +54,10 @@ const carriesV4 = [blockList(['::ffff:0:0/96'], 'ipv6'), blockList(['64:ff9b::/9
 function embeddedV4(address: string): string {
   const dotted = /(?:^|:)(\d+\.\d+\.\d+\.\d+)$/.exec(address);
   if (dotted !== null) return dotted[1]!;
-  const hostname = new URL(`http://[${address}]/`).hostname.slice(1, -1);     // written in full groups of hex digits
-  const [high, low] = (hostname.endsWith('::') ? ['0', '0'] : hostname.split(':').slice(-2)).map(group => Number.parseInt(group || '0', 16));
+  const hostname = new URL(`http://[${address}]/`).hostname.slice(1, -1); // written in full groups of hex digits
+  const [high, low] = (hostname.endsWith('::') ? ['0', '0'] : hostname.split(':').slice(-2)).map(group =>
+    Number.parseInt(group || '0', 16),
+  );
   return [high! >> 8, high! & 255, low! >> 8, low! & 255].join('.');
 }
 
@@ -63,9 +80,15 @@ export async function checkedAddresses(host: string, allowPrivate: boolean, reso
   const addresses: Address[] = family === 0 ? await resolve(bare) : [{ address: bare, family: family === 6 ? 6 : 4 }];
   const refused = allowPrivate ? undefined : addresses.find(({ address }) => !isPublicAddress(address));
   if (refused !== undefined) {
-    throw new OrchestratorError('ORC-225', `${host} is not a public address${refused.address === bare ? '' : ` (it is ${refused.address})`}, and the policy allows only those.`, {
-      class: 'policy', help: ['allow it in orchestrator.config.yaml: policy: { network: { private: allow } }'], details: { host, address: refused.address },
-    });
+    throw new OrchestratorError(
+      'ORC-225',
+      `${host} is not a public address${refused.address === bare ? '' : ` (it is ${refused.address})`}, and the policy allows only those.`,
+      {
+        class: 'policy',
+        help: ['allow it in orchestrator.config.yaml: policy: { network: { private: allow } }'],
+        details: { host, address: refused.address },
+      },
+    );
   }
   return addresses;
 }

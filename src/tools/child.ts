@@ -45,7 +45,10 @@ class Capture {
   add(chunk: Buffer): void {
     this.total += chunk.length;
     const room = Math.min(this.half - this.headSize, chunk.length);
-    if (room > 0) { this.head.push(chunk.subarray(0, room)); this.headSize += room; }
+    if (room > 0) {
+      this.head.push(chunk.subarray(0, room));
+      this.headSize += room;
+    }
     if (room >= chunk.length) return;
     this.tail.push(chunk.subarray(room));
     this.tailSize += chunk.length - room;
@@ -66,7 +69,11 @@ class Capture {
 /** Signals the whole group of a child that leads one. A group that is gone is no error. */
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
-  try { process.kill(-child.pid, signal); } catch { /* it has ended */ }
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    /* it has ended */
+  }
 }
 
 function collect(stream: Readable, capture: Capture): Promise<void> {
@@ -82,7 +89,13 @@ function started(child: ChildProcess, program: Program): Promise<void> {
     child.once('spawn', resolve);
     child.once('error', (error: NodeJS.ErrnoException) => {
       const missing = error.code === 'ENOENT';
-      reject(new OrchestratorError('ORC-226', missing ? `There is no program ${program.file}.` : `The program ${program.file} could not be started: ${error.message}.`, { class: missing ? 'not_found' : 'process', retryable: error.code === 'EAGAIN', cause: error }));
+      reject(
+        new OrchestratorError(
+          'ORC-226',
+          missing ? `There is no program ${program.file}.` : `The program ${program.file} could not be started: ${error.message}.`,
+          { class: missing ? 'not_found' : 'process', retryable: error.code === 'EAGAIN', cause: error },
+        ),
+      );
     });
   });
 }
@@ -94,8 +107,15 @@ function started(child: ChildProcess, program: Program): Promise<void> {
 export async function runProgram(program: Program, signal: AbortSignal): Promise<ProgramEnd> {
   throwIfAborted(signal);
   const startedAt = performance.now();
-  const child = spawn(program.file, program.arguments, { cwd: program.cwd, env: program.env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
-  const ended = new Promise<number>(resolve => child.once('exit', (code, name) => resolve(code ?? 128 + (name === null ? 0 : constants.signals[name]))));
+  const child = spawn(program.file, program.arguments, {
+    cwd: program.cwd,
+    env: program.env,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const ended = new Promise<number>(resolve =>
+    child.once('exit', (code, name) => resolve(code ?? 128 + (name === null ? 0 : constants.signals[name]))),
+  );
   await started(child, program);
 
   let stopped: OrchestratorError | undefined;
@@ -110,20 +130,43 @@ export async function runProgram(program: Program, signal: AbortSignal): Promise
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   const { timeoutMs } = program;
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(new OrchestratorError('ORC-226', `The program took longer than ${timeoutMs / 1000} s and was stopped.`, { class: 'timeout', retryable: true, help: ['raise timeout, a parameter of the action'] })), timeoutMs);
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(
+          () =>
+            stop(
+              new OrchestratorError('ORC-226', `The program took longer than ${timeoutMs / 1000} s and was stopped.`, {
+                class: 'timeout',
+                retryable: true,
+                help: ['raise timeout, a parameter of the action'],
+              }),
+            ),
+          timeoutMs,
+        );
 
-  const stdout = new Capture(program.maxOutput), stderr = new Capture(program.maxOutput);
+  const stdout = new Capture(program.maxOutput),
+    stderr = new Capture(program.maxOutput);
   const outputs = Promise.all([collect(child.stdout, stdout), collect(child.stderr, stderr)]);
-  child.stdin.on('error', () => undefined);                     // a program that does not read its input is no failure
+  child.stdin.on('error', () => undefined); // a program that does not read its input is no failure
   child.stdin.end(program.input ?? '');
   const returnCode = await ended;
   signalGroup(child, 'SIGKILL');
   clearTimeout(timer);
   clearTimeout(killer);
   signal.removeEventListener('abort', onAbort);
-  const drain = setTimeout(() => { child.stdout.destroy(); child.stderr.destroy(); }, DRAIN_MS);
+  const drain = setTimeout(() => {
+    child.stdout.destroy();
+    child.stderr.destroy();
+  }, DRAIN_MS);
   await outputs;
   clearTimeout(drain);
   if (stopped !== undefined) throw stopped;
-  return { stdout: stdout.text(), stderr: stderr.text(), returnCode, durationMs: Math.round(performance.now() - startedAt), truncated: stdout.truncated || stderr.truncated };
+  return {
+    stdout: stdout.text(),
+    stderr: stderr.text(),
+    returnCode,
+    durationMs: Math.round(performance.now() - startedAt),
+    truncated: stdout.truncated || stderr.truncated,
+  };
 }

@@ -43,11 +43,23 @@ function networkError(error: unknown, url: URL, limits: HttpLimits, timeout: Abo
   if (error instanceof OrchestratorError) return error;
   if (limits.signal.aborted) return abortError(limits.signal);
   const details = { host: url.host };
-  if (timeout.aborted) return new OrchestratorError('ORC-224', `${url.host} did not answer within ${timeoutMs / 1000} s.`, { class: 'timeout', retryable: true, help: ['raise timeout, a parameter of the action'], details });
+  if (timeout.aborted)
+    return new OrchestratorError('ORC-224', `${url.host} did not answer within ${timeoutMs / 1000} s.`, {
+      class: 'timeout',
+      retryable: true,
+      help: ['raise timeout, a parameter of the action'],
+      details,
+    });
   const { code, message } = error as NodeJS.ErrnoException;
   const lasting = LASTING.test(code ?? '');
-  const what = code === 'ENOTFOUND' ? 'has no address' : code === 'ECONNREFUSED' ? 'refuses connections' : `could not be reached: ${message}`;
-  return new OrchestratorError('ORC-224', `${url.host} ${what}.`, { class: 'network', retryable: !lasting, details: { ...details, ...(code === undefined ? {} : { cause: code }) }, cause: error });
+  const what =
+    code === 'ENOTFOUND' ? 'has no address' : code === 'ECONNREFUSED' ? 'refuses connections' : `could not be reached: ${message}`;
+  return new OrchestratorError('ORC-224', `${url.host} ${what}.`, {
+    class: 'network',
+    retryable: !lasting,
+    details: { ...details, ...(code === undefined ? {} : { cause: code }) },
+    cause: error,
+  });
 }
 
 /** A lookup that gives the addresses that were checked, whatever a name server would say by now. */
@@ -70,18 +82,30 @@ function connect(request: HttpRequest, addresses: Address[], signal: AbortSignal
 
 function decompressed(response: IncomingMessage): Readable {
   const encoding = response.headers['content-encoding']?.toLowerCase();
-  const decoder = encoding === 'gzip' || encoding === 'x-gzip' ? createGunzip() : encoding === 'deflate' ? createInflate() : encoding === 'br' ? createBrotliDecompress() : undefined;
+  const decoder =
+    encoding === 'gzip' || encoding === 'x-gzip'
+      ? createGunzip()
+      : encoding === 'deflate'
+        ? createInflate()
+        : encoding === 'br'
+          ? createBrotliDecompress()
+          : undefined;
   return decoder === undefined ? response : pipeline(response, decoder, () => undefined);
 }
 
-async function readBody(response: IncomingMessage, url: URL, maxBytes: number): Promise<Buffer> {
+async function readBody(response: IncomingMessage, { method, url, maxBytes }: HttpRequest): Promise<Buffer> {
+  if (method === 'HEAD' || response.statusCode === 204 || response.statusCode === 304) return Buffer.alloc(0); // headers may speak of a body that does not come
   const chunks: Buffer[] = [];
   let size = 0;
   const stream = decompressed(response);
   try {
     for await (const chunk of stream) {
       size += (chunk as Buffer).length;
-      if (size > maxBytes) throw new OrchestratorError('ORC-603', `The reply of ${url.host} has more than ${maxBytes} bytes.`, { class: 'invalid_output', help: ['raise max_bytes, a parameter of the action'] });
+      if (size > maxBytes)
+        throw new OrchestratorError('ORC-603', `The reply of ${url.host} has more than ${maxBytes} bytes.`, {
+          class: 'invalid_output',
+          help: ['raise max_bytes, a parameter of the action'],
+        });
       chunks.push(chunk as Buffer);
     }
   } finally {
@@ -91,9 +115,15 @@ async function readBody(response: IncomingMessage, url: URL, maxBytes: number): 
 }
 
 function checkUrl(url: URL): void {
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new OrchestratorError('ORC-212', `${url.protocol} addresses cannot be asked; only http: and https: can.`, { class: 'invalid_input' });
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new OrchestratorError('ORC-212', `${url.protocol} addresses cannot be asked; only http: and https: can.`, {
+      class: 'invalid_input',
+    });
   if (url.username !== '' || url.password !== '') {
-    throw new OrchestratorError('ORC-212', 'The URL holds a user name or a password, which would be written into the journal.', { class: 'invalid_input', help: ["send it in a header: headers: { authorization: \"{{ secret('NAME') }}\" }"] });
+    throw new OrchestratorError('ORC-212', 'The URL holds a user name or a password, which would be written into the journal.', {
+      class: 'invalid_input',
+      help: ['send it in a header: headers: { authorization: "{{ secret(\'NAME\') }}" }'],
+    });
   }
 }
 
@@ -109,7 +139,11 @@ function redirected(request: HttpRequest, status: number, location: string): Htt
   }
   if (url.origin === request.url.origin) return next;
   if (next.body !== undefined) {
-    throw new OrchestratorError('ORC-224', `${request.url.host} hands the request on to ${url.host}, and a body is not sent on to another host.`, { class: 'policy', help: [`if that is meant, ask ${url.host} itself`] });
+    throw new OrchestratorError(
+      'ORC-224',
+      `${request.url.host} hands the request on to ${url.host}, and a body is not sent on to another host.`,
+      { class: 'policy', help: [`if that is meant, ask ${url.host} itself`] },
+    );
   }
   next.headers = Object.fromEntries(Object.entries(next.headers).filter(([name]) => HARMLESS_HEADERS.has(name)));
   return next;
@@ -117,7 +151,8 @@ function redirected(request: HttpRequest, status: number, location: string): Htt
 
 function flatHeaders(response: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const [name, value] of Object.entries(response.headers)) if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  for (const [name, value] of Object.entries(response.headers))
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
   return { ...headers };
 }
 
@@ -132,17 +167,27 @@ export async function sendRequest(first: HttpRequest, limits: HttpLimits): Promi
     signal.throwIfAborted();
     for (let hops = 0; ; hops++) {
       checkUrl(request.url);
-      const addresses = await Promise.race([checkedAddresses(request.url.hostname, limits.allowPrivate, limits.resolve ?? systemResolve), aborted]);
+      const addresses = await Promise.race([
+        checkedAddresses(request.url.hostname, limits.allowPrivate, limits.resolve ?? systemResolve),
+        aborted,
+      ]);
       const response = await connect(request, addresses, signal);
       const status = response.statusCode ?? 0;
       const { location } = response.headers;
       if (request.followRedirects && REDIRECTS.has(status) && location !== undefined) {
         response.destroy();
-        if (hops === MAX_REDIRECTS) throw new OrchestratorError('ORC-224', `${first.url.host} redirects more than ${MAX_REDIRECTS} times.`, { class: 'network' });
+        if (hops === MAX_REDIRECTS)
+          throw new OrchestratorError('ORC-224', `${first.url.host} redirects more than ${MAX_REDIRECTS} times.`, { class: 'network' });
         request = redirected(request, status, location);
         continue;
       }
-      return { status, statusText: response.statusMessage ?? '', headers: flatHeaders(response), body: await readBody(response, request.url, request.maxBytes), url: request.url };
+      return {
+        status,
+        statusText: response.statusMessage ?? '',
+        headers: flatHeaders(response),
+        body: await readBody(response, request),
+        url: request.url,
+      };
     }
   } catch (error) {
     throw networkError(error, request.url, limits, timeout, first.timeoutMs);

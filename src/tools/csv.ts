@@ -6,7 +6,10 @@ function badCsv(line: number, message: string): OrchestratorError {
 }
 
 /** One record and the line on which it begins. */
-interface Record { fields: string[]; line: number }
+interface Record {
+  fields: string[];
+  line: number;
+}
 
 /** Records of CSV text by RFC 4180, with LF as well as CRLF and any one character between fields. Time is linear in the text. */
 function records(text: string, delimiter: string): Record[] {
@@ -30,7 +33,8 @@ function records(text: string, delimiter: string): Record[] {
           if (text[at] !== '"') break;
           field += '"';
         }
-        if (at < text.length && text[at] !== delimiter && text[at] !== '\n' && text[at] !== '\r') throw badCsv(line, 'has text after a closing quote');
+        if (at < text.length && text[at] !== delimiter && text[at] !== '\n' && text[at] !== '\r')
+          throw badCsv(line, 'has text after a closing quote');
       } else {
         const from = at;
         while (at < text.length && text[at] !== delimiter && text[at] !== '\n' && text[at] !== '\r') {
@@ -84,7 +88,9 @@ export function parseCsv(text: string, options: CsvOptions): { columns: string[]
   for (const { fields, line } of kept) {
     if (fields.length !== columns.length) throw badCsv(line, `has ${fields.length} fields where the header has ${columns.length}`);
   }
-  const readers = columns.map((_, index) => (options.infer ? readerOf(kept.map(record => record.fields[index]!)) : (field: string): Json => field));
+  const readers = columns.map((_, index) =>
+    options.infer ? readerOf(kept.map(record => record.fields[index]!)) : (field: string): Json => field,
+  );
   const rows = kept.map(({ fields }) => {
     const row: JsonObject = {};
     columns.forEach((name, index) => setOwn(row, name, readers[index]!(fields[index]!)));
@@ -107,7 +113,9 @@ export function printCsv(columns: string[], rows: JsonObject[], delimiter: strin
   if (columns.length === 0) return '';
   const record = (fields: string[]): string => {
     const line = fields.map(field => quoted(field, delimiter)).join(delimiter);
-    return line === '' ? '""' : line;                               // an empty line would be read as no record
+    return line === '' ? '""' : line; // an empty line would be read as no record
   };
-  return [record(columns), ...rows.map(row => record(columns.map(name => fieldText(Object.hasOwn(row, name) ? row[name] : undefined))))].map(line => `${line}\r\n`).join('');
+  return [record(columns), ...rows.map(row => record(columns.map(name => fieldText(Object.hasOwn(row, name) ? row[name] : undefined))))]
+    .map(line => `${line}\r\n`)
+    .join('');
 }

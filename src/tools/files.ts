@@ -4,7 +4,19 @@ import { join, resolve } from 'node:path';
 import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import type { JsonObject } from '../json.ts';
-import { enter, enterParent, fileError, locate, openRegular, outsideRoot, refuseState, refuseStateInside, stateIdentity, type Folder, type Reach } from './jail.ts';
+import {
+  enter,
+  enterParent,
+  fileError,
+  locate,
+  openRegular,
+  outsideRoot,
+  refuseState,
+  refuseStateInside,
+  stateIdentity,
+  type Folder,
+  type Reach,
+} from './jail.ts';
 import { badParameter, count, flag, optionalText, text, throwIfAborted } from './parameters.ts';
 import type { ActionContext } from './port.ts';
 
@@ -16,7 +28,11 @@ const MAX_ENTRIES = 10_000;
 export type Asker = Reach & Pick<ActionContext, 'key' | 'signal'>;
 
 function tooLarge(given: string, size: number, limit: number): OrchestratorError {
-  return new OrchestratorError('ORC-603', `The file ${given} has ${size} bytes; at most ${limit} are read.`, { class: 'invalid_input', help: ['raise max_bytes, or read a smaller file'], details: { path: given, size } });
+  return new OrchestratorError('ORC-603', `The file ${given} has ${size} bytes; at most ${limit} are read.`, {
+    class: 'invalid_input',
+    help: ['raise max_bytes, or read a smaller file'],
+    details: { path: given, size },
+  });
 }
 
 /** The bytes of a regular file inside the roots. */
@@ -41,17 +57,32 @@ export function decodeText(bytes: Uint8Array, given: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new OrchestratorError('ORC-227', `The file ${given} is not UTF-8 text.`, { class: 'invalid_input', help: ['read it with encoding: base64, or encoding: latin1'], details: { path: given } });
+    throw new OrchestratorError('ORC-227', `The file ${given} is not UTF-8 text.`, {
+      class: 'invalid_input',
+      help: ['read it with encoding: base64, or encoding: latin1'],
+      details: { path: given },
+    });
   }
 }
 
 /** Puts a new file in the place of `name`: a temporary file beside it, synced and renamed, so that a reader sees the old or the new one and nothing between. */
-async function replaceFile(folder: Folder, name: string, given: string, key: string, mode: number | undefined, fill: (handle: FileHandle) => Promise<void>): Promise<number> {
+async function replaceFile(
+  folder: Folder,
+  name: string,
+  given: string,
+  key: string,
+  mode: number | undefined,
+  fill: (handle: FileHandle) => Promise<void>,
+): Promise<number> {
   const existing = await lstat(folder.member(name)).catch(() => undefined);
   if (existing?.isSymbolicLink()) throw outsideRoot(given, 'is a symbolic link, and links are not followed');
-  if (existing !== undefined && !existing.isFile()) throw new OrchestratorError('ORC-221', `The path ${given} is ${existing.isDirectory() ? 'a folder' : 'not a regular file'}.`, { class: 'invalid_input', details: { path: given } });
+  if (existing !== undefined && !existing.isFile())
+    throw new OrchestratorError('ORC-221', `The path ${given} is ${existing.isDirectory() ? 'a folder' : 'not a regular file'}.`, {
+      class: 'invalid_input',
+      details: { path: given },
+    });
   const temporary = folder.member(`.${name.slice(0, 40)}.${sha256(`${key}\n${given}`).slice(0, 12)}.tmp`);
-  await unlink(temporary).catch(() => undefined);                     // what a crash of the same step left behind
+  await unlink(temporary).catch(() => undefined); // what a crash of the same step left behind
   const handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o666);
   try {
     await fill(handle);
@@ -130,13 +161,20 @@ async function copyFile(source: string, path: string, overwrite: boolean, contex
 
 async function refuseExisting(folder: Folder, name: string, given: string): Promise<void> {
   const existing = await lstat(folder.member(name)).catch(() => undefined);
-  if (existing !== undefined) throw new OrchestratorError('ORC-221', `The path ${given} is there already.`, { class: 'invalid_input', help: ['say overwrite: true to replace it'], details: { path: given } });
+  if (existing !== undefined)
+    throw new OrchestratorError('ORC-221', `The path ${given} is there already.`, {
+      class: 'invalid_input',
+      help: ['say overwrite: true to replace it'],
+      details: { path: given },
+    });
 }
 
 export async function copy(parameters: JsonObject, context: ActionContext): Promise<JsonObject> {
   const source = text(parameters, 'path');
   const path = text(parameters, 'destination');
-  await copyFile(source, path, flag(parameters, 'overwrite'), context).catch((error: unknown) => { throw fileError(error, isMissingSource(error) ? source : path); });
+  await copyFile(source, path, flag(parameters, 'overwrite'), context).catch((error: unknown) => {
+    throw fileError(error, isMissingSource(error) ? source : path);
+  });
   return { source, path };
 }
 
@@ -217,7 +255,7 @@ export async function exists(parameters: JsonObject, context: ActionContext): Pr
     const { folder, name } = await enterParent(place, context);
     await using _folder = folder;
     const entry = await lstat(folder.member(name));
-    if (`${entry.dev}:${entry.ino}` === await stateIdentity(context)) throw refuseState(path);
+    if (`${entry.dev}:${entry.ino}` === (await stateIdentity(context))) throw refuseState(path);
     return { path, exists: true };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -228,12 +266,21 @@ export async function exists(parameters: JsonObject, context: ActionContext): Pr
 
 /** Whether a name fits a pattern of `*` (any characters) and `?` (one), in time linear in both for each star. */
 export function matchesPattern(name: string, pattern: string): boolean {
-  let at = 0, part = 0, star = -1, resume = 0;
+  let at = 0,
+    part = 0,
+    star = -1,
+    resume = 0;
   while (at < name.length) {
-    if (part < pattern.length && pattern[part] === '*') { star = part++; resume = at; }
-    else if (part < pattern.length && (pattern[part] === '?' || pattern[part] === name[at])) { at++; part++; }
-    else if (star >= 0) { part = star + 1; at = ++resume; }
-    else return false;
+    if (part < pattern.length && pattern[part] === '*') {
+      star = part++;
+      resume = at;
+    } else if (part < pattern.length && (pattern[part] === '?' || pattern[part] === name[at])) {
+      at++;
+      part++;
+    } else if (star >= 0) {
+      part = star + 1;
+      at = ++resume;
+    } else return false;
   }
   while (pattern[part] === '*') part++;
   return part === pattern.length;
@@ -255,7 +302,11 @@ export async function list(parameters: JsonObject, context: ActionContext): Prom
         if (entry === undefined || `${entry.dev}:${entry.ino}` === state) continue;
         const type = entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : entry.isSymbolicLink() ? 'link' : 'other';
         if (matchesPattern(name, pattern)) files.push({ name, path: join(shown, name), size: type === 'file' ? entry.size : 0, type });
-        if (files.length > MAX_ENTRIES) throw new OrchestratorError('ORC-603', `The folder ${path} holds more than ${MAX_ENTRIES} entries.`, { class: 'invalid_input', help: ['narrow it with pattern, or list one of its folders'] });
+        if (files.length > MAX_ENTRIES)
+          throw new OrchestratorError('ORC-603', `The folder ${path} holds more than ${MAX_ENTRIES} entries.`, {
+            class: 'invalid_input',
+            help: ['narrow it with pattern, or list one of its folders'],
+          });
         if (recursive && type === 'folder') await visit([...segments, name], join(shown, name));
       }
     };

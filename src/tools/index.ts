@@ -27,8 +27,17 @@ function filled(action: Action): Action {
 
 /** Every action that comes with the program. What needs a heavy library loads it when it runs, so that this list is cheap to import. */
 export const BUILTIN_ACTIONS: readonly Action[] = [
-  ...FILESYSTEM_ACTIONS, ...HTTP_ACTIONS, ...PROCESS_ACTIONS, ...DATA_ACTIONS, ...TRANSFORM_ACTIONS, ...VALIDATE_ACTIONS, ...MESSAGE_ACTIONS,
-  ...TEXT_ACTIONS, ...WEB_ACTIONS, ...REPORT_ACTIONS, ...WAIT_ACTIONS,
+  ...FILESYSTEM_ACTIONS,
+  ...HTTP_ACTIONS,
+  ...PROCESS_ACTIONS,
+  ...DATA_ACTIONS,
+  ...TRANSFORM_ACTIONS,
+  ...VALIDATE_ACTIONS,
+  ...MESSAGE_ACTIONS,
+  ...TEXT_ACTIONS,
+  ...WEB_ACTIONS,
+  ...REPORT_ACTIONS,
+  ...WAIT_ACTIONS,
 ].map(filled);
 
 /** The specifications alone, as plain data. */

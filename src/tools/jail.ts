@@ -31,8 +31,15 @@ export function outsideRoot(given: string, why: string, help: string[] = []): Or
 }
 
 const FILE_ERRORS: Record<string, string> = {
-  ENOENT: 'is not there', ENOTDIR: 'leads through something that is not a folder', EISDIR: 'is a folder', EACCES: 'may not be accessed by this user', EPERM: 'may not be changed by this user',
-  EROFS: 'lies on a disk that is read-only', ENOTEMPTY: 'is a folder that is not empty', EEXIST: 'is there already', ENAMETOOLONG: 'is longer than the disk allows',
+  ENOENT: 'is not there',
+  ENOTDIR: 'leads through something that is not a folder',
+  EISDIR: 'is a folder',
+  EACCES: 'may not be accessed by this user',
+  EPERM: 'may not be changed by this user',
+  EROFS: 'lies on a disk that is read-only',
+  ENOTEMPTY: 'is a folder that is not empty',
+  EEXIST: 'is there already',
+  ENAMETOOLONG: 'is longer than the disk allows',
 };
 
 /** An error of the file system in the user's words. */
@@ -40,12 +47,24 @@ export function fileError(error: unknown, given: string): OrchestratorError {
   if (error instanceof OrchestratorError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? '';
   const options = { details: { path: given }, cause: error };
-  if (code === 'ELOOP') return outsideRoot(given, 'leads through a symbolic link, and links are not followed', ['name the folder that the link points to, and add it to policy.files.roots']);
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new OrchestratorError('ORC-512', `The disk is full: ${given} could not be written.`, { ...options, class: 'storage', retryable: true });
+  if (code === 'ELOOP')
+    return outsideRoot(given, 'leads through a symbolic link, and links are not followed', [
+      'name the folder that the link points to, and add it to policy.files.roots',
+    ]);
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new OrchestratorError('ORC-512', `The disk is full: ${given} could not be written.`, {
+      ...options,
+      class: 'storage',
+      retryable: true,
+    });
   const known = FILE_ERRORS[code];
   if (code === 'ENOENT') return new OrchestratorError('ORC-221', `The file ${given} ${known}.`, { ...options, class: 'not_found' });
   if (known !== undefined) return new OrchestratorError('ORC-221', `The path ${given} ${known}.`, { ...options, class: 'storage' });
-  return new OrchestratorError('ORC-221', `The file ${given} could not be used: ${(error as Error).message}.`, { ...options, class: 'storage', retryable: true });
+  return new OrchestratorError('ORC-221', `The file ${given} could not be used: ${(error as Error).message}.`, {
+    ...options,
+    class: 'storage',
+    retryable: true,
+  });
 }
 
 function isInside(folder: string, path: string): boolean {
@@ -67,9 +86,18 @@ export async function locate(given: string, reach: Reach): Promise<Place> {
   for (const root of roots) {
     const real = await realOrSame(root);
     const base = isInside(root, path) ? root : isInside(real, path) ? real : undefined;
-    if (base !== undefined) return { root: real, segments: relative(base, path).split(sep).filter(segment => segment !== ''), given };
+    if (base !== undefined)
+      return {
+        root: real,
+        segments: relative(base, path)
+          .split(sep)
+          .filter(segment => segment !== ''),
+        given,
+      };
   }
-  throw outsideRoot(given, 'leads outside the folders that the policy allows', [`allow its folder in orchestrator.config.yaml: policy: { files: { roots: [${roots.length > 0 ? '".", ' : ''}"FOLDER"] } }`]);
+  throw outsideRoot(given, 'leads outside the folders that the policy allows', [
+    `allow its folder in orchestrator.config.yaml: policy: { files: { roots: [${roots.length > 0 ? '".", ' : ''}"FOLDER"] } }`,
+  ]);
 }
 
 /**
@@ -129,7 +157,11 @@ function ignoreExisting(error: NodeJS.ErrnoException): void {
 /** Opens the folder around a place and names its last component; a root itself has none and is refused. */
 export async function enterParent(place: Place, reach: Reach, create = false): Promise<{ folder: Folder; name: string }> {
   const name = place.segments.at(-1);
-  if (name === undefined) throw new OrchestratorError('ORC-221', `The path ${place.given} is a folder.`, { class: 'invalid_input', details: { path: place.given } });
+  if (name === undefined)
+    throw new OrchestratorError('ORC-221', `The path ${place.given} is a folder.`, {
+      class: 'invalid_input',
+      details: { path: place.given },
+    });
   return { folder: await enter(place, place.segments.slice(0, -1), reach, create), name };
 }
 
@@ -145,5 +177,8 @@ export async function openRegular(folder: Folder, name: string, given: string, f
   const entry = await handle.stat();
   if (entry.isFile()) return handle;
   await handle.close();
-  throw new OrchestratorError('ORC-221', `The path ${given} is ${entry.isDirectory() ? 'a folder' : 'not a regular file'}.`, { class: 'invalid_input', details: { path: given } });
+  throw new OrchestratorError('ORC-221', `The path ${given} is ${entry.isDirectory() ? 'a folder' : 'not a regular file'}.`, {
+    class: 'invalid_input',
+    details: { path: given },
+  });
 }

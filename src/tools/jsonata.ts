@@ -2,7 +2,7 @@ import jsonata from 'jsonata';
 import { RE2JS } from 're2js';
 import { OrchestratorError } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
-import { abortError, optionalDurationMs, optionalObject, required, text } from './parameters.ts';
+import { abortError, given, optionalDurationMs, optionalObject, text } from './parameters.ts';
 import type { ActionContext } from './port.ts';
 
 const MAX_STEPS = 1_000_000;
@@ -35,7 +35,10 @@ class LinearRegExp {
 }
 
 function fuelError(what: string): OrchestratorError {
-  return new OrchestratorError('ORC-311', `The expression ${what}.`, { class: 'template', help: ['make it smaller, or raise timeout, a parameter of the action'] });
+  return new OrchestratorError('ORC-311', `The expression ${what}.`, {
+    class: 'template',
+    help: ['make it smaller, or raise timeout, a parameter of the action'],
+  });
 }
 
 /** Called before each node of the expression: counts, looks at the clock, and now and then lets the rest of the program run. */
@@ -50,7 +53,12 @@ function guard(timeoutMs: number, signal: AbortSignal): () => Promise<void> | un
     if (now > deadline) throw fuelError(`takes longer than ${timeoutMs / 1000} s`);
     if (signal.aborted) throw abortError(signal);
     if (now < sliceEnd) return undefined;
-    return new Promise(resolve => setImmediate(() => { sliceEnd = performance.now() + SLICE_MS; resolve(); }));
+    return new Promise(resolve =>
+      setImmediate(() => {
+        sliceEnd = performance.now() + SLICE_MS;
+        resolve();
+      }),
+    );
   };
 }
 
@@ -62,7 +70,9 @@ function pad(value: string, width: number, filler = ' '): string {
   const size = Math.abs(Math.trunc(width));
   if (size > MAX_TEXT) throw fuelError('makes a text that is too long');
   const characters = [...value].length;
-  const padding = [...(filler === '' ? ' ' : filler).repeat(Math.max(0, size - characters))].slice(0, Math.max(0, size - characters)).join('');
+  const padding = [...(filler === '' ? ' ' : filler).repeat(Math.max(0, size - characters))]
+    .slice(0, Math.max(0, size - characters))
+    .join('');
   return width < 0 ? padding + value : value + padding;
 }
 
@@ -74,25 +84,41 @@ function jsonataError(error: unknown): OrchestratorError {
   if (code === 'D1012') return fuelError('takes too long');
   if (code === 'D2014' || code === 'D2015') return fuelError('makes a list that is too long');
   const where = position === undefined ? '' : ` (at character ${position})`;
-  return new OrchestratorError(code?.startsWith('S') === true ? 'ORC-305' : 'ORC-310', `The JSONata expression failed${where}: ${message ?? 'for no reason that it gives'}.`, { class: 'template', cause: error });
+  return new OrchestratorError(
+    code?.startsWith('S') === true ? 'ORC-305' : 'ORC-310',
+    `The JSONata expression failed${where}: ${message ?? 'for no reason that it gives'}.`,
+    { class: 'template', cause: error },
+  );
 }
 
 /** A result as plain data: sequences become lists, what is nothing becomes null, a function is no data. */
 function plain(value: unknown): Json {
-  if (typeof value === 'function' || (isObject(value) && '_jsonata_lambda' in value)) throw new OrchestratorError('ORC-310', 'The JSONata expression gives a function, which is no data.', { class: 'template' });
+  if (typeof value === 'function' || (isObject(value) && '_jsonata_lambda' in value))
+    throw new OrchestratorError('ORC-310', 'The JSONata expression gives a function, which is no data.', { class: 'template' });
   return value === undefined ? null : (JSON.parse(JSON.stringify(value) ?? 'null') as Json);
 }
 
 export async function runJsonata(parameters: JsonObject, context: ActionContext): Promise<Json> {
   const timeoutMs = optionalDurationMs(parameters, 'timeout')!;
   try {
-    const expression = jsonata(text(parameters, 'expression'), { RegexEngine: LinearRegExp as unknown as RegExpConstructor, timeout: timeoutMs, stack: MAX_DEPTH, sequence: MAX_SEQUENCE });
-    expression.registerFunction('eval', () => { throw fuelError('calls $eval, which would run data'); }, '<sx?:x>');
+    const expression = jsonata(text(parameters, 'expression'), {
+      RegexEngine: LinearRegExp as unknown as RegExpConstructor,
+      timeout: timeoutMs,
+      stack: MAX_DEPTH,
+      sequence: MAX_SEQUENCE,
+    });
+    expression.registerFunction(
+      'eval',
+      () => {
+        throw fuelError('calls $eval, which would run data');
+      },
+      '<sx?:x>',
+    );
     expression.registerFunction('pad', pad, '<s-ns?:s>');
     const hooks = expression as unknown as { assign(name: symbol, value: unknown): void };
     hooks.assign(Symbol.for('jsonata.__evaluate_entry'), guard(timeoutMs, context.signal));
     hooks.assign(Symbol.for('jsonata.__evaluate_exit'), checkSize);
-    return plain(await expression.evaluate(required(parameters, 'data'), optionalObject(parameters, 'bindings') ?? {}));
+    return plain(await expression.evaluate(given(parameters, 'data') ?? null, optionalObject(parameters, 'bindings') ?? {}));
   } catch (error) {
     throw jsonataError(error);
   }

@@ -92,7 +92,9 @@ export function texts(parameters: JsonObject, name: string): string[] {
 
 /** The error that says why `signal` was aborted: the reason the shell gave, else that it was cancelled. */
 export function abortError(signal: AbortSignal): OrchestratorError {
-  return signal.reason instanceof OrchestratorError ? signal.reason : new OrchestratorError('ORC-231', 'The action was stopped before it had ended.', { class: 'cancelled' });
+  return signal.reason instanceof OrchestratorError
+    ? signal.reason
+    : new OrchestratorError('ORC-231', 'The action was stopped before it had ended.', { class: 'cancelled' });
 }
 
 export function throwIfAborted(signal: AbortSignal): void {

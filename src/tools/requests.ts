@@ -27,7 +27,8 @@ function headersOf(parameters: JsonObject, context: ActionContext): Record<strin
     const revealed = context.reveal(value);
     if (isObject(revealed) || Array.isArray(revealed)) throw badParameter(`headers.${name}`, 'text');
     if (revealed === null) continue;
-    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || /[\r\n\0]/.test(String(revealed))) throw badParameter(`headers.${name}`, 'a header without line breaks');
+    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || /[\r\n\0]/.test(String(revealed)))
+      throw badParameter(`headers.${name}`, 'a header without line breaks');
     headers[name.toLowerCase()] = String(revealed);
   }
   return headers;
@@ -41,7 +42,12 @@ function requestOf(method: string, parameters: JsonObject, context: ActionContex
   let body: string | undefined;
   if (form !== undefined) {
     const revealed = context.reveal(form) as JsonObject;
-    body = new URLSearchParams(Object.entries(revealed).map(([name, value]) => [name, isObject(value) || Array.isArray(value) ? JSON.stringify(value) : String(value ?? '')])).toString();
+    body = new URLSearchParams(
+      Object.entries(revealed).map(([name, value]): [string, string] => [
+        name,
+        isObject(value) || Array.isArray(value) ? JSON.stringify(value) : String(value ?? ''),
+      ]),
+    ).toString();
     headers['content-type'] ??= 'application/x-www-form-urlencoded';
   } else if (written !== undefined) {
     const revealed = context.reveal(written);
@@ -51,24 +57,41 @@ function requestOf(method: string, parameters: JsonObject, context: ActionContex
   if (body !== undefined) headers['content-length'] = String(Buffer.byteLength(body));
   if (given(parameters, 'keyed') !== undefined && flag(parameters, 'keyed')) headers['idempotency-key'] = context.key;
   return {
-    method, url: urlOf(parameters, context), headers, body,
-    timeoutMs: optionalDurationMs(parameters, 'timeout')!, maxBytes: count(parameters, 'max_bytes'), followRedirects: flag(parameters, 'follow_redirects'),
+    method,
+    url: urlOf(parameters, context),
+    headers,
+    body,
+    timeoutMs: optionalDurationMs(parameters, 'timeout')!,
+    maxBytes: count(parameters, 'max_bytes'),
+    followRedirects: flag(parameters, 'follow_redirects'),
   };
 }
 
 /** Kinds of content that are text; everything else is given as base64. */
-const TEXTUAL = /^(text\/|application\/([\w.+-]*\+)?(json|xml|yaml|x-yaml|x-ndjson|javascript|ecmascript|x-www-form-urlencoded|graphql|sql|toml)\b|image\/svg\+xml)/;
+const TEXTUAL =
+  /^(text\/|application\/([\w.+-]*\+)?(json|xml|yaml|x-yaml|x-ndjson|javascript|ecmascript|x-www-form-urlencoded|graphql|sql|toml)\b|image\/svg\+xml)/;
+
+/** Text in the encoding that a server names; in UTF-8 where we do not know it. */
+function decode(bytes: Uint8Array, charset: string): string {
+  try {
+    return new TextDecoder(charset).decode(bytes);
+  } catch {
+    return new TextDecoder().decode(bytes);
+  }
+}
 
 /** The body as data: JSON parsed where the server says that it is JSON and it is, text as text, everything else as base64. */
 function bodyOf(response: HttpResponse): Json {
   const type = (response.headers['content-type'] ?? 'text/plain').toLowerCase();
   if (!TEXTUAL.test(type)) return response.body.toString('base64');
   const charset = /charset="?([\w.:-]+)/.exec(type)?.[1] ?? 'utf-8';
-  let decoder: TextDecoder;
-  try { decoder = new TextDecoder(charset); } catch { decoder = new TextDecoder(); }
-  const content = decoder.decode(response.body);
+  const content = decode(response.body, charset);
   if (!/^[^;]*\bjson\b/.test(type)) return content;
-  try { return JSON.parse(content) as Json; } catch { return content; }
+  try {
+    return JSON.parse(content) as Json;
+  } catch {
+    return content;
+  }
 }
 
 function retryAfterMs(headers: Record<string, string>): number | undefined {
@@ -93,15 +116,33 @@ function statusError(method: string, response: HttpResponse, body: Json): Orches
   const shown = typeof body === 'string' ? body : JSON.stringify(body);
   const url = `${response.url.origin}${response.url.pathname}`;
   return new OrchestratorError('ORC-223', `${method} ${url} was answered with ${status}${statusText === '' ? '' : ` ${statusText}`}.`, {
-    ...classOf(status, wait), help: ['say check: false to take such an answer as a result'], details: { status, url, body: shown.slice(0, 2000) }, ...(wait === undefined ? {} : { retryAfterMs: wait }),
+    ...classOf(status, wait),
+    help: ['say check: false to take such an answer as a result'],
+    details: { status, url, body: shown.slice(0, 2000) },
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
   });
 }
 
 /** Performs one of the http actions. */
-export async function performRequest(method: string, parameters: JsonObject, context: ActionContext, resolve?: Resolve): Promise<JsonObject> {
+export async function performRequest(
+  method: string,
+  parameters: JsonObject,
+  context: ActionContext,
+  resolve?: Resolve,
+): Promise<JsonObject> {
   const started = performance.now();
-  const response = await sendRequest(requestOf(method, parameters, context), { signal: context.signal, allowPrivate: context.policy.network.private === 'allow', ...(resolve === undefined ? {} : { resolve }) });
+  const response = await sendRequest(requestOf(method, parameters, context), {
+    signal: context.signal,
+    allowPrivate: context.policy.network.private === 'allow',
+    ...(resolve === undefined ? {} : { resolve }),
+  });
   const body = bodyOf(response);
   if (response.status >= 400 && flag(parameters, 'check')) throw statusError(method, response, body);
-  return { status: response.status, headers: response.headers, body, url: response.url.href, duration_ms: Math.round(performance.now() - started) };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body,
+    url: response.url.href,
+    duration_ms: Math.round(performance.now() - started),
+  };
 }

@@ -1,21 +1,12 @@
 import { OrchestratorError } from '../errors.ts';
 import { canonicalJson, isObject, own, setOwn, type Json, type JsonObject } from '../json.ts';
+import { aggregation, compareValues, figure } from './aggregates.ts';
 import { isTrue } from './messages.ts';
 import { badParameter, given, optionalNumber, optionalObject, text, texts, throwIfAborted } from './parameters.ts';
 import type { ActionContext } from './port.ts';
 import { columnsOf, giveData, readData, rowsOf } from './table.ts';
 
 type Operation = (parameters: JsonObject, context: ActionContext) => Promise<JsonObject>;
-
-/** Order of any two values: null last, then by kind (booleans, numbers, texts, the rest), then by value; texts by code unit, the same on every machine. */
-export function compareValues(a: Json, b: Json): number {
-  const rank = (value: Json): number => (value === null ? 4 : typeof value === 'boolean' ? 0 : typeof value === 'number' ? 1 : typeof value === 'string' ? 2 : 3);
-  const difference = rank(a) - rank(b);
-  if (difference !== 0) return difference;
-  if (a === null) return 0;
-  const [left, right] = typeof a === 'object' ? [canonicalJson(a), canonicalJson(b)] : [a, b as typeof a];
-  return left < right ? -1 : left > right ? 1 : 0;
-}
 
 function keyOf(row: JsonObject, names: string[]): string {
   return canonicalJson(names.map(name => own(row, name) ?? null));
@@ -34,83 +25,12 @@ export const filter: Operation = async (parameters, context) => {
   return giveData(kept, parameters, context);
 };
 
-/** One way to make many values one; nulls are left out before. */
-const AGGREGATES: Record<string, (values: Json[], numbers: () => number[]) => Json> = {
-  count: values => values.length,
-  count_distinct: values => new Set(values.map(canonicalJson)).size,
-  first: values => values[0] ?? null,
-  last: values => values.at(-1) ?? null,
-  list: values => values,
-  min: values => (values.length === 0 ? null : values.reduce((a, b) => (compareValues(b, a) < 0 ? b : a))),
-  max: values => (values.length === 0 ? null : values.reduce((a, b) => (compareValues(b, a) > 0 ? b : a))),
-  sum: (_, numbers) => sum(numbers()),
-  mean: (_, numbers) => mean(numbers()),
-  median: (_, numbers) => quantile(numbers(), 0.5),
-  std: (_, numbers) => deviation(numbers()),
-};
-const AGGREGATE_WORDS: Record<string, string> = { avg: 'mean', average: 'mean', stddev: 'std', distinct: 'count_distinct', collect: 'list' };
-export const AGGREGATE_NAMES = Object.keys(AGGREGATES);
-
-/** Sum by Neumaier's compensation, so that the order of rows hardly matters. */
-function sum(numbers: number[]): number {
-  let total = 0, lost = 0;
-  for (const number of numbers) {
-    const next = total + number;
-    lost += Math.abs(total) >= Math.abs(number) ? total - next + number : number - next + total;
-    total = next;
-  }
-  return total + lost;
-}
-
-function mean(numbers: number[]): number | null {
-  return numbers.length === 0 ? null : sum(numbers) / numbers.length;
-}
-
-/** Sample standard deviation; null for fewer than two values. */
-function deviation(numbers: number[]): number | null {
-  if (numbers.length < 2) return null;
-  const middle = mean(numbers)!;
-  return Math.sqrt(sum(numbers.map(number => (number - middle) ** 2)) / (numbers.length - 1));
-}
-
-function quantile(numbers: number[], share: number): number | null {
-  if (numbers.length === 0) return null;
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const at = (sorted.length - 1) * share;
-  const below = sorted[Math.floor(at)]!;
-  return below + (sorted[Math.ceil(at)]! - below) * (at - Math.floor(at));
-}
-
-function aggregateNamed(name: string, where: string): (values: Json[], numbers: () => number[]) => Json {
-  const found = Object.hasOwn(AGGREGATE_WORDS, name) ? AGGREGATE_WORDS[name]! : name;
-  if (!Object.hasOwn(AGGREGATES, found)) throw badParameter(where, `one of ${AGGREGATE_NAMES.join(', ')}`);
-  return AGGREGATES[found]!;
-}
-
-function numbersOf(values: Json[], field: string): number[] {
-  return values.map(value => {
-    if (typeof value !== 'number') throw new OrchestratorError('ORC-227', `The field ${field} holds ${JSON.stringify(value).slice(0, 60)}, which is not a number.`, { class: 'invalid_input' });
-    return value;
-  });
-}
-
-/** `{name: "sum"}` is short for `{name: {operation: sum, field: name}}`. */
-function aggregation(name: string, written: Json): (rows: JsonObject[]) => Json {
-  const operation = isObject(written) ? own(written, 'operation') ?? own(written, 'function') ?? own(written, 'op') : written;
-  const field = isObject(written) ? own(written, 'field') ?? (operation === 'count' ? undefined : name) : operation === 'count' ? undefined : name;
-  if (typeof operation !== 'string' || (field !== undefined && typeof field !== 'string')) throw badParameter(`aggregations.${name}`, 'an operation, or { operation, field }');
-  const aggregate = aggregateNamed(operation, `aggregations.${name}`);
-  return rows => {
-    if (field === undefined) return rows.length;
-    const values = rows.map(row => own(row, field) ?? null).filter(value => value !== null);
-    return aggregate(values, () => numbersOf(values, field));
-  };
-}
-
 export const aggregate: Operation = async (parameters, context) => {
   const rows = rowsOf(await readData(parameters, context));
   const by = texts(parameters, 'group_by');
-  const wanted = Object.entries(optionalObject(parameters, 'aggregations') ?? { count: 'count' }).map(([name, written]) => [name, aggregation(name, written)] as const);
+  const wanted = Object.entries(optionalObject(parameters, 'aggregations') ?? { count: 'count' }).map(
+    ([name, written]) => [name, aggregation(name, written)] as const,
+  );
   const groups = new Map<string, JsonObject[]>();
   if (by.length === 0) groups.set('', rows);
   else for (const row of rows) (groups.get(keyOf(row, by)) ?? groups.set(keyOf(row, by), []).get(keyOf(row, by))!).push(row);
@@ -132,7 +52,8 @@ export const transform: Operation = async (parameters, context) => {
   const result = rows.map((item, index) => {
     throwIfAborted(context.signal);
     const computed: JsonObject = { ...item };
-    for (const [name, expression] of set) setOwn(computed, name, typeof expression === 'string' ? context.evaluate(expression, { item: computed, index }) : expression);
+    for (const [name, expression] of set)
+      setOwn(computed, name, typeof expression === 'string' ? context.evaluate(expression, { item: computed, index }) : expression);
     const renamed: JsonObject = {};
     for (const [name, value] of Object.entries(computed)) {
       const target = own(rename, name) ?? name;
@@ -164,7 +85,18 @@ function joinKeys(parameters: JsonObject): { left: string[]; right: string[] } {
 
 export const join: Operation = async (parameters, context) => {
   const left = rowsOf(await readData(parameters, context));
-  const right = rowsOf(await readData({ ...parameters, data: given(parameters, 'with') ?? null, input: given(parameters, 'with_input') ?? null, format: given(parameters, 'with_format') ?? null }, context), 'with');
+  const right = rowsOf(
+    await readData(
+      {
+        ...parameters,
+        data: given(parameters, 'with') ?? null,
+        input: given(parameters, 'with_input') ?? null,
+        format: given(parameters, 'with_format') ?? null,
+      },
+      context,
+    ),
+    'with',
+  );
   const how = text(parameters, 'how');
   if (!['inner', 'left', 'right', 'outer'].includes(how)) throw badParameter('how', 'inner, left, right or outer');
   const keys = joinKeys(parameters);
@@ -175,23 +107,27 @@ export const join: Operation = async (parameters, context) => {
 
   const index = new Map<string, JsonObject[]>();
   for (const row of right) {
-    if (keys.right.some(name => (own(row, name) ?? null) === null)) continue;      // null equals nothing
+    if (keys.right.some(name => (own(row, name) ?? null) === null)) continue; // null equals nothing
     const key = keyOf(row, keys.right);
     const bucket = index.get(key);
-    if (bucket === undefined) index.set(key, [row]); else bucket.push(row);
+    if (bucket === undefined) index.set(key, [row]);
+    else bucket.push(row);
   }
   const merge = (a: JsonObject | undefined, b: JsonObject | undefined): JsonObject => {
     const row: JsonObject = {};
-    for (const name of leftColumns) setOwn(row, name, a === undefined ? null : own(a, name) ?? null);
+    for (const name of leftColumns) setOwn(row, name, a === undefined ? null : (own(a, name) ?? null));
     if (a === undefined && b !== undefined) keys.left.forEach((name, at) => setOwn(row, name, own(b, keys.right[at]!) ?? null));
-    for (const name of rightColumns) setOwn(row, taken.has(name) ? name + suffix : name, b === undefined ? null : own(b, name) ?? null);
+    for (const name of rightColumns) setOwn(row, taken.has(name) ? name + suffix : name, b === undefined ? null : (own(b, name) ?? null));
     return row;
   };
   const matched = new Set<JsonObject>();
   const result: JsonObject[] = [];
   for (const row of left) {
     const partners = index.get(keyOf(row, keys.left)) ?? [];
-    for (const partner of partners) { matched.add(partner); result.push(merge(row, partner)); }
+    for (const partner of partners) {
+      matched.add(partner);
+      result.push(merge(row, partner));
+    }
     if (partners.length === 0 && (how === 'left' || how === 'outer')) result.push(merge(row, undefined));
   }
   if (how === 'right' || how === 'outer') for (const row of right) if (!matched.has(row)) result.push(merge(undefined, row));
@@ -205,28 +141,40 @@ function typeName(value: Json): string {
 function profileColumn(name: string, rows: JsonObject[]): JsonObject {
   const values = rows.map(row => own(row, name) ?? null).filter(value => value !== null);
   const types = [...new Set(values.map(typeName))].sort();
-  const column: JsonObject = { column: name, type: types.join(',') === 'integer,number' ? 'number' : types.join(', ') || 'null', count: values.length, nulls: rows.length - values.length };
+  const column: JsonObject = {
+    column: name,
+    type: types.join(',') === 'integer,number' ? 'number' : types.join(', ') || 'null',
+    count: values.length,
+    nulls: rows.length - values.length,
+  };
   const counts = new Map<string, { value: Json; count: number }>();
   for (const value of values) {
     const key = canonicalJson(value);
     const entry = counts.get(key);
-    if (entry === undefined) counts.set(key, { value, count: 1 }); else entry.count++;
+    if (entry === undefined) counts.set(key, { value, count: 1 });
+    else entry.count++;
   }
   column['distinct'] = counts.size;
-  column['top'] = [...counts.values()].sort((a, b) => b.count - a.count).slice(0, 5).map(({ value, count }) => ({ value, count }));
+  column['top'] = [...counts.values()]
+    .sort((a, b) => b.count - a.count)
+    .slice(0, 5)
+    .map(({ value, count }) => ({ value, count }));
   if (values.length === 0) return column;
-  column['min'] = AGGREGATES['min']!(values, () => []);
-  column['max'] = AGGREGATES['max']!(values, () => []);
+  column['min'] = figure('min', values);
+  column['max'] = figure('max', values);
   if (values.every(value => typeof value === 'number')) {
-    const numbers = values as number[];
-    Object.assign(column, { mean: mean(numbers), median: quantile(numbers, 0.5), std: deviation(numbers), sum: sum(numbers) });
+    for (const operation of ['mean', 'median', 'std', 'sum'] as const) column[operation] = figure(operation, values);
   }
   return column;
 }
 
 export const profile: Operation = async (parameters, context) => {
   const rows = rowsOf(await readData(parameters, context));
-  const result = await giveData(columnsOf(rows).map(name => profileColumn(name, rows)), parameters, context);
+  const result = await giveData(
+    columnsOf(rows).map(name => profileColumn(name, rows)),
+    parameters,
+    context,
+  );
   return { ...result, rows: rows.length };
 };
 
@@ -247,11 +195,12 @@ export const sort: Operation = async (parameters, context) => {
   if (!Array.isArray(data)) throw new OrchestratorError('ORC-227', 'data must be a list to be sorted.', { class: 'invalid_input' });
   const keys = sortKeys(parameters);
   const sign = text(parameters, 'order') === 'desc' ? -1 : 1;
-  const order = (a: Json, b: Json, direction: number): number => (a === null || b === null ? compareValues(a, b) : direction * compareValues(a, b));   // null stays last
+  const order = (a: Json, b: Json, direction: number): number =>
+    a === null || b === null ? compareValues(a, b) : direction * compareValues(a, b); // null stays last
   const sorted = data.toSorted((a, b) => {
     if (keys.length === 0) return order(a, b, sign);
     for (const { field, sign: direction } of keys) {
-      const difference = order(isObject(a) ? own(a, field) ?? null : null, isObject(b) ? own(b, field) ?? null : null, direction);
+      const difference = order(isObject(a) ? (own(a, field) ?? null) : null, isObject(b) ? (own(b, field) ?? null) : null, direction);
       if (difference !== 0) return difference;
     }
     return 0;
@@ -259,4 +208,3 @@ export const sort: Operation = async (parameters, context) => {
   const limit = optionalNumber(parameters, 'limit');
   return giveData(limit === undefined ? sorted : sorted.slice(0, Math.max(0, limit)), parameters, context);
 };
-

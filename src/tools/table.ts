@@ -11,7 +11,16 @@ export type Format = (typeof FORMATS)[number];
 
 /** Bytes of a data file that are read into memory. */
 const MAX_DATA_BYTES = 64 * 1024 * 1024;
-const EXTENSIONS: Record<string, Format> = { '.csv': 'csv', '.tsv': 'tsv', '.tab': 'tsv', '.json': 'json', '.jsonl': 'jsonl', '.ndjson': 'jsonl', '.yaml': 'yaml', '.yml': 'yaml' };
+const EXTENSIONS: Record<string, Format> = {
+  '.csv': 'csv',
+  '.tsv': 'tsv',
+  '.tab': 'tsv',
+  '.json': 'json',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.yaml': 'yaml',
+  '.yml': 'yaml',
+};
 
 function badData(message: string, help: string[] = []): OrchestratorError {
   return new OrchestratorError('ORC-227', message, { class: 'invalid_input', help });
@@ -55,7 +64,8 @@ function parseJsonLines(content: string): Json[] {
 
 function delimiterOf(parameters: JsonObject, format: Format): string {
   const delimiter = optionalText(parameters, 'delimiter') ?? (format === 'tsv' ? '\t' : ',');
-  if (delimiter.length !== 1 || /["\r\n]/.test(delimiter)) throw badParameter('delimiter', 'one character, and neither a quote nor a line break');
+  if (delimiter.length !== 1 || /["\r\n]/.test(delimiter))
+    throw badParameter('delimiter', 'one character, and neither a quote nor a line break');
   return delimiter;
 }
 
@@ -76,9 +86,11 @@ export async function readData(parameters: JsonObject, context: ActionContext): 
     if (typeof data !== 'string') return data;
     return parse(data, named ?? (/^\s*[[{]/.test(data) ? 'json' : 'csv'), parameters);
   }
-  if (input === undefined) throw new OrchestratorError('ORC-211', 'One of the parameters data and input is required.', { class: 'invalid_input' });
+  if (input === undefined)
+    throw new OrchestratorError('ORC-211', 'One of the parameters data and input is required.', { class: 'invalid_input' });
   const format = named ?? formatOfFile(input);
-  if (format === undefined) throw badData(`The name ${input} does not say in which format the file is.`, [`name it: format: ${FORMATS.join(' | ')}`]);
+  if (format === undefined)
+    throw badData(`The name ${input} does not say in which format the file is.`, [`name it: format: ${FORMATS.join(' | ')}`]);
   return parse(decodeText(await readBytes(input, context, MAX_DATA_BYTES), input), format, parameters);
 }
 
@@ -86,7 +98,10 @@ export async function readData(parameters: JsonObject, context: ActionContext): 
 export function rowsOf(data: Json, name = 'data'): JsonObject[] {
   const list = Array.isArray(data) ? data : [data];
   return list.map((row, index) => {
-    if (!isObject(row)) throw badData(`${name} must be a list of objects, and its member ${index} is ${row === null ? 'null' : Array.isArray(row) ? 'a list' : `a ${typeof row}`}.`);
+    if (!isObject(row))
+      throw badData(
+        `${name} must be a list of objects, and its member ${index} is ${row === null ? 'null' : Array.isArray(row) ? 'a list' : `a ${typeof row}`}.`,
+      );
     return row;
   });
 }
@@ -113,7 +128,8 @@ export async function giveData(data: Json, parameters: JsonObject, context: Acti
   const format = formatNamed(parameters, 'output_format');
   if (output !== undefined) {
     const chosen = format ?? formatOfFile(output);
-    if (chosen === undefined) throw badData(`The name ${output} does not say in which format to write.`, [`name it: output_format: ${FORMATS.join(' | ')}`]);
+    if (chosen === undefined)
+      throw badData(`The name ${output} does not say in which format to write.`, [`name it: output_format: ${FORMATS.join(' | ')}`]);
     await writeBytes(output, await printData(data, chosen, parameters), context);
     return { path: text(parameters, 'output'), rows };
   }

@@ -12,43 +12,74 @@ function placeText(path: readonly (string | number)[]): string {
   }, '');
 }
 
+function sentence(path: readonly (string | number)[], message: string): string {
+  return `${placeText(path) || 'it'} ${message}`;
+}
+
 async function validate(parameters: JsonObject): Promise<JsonObject> {
   const schema = required(parameters, 'schema');
   const mode = text(parameters, 'mode');
   if (!isObject(schema) && typeof schema !== 'boolean') throw badParameter('schema', 'a JSON Schema');
   if (mode !== 'strict' && mode !== 'lenient' && mode !== 'report') throw badParameter('mode', 'strict, lenient or report');
-  const { checkSchema, coerce } = await import('../schema.ts');
+  const { badSchema, checkSchema, coerce } = await import('../schema.ts');
+  const [flaw] = badSchema(schema);
+  if (flaw !== undefined)
+    throw new OrchestratorError('ORC-114', `The schema is not one: ${sentence(flaw.path, flaw.message)}.`, { class: 'invalid_input' });
   const written = given(parameters, 'data') ?? null;
   const data = mode === 'lenient' ? coerce(schema, written) : written;
-  const errors = checkSchema(schema, data).map(({ path, message }) => ({ path: placeText(path), message }));
+  const errors = checkSchema(schema, data, { formats: true }).map(({ path, message }) => ({ path: placeText(path), message }));
   if (errors.length > 0 && mode !== 'report') {
-    const [{ path, message }] = errors as [{ path: string; message: string }];
-    throw new OrchestratorError('ORC-228', `The data does not fit its schema: ${path === '' ? '' : `${path}: `}${message}${errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''}`, {
-      class: 'assertion', help: ['say mode: report to go on and look at errors'], details: { errors: errors.slice(0, 100) },
-    });
+    const [first] = errors;
+    throw new OrchestratorError(
+      'ORC-228',
+      `The data does not fit its schema: ${first!.path === '' ? 'it' : first!.path} ${first!.message}${errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''}.`,
+      { class: 'assertion', help: ['say mode: report to go on and look at errors'], details: { errors: errors.slice(0, 100) } },
+    );
   }
   return { valid: errors.length === 0, errors, data };
 }
 
 export const VALIDATE_ACTIONS: Action[] = [
   {
-    name: 'validate', summary: 'Checks data against a JSON Schema.', effect: 'pure', powers: [],
-    description: 'strict fails the task where the data does not fit; lenient first turns what it can into the type that the schema wants, and fails on the rest; report only tells.',
+    name: 'validate',
+    summary: 'Checks data against a JSON Schema.',
+    effect: 'pure',
+    powers: [],
+    description:
+      'strict fails the task where the data does not fit; lenient first turns what it can into the type that the schema wants, and fails on the rest; report only tells.',
     parameters: {
-      type: 'object', required: ['data', 'schema'], additionalProperties: false,
+      type: 'object',
+      required: ['data', 'schema'],
+      additionalProperties: false,
       properties: {
         data: { description: 'The data.' },
         schema: { type: ['object', 'boolean'], 'x-schema': true, description: 'The JSON Schema (2020-12).' },
-        mode: { type: 'string', enum: ['strict', 'lenient', 'report'], default: 'strict', description: 'What happens where the data does not fit.' },
+        mode: {
+          type: 'string',
+          enum: ['strict', 'lenient', 'report'],
+          default: 'strict',
+          description: 'What happens where the data does not fit.',
+        },
       },
     },
     result: {
-      type: 'object', required: ['valid', 'errors', 'data'], additionalProperties: false,
+      type: 'object',
+      required: ['valid', 'errors', 'data'],
+      additionalProperties: false,
       properties: {
         valid: { type: 'boolean', description: 'Whether the data fits.' },
         errors: {
-          type: 'array', description: 'Where it does not.',
-          items: { type: 'object', required: ['path', 'message'], additionalProperties: false, properties: { path: { type: 'string', description: 'The place: items[0].name.' }, message: { type: 'string', description: 'What is wrong there.' } } },
+          type: 'array',
+          description: 'Where it does not.',
+          items: {
+            type: 'object',
+            required: ['path', 'message'],
+            additionalProperties: false,
+            properties: {
+              path: { type: 'string', description: 'The place: items[0].name.' },
+              message: { type: 'string', description: 'What is wrong there.' },
+            },
+          },
         },
         data: { description: 'The data; with lenient, as it was turned.' },
       },
