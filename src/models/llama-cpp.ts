@@ -1,0 +1,230 @@
+import { readdir } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import type { ChatHistoryItem, Llama, LlamaChat, LlamaContextSequence, LlamaModel } from 'node-llama-cpp';
+import { systemClock, type Clock } from '../clock.ts';
+import { OrchestratorError } from '../errors.ts';
+import { nearest } from '../ids.ts';
+import { parseAnswer } from './answer-text.ts';
+import { aborted } from './failures.ts';
+import { grammarSchema } from './grammar.ts';
+import type { GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, Provider } from './port.ts';
+
+export interface LlamaCppOptions {
+  /** Name of the provider in the configuration. */
+  name: string;
+  /** Absolute path of the folder that holds `*.gguf` files. */
+  modelsDir: string;
+  /** More than one makes a busy machine much slower: llama.cpp spins while it waits for its threads. */
+  threads?: number;
+  /** Tokens of context at most; memory grows with it. */
+  contextSize?: number;
+  clock?: Clock;
+}
+
+const THREADS = 1;
+const CONTEXT_SIZE = 4096;
+/** Where a request names no limit; a model that does not stop is stopped. */
+const OUTPUT_TOKENS_MAX = 1024;
+/** What the template of a chat adds to each message, at most. */
+const TEMPLATE_TOKENS = 16;
+
+type Library = typeof import('node-llama-cpp');
+
+type GrammarInput = Parameters<Llama['createGrammarForJsonSchema']>[0];
+
+interface Loaded {
+  model: LlamaModel;
+  chat: LlamaChat;
+  sequence: LlamaContextSequence;
+  contextSize: number;
+}
+
+/** Models on this machine, by llama.cpp on the CPU: free, private, one call at a time. Needs the optional package node-llama-cpp. */
+export function llamaCpp(options: LlamaCppOptions): Provider {
+  const { name, modelsDir, threads = THREADS, clock = systemClock } = options;
+  const loaded = new Map<string, Promise<Loaded>>();
+  let backend: Promise<{ library: Library; llama: Llama }> | undefined;
+  let queue: Promise<unknown> = Promise.resolve();
+
+  const info = (model: string): ModelInfo => ({
+    id: `${name}/${model}`,
+    provider: name,
+    contextWindow: options.contextSize ?? CONTEXT_SIZE,
+    local: true,
+    price: { inputPerMillion: 0, outputPerMillion: 0 },
+  });
+
+  async function load(model: string): Promise<Loaded & { library: Library; llama: Llama }> {
+    const file = findFile(model, await listFiles(modelsDir), name, modelsDir);
+    backend ??= openBackend(threads);
+    backend.catch(() => (backend = undefined));
+    const { library, llama } = await backend;
+    let ready = loaded.get(file);
+    if (ready === undefined) {
+      ready = loadFile(library, llama, join(modelsDir, file), options.contextSize ?? CONTEXT_SIZE, threads);
+      loaded.set(file, ready);
+      ready.catch(() => loaded.delete(file));
+    }
+    return { ...(await ready), library, llama };
+  }
+
+  /** One call after another: a second one would only slow the first. */
+  function inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const turn = queue.then(() => {
+      if (signal.aborted) throw aborted(signal);
+      return work();
+    });
+    queue = turn.catch(() => {});
+    return unlessAborted(turn, signal);
+  }
+
+  return {
+    name,
+    list: async () => (await listFiles(modelsDir)).map(file => info(file.slice(0, -'.gguf'.length))),
+    model: (model): Model => ({
+      ...info(model),
+      generate: (request, how) => inTurn(how.signal, async () => answer(await load(model), model, request, how, clock)),
+    }),
+    async close() {
+      await queue;
+      const models = await Promise.allSettled(loaded.values());
+      loaded.clear();
+      for (const model of models) if (model.status === 'fulfilled') await model.value.model.dispose();
+      await (await backend?.catch(() => undefined))?.llama.dispose();
+      backend = undefined;
+    },
+  };
+}
+
+async function openBackend(threads: number): Promise<{ library: Library; llama: Llama }> {
+  let library: Library;
+  try {
+    library = await import('node-llama-cpp');
+  } catch (cause) {
+    throw new OrchestratorError('ORC-407', 'models of llama.cpp need the package node-llama-cpp, which is not installed', { class: 'not_found', help: ['npm install node-llama-cpp'], cause });
+  }
+  try {
+    // Never compiles or downloads anything: what the package brings is used, or nothing.
+    const llama = await library.getLlama({ gpu: false, build: 'never', skipDownload: true, maxThreads: threads, progressLogs: false, logLevel: library.LlamaLogLevel.disabled });
+    return { library, llama };
+  } catch (cause) {
+    throw new OrchestratorError('ORC-407', `llama.cpp does not start on this machine: ${messageOf(cause)}`, { class: 'unavailable', help: ['npm install node-llama-cpp'], cause });
+  }
+}
+
+async function loadFile(library: Library, llama: Llama, path: string, contextSize: number, threads: number): Promise<Loaded> {
+  let model: LlamaModel | undefined;
+  try {
+    model = await llama.loadModel({ modelPath: path });
+    const size = Math.min(contextSize, model.trainContextSize);
+    const context = await model.createContext({ contextSize: size, threads, sequences: 1 });
+    const sequence = context.getSequence();
+    return { model, chat: new library.LlamaChat({ contextSequence: sequence }), sequence, contextSize: size };
+  } catch (cause) {
+    await model?.dispose();
+    throw new OrchestratorError('ORC-408', `the model file ${path} cannot be loaded: ${messageOf(cause)}`, { class: 'failed', help: ['fetch it again: orchestrator models pull'], cause });
+  }
+}
+
+async function answer(
+  { library, llama, model, chat, sequence, contextSize }: Loaded & { library: Library; llama: Llama },
+  name: string,
+  request: ModelRequest,
+  { signal, onToken }: GenerateOptions,
+  clock: Clock,
+): Promise<ModelReply> {
+  const maxTokens = outputRoom(model, name, request, contextSize);
+  const startedAt = clock.monotonic();
+  let firstTokenMs: number | undefined;
+  const grammar = request.schema === undefined ? undefined : await llama.createGrammarForJsonSchema(grammarSchema(request.schema) as GrammarInput);
+  await sequence.clearHistory();
+  const meter = sequence.tokenMeter.getState();
+  try {
+    const { response, metadata } = await chat.generateResponse(historyOf(request), {
+      signal,
+      maxTokens,
+      temperature: request.temperature ?? 0,
+      ...(grammar === undefined ? {} : { grammar }),
+      ...(request.seed === undefined ? {} : { seed: request.seed }),
+      onTextChunk: text => {
+        firstTokenMs ??= clock.monotonic() - startedAt;
+        if (text !== '') onToken?.(text);
+      },
+    });
+    const used = library.TokenMeter.diff(sequence.tokenMeter, meter);
+    const object = request.schema === undefined ? undefined : parseAnswer(response);
+    return {
+      model: name,
+      text: response,
+      ...(object === undefined ? {} : { object }),
+      usage: { inputTokens: used.usedInputTokens, outputTokens: used.usedOutputTokens, cachedInputTokens: 0, reasoningTokens: 0 },
+      finishReason: metadata.stopReason === 'maxTokens' ? 'length' : 'stop',
+      latencyMs: clock.monotonic() - startedAt,
+      firstTokenMs,
+    };
+  } catch (cause) {
+    if (signal.aborted) throw aborted(signal);
+    throw new OrchestratorError('ORC-405', `${name} failed to answer: ${messageOf(cause)}`, { class: 'invalid_output', retryable: true, cause });
+  }
+}
+
+/** How many tokens an answer may have; a prompt that leaves too few is refused, since llama.cpp would silently drop its beginning. */
+function outputRoom(model: LlamaModel, name: string, request: ModelRequest, contextSize: number): number {
+  const prompt = request.messages.reduce((sum, { content }) => sum + model.tokenize(content).length + TEMPLATE_TOKENS, 0);
+  const wanted = request.maxTokens ?? OUTPUT_TOKENS_MAX;
+  const room = contextSize - prompt;
+  if (room < Math.min(wanted, contextSize / 4)) {
+    throw new OrchestratorError('ORC-409', `the prompt has about ${prompt} tokens, and ${name} has a context of ${contextSize} for prompt and answer`, {
+      class: 'invalid_input',
+      help: ['shorten the prompt', 'or give the model more room: context_size of the provider in orchestrator.config.yaml'],
+    });
+  }
+  return Math.min(wanted, room);
+}
+
+function historyOf({ messages }: ModelRequest): ChatHistoryItem[] {
+  const history = messages.map(({ role, content }): ChatHistoryItem =>
+    role === 'assistant' ? { type: 'model', response: [content] } : { type: role, text: content },
+  );
+  return [...history, { type: 'model', response: [] }];
+}
+
+/** Files below a folder, by name; of a model in several parts, the first. An absent folder holds none. */
+async function listFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
+    throw new OrchestratorError('ORC-408', `the folder of models ${folder} cannot be read: ${error.message}`, { class: 'failed', cause: error });
+  });
+  return entries
+    .map(file => file.split(sep).join('/'))
+    .filter(file => file.endsWith('.gguf') && !/-(?!00001)\d{5}-of-\d{5}\.gguf$/.test(file))
+    .sort();
+}
+
+/** The file that a name means: the same name, or the only one that begins like it, whatever the case: `smollm2` is SmolLM2-135M-Instruct.Q4_1.gguf. */
+function findFile(name: string, files: string[], provider: string, folder: string): string {
+  const exact = files.find(file => file === `${name}.gguf` || file === name);
+  if (exact !== undefined) return exact;
+  const near = files.filter(file => file.toLowerCase().startsWith(name.toLowerCase()));
+  if (near.length === 1) return near[0]!;
+  const names = files.map(file => file.slice(0, -'.gguf'.length));
+  const meant = near.length > 1 ? names.filter(known => near.includes(`${known}.gguf`)) : nearest(name, names);
+  throw new OrchestratorError('ORC-408', `${near.length > 1 ? 'more than one' : 'no'} file in ${folder} is the model \`${name}\``, {
+    class: 'not_found',
+    help: [...meant.map(known => `did you mean ${provider}/${known}?`), `see what is there: orchestrator models list`, `or fetch it: orchestrator models pull ${name}`],
+  });
+}
+
+/** Settles as the promise does, or at once when the signal is aborted. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(aborted(signal));
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
