@@ -3,7 +3,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, parseDocument, visit, type Document, type Pair } from 'yaml';
 import { OrchestratorError } from '../../errors.ts';
 import { nearest } from '../../ids.ts';
-import { isObject, type Json, type JsonObject, type JsonSchema } from '../../json.ts';
+import { isObject, setOwn, type Json, type JsonObject, type JsonSchema } from '../../json.ts';
 import type { Diagnostic } from '../../language/diagnostic.ts';
 import { makeSource, type Source, type Span } from '../../language/source.ts';
 import { checkSchema, describeSchema, type SchemaProblem } from '../../schema.ts';
@@ -45,7 +45,7 @@ export function readConfigFile(path: string, cwd: string): ConfigFile {
     },
   });
   if (errors.length > 0) throw new ConfigError(errors);
-  const value = (document.toJS() ?? {}) as Json;
+  const value = withoutEmpty((document.toJS() ?? {}) as Json);
   const spanOf = (where: Path, key = false): Span => spanIn(document, source, where, key);
   if (!isObject(value)) throw new ConfigError([problem(spanOf([]), 'a configuration is a map of keys, and this file holds something else')]);
   const found = checkSchema(CONFIG_SCHEMA, value).map(wrong => describe(wrong, value, spanOf, problem));
@@ -66,6 +66,14 @@ function readText(path: string, cwd: string): string {
 export function nameFor(path: string, cwd: string): string {
   const short = relative(cwd, resolve(path));
   return short === '' || short.startsWith('..') ? path : short;
+}
+
+/** A key without a value says nothing: a commented-out section leaves one behind. */
+function withoutEmpty(value: Json): Json {
+  if (!isObject(value)) return value;
+  const kept: JsonObject = {};
+  for (const [key, member] of Object.entries(value)) if (member !== null) setOwn(kept, key, withoutEmpty(member));
+  return kept;
 }
 
 function clip(source: Source, [start, end]: [number, number]): Span {

@@ -129,12 +129,11 @@ function chosen(value: JsonObject, environment: string | undefined): JsonObject 
   return isObject(variant) ? lay(base, variant) : base;
 }
 
-/** One value over another: maps member by member, anything else as a whole. What is empty in the file changes nothing. */
+/** One value over another: maps member by member, anything else as a whole. */
 function lay(under: JsonObject, over: JsonObject): JsonObject {
   const result: JsonObject = { ...under };
   for (const [key, value] of Object.entries(over)) {
     const beneath: Json | undefined = own(under, key);
-    if (value === null) continue;
     setOwn(result, key, isObject(value) && isObject(beneath) ? lay(beneath, value) : value);
   }
   return result;

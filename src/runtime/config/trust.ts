@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { sha256 } from '../../hash.ts';
-import { isObject, own, type Json, type JsonObject } from '../../json.ts';
+import { isObject, own, setOwn, type Json, type JsonObject } from '../../json.ts';
 import type { Diagnostic } from '../../language/diagnostic.ts';
 import type { ConfigFile } from './file.ts';
 import { absolutePath, hasReference } from './references.ts';
@@ -107,7 +107,14 @@ export function withoutPowers(file: ConfigFile, environment: string | undefined)
       help: [`read the file, then: orchestrator trust ${file.source.file}`],
     };
   });
-  return { value, warnings };
+  return { value: warnings.length === 0 ? value : (withoutNulls(value) as JsonObject), warnings };
+}
+
+/** Lists without the holes that `remove` left in them. */
+function withoutNulls(value: Json): Json {
+  if (Array.isArray(value)) return value.filter(item => item !== null).map(withoutNulls);
+  if (isObject(value)) for (const [key, member] of Object.entries(value)) setOwn(value, key, withoutNulls(member));
+  return value;
 }
 
 function remove(value: JsonObject, path: Path): void {

@@ -1,0 +1,233 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { ConfigError, DEFAULTS, loadConfig, readConfigFile, revokeTrust, Secrets, trustFile, trustRecordFile, userFolder, type LoadedConfig } from './index.ts';
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A home, and a project below it whose files are given. */
+function setup(files: { [path: string]: string }, env: { [name: string]: string } = {}) {
+  const root = mkdtempSync(join(tmpdir(), 'config-'));
+  folders.push(root);
+  const surroundings: { [name: string]: string } = { HOME: join(root, 'home'), ...env };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  mkdirSync(join(root, 'project/deep/er'), { recursive: true });
+  const load = (more: Partial<Parameters<typeof loadConfig>[0]> = {}): LoadedConfig => loadConfig({ cwd: join(root, 'project'), env: surroundings, ...more });
+  const record = trustRecordFile(userFolder(surroundings));
+  return { root, env: surroundings, load, record };
+}
+
+const problems = (text: string): string[] => {
+  const { root } = setup({ 'project/orchestrator.config.yaml': text });
+  try {
+    readConfigFile(join(root, 'project/orchestrator.config.yaml'), root);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.diagnostics.map(({ message, span, source }) => `${source.text.slice(span.start, span.end)}: ${message}`);
+    throw error;
+  }
+  return [];
+};
+
+describe('finding and laying over', () => {
+  test('without any file there are only the defaults', () => {
+    const { load, root } = setup({});
+    const { config, files, stateUrl, warnings } = load();
+    expect(config).toEqual(DEFAULTS);
+    expect([files, warnings]).toEqual([[], []]);
+    expect(stateUrl).toBe(`sqlite:${join(root, 'project/.orchestrator/state.db')}`);
+  });
+
+  test('a project file is found upwards, and its paths begin at its folder', () => {
+    const { load, root } = setup({ 'project/orchestrator.config.yaml': 'state: { url: "sqlite:here.db" }\n' });
+    const loaded = load({ cwd: join(root, 'project/deep/er') });
+    expect(loaded.stateUrl).toBe(`sqlite:${join(root, 'project/here.db')}`);
+    expect(loaded.folder).toBe(join(root, 'project'));
+  });
+
+  test('the project lies over the user, maps member by member', () => {
+    const { load } = setup({
+      'home/.config/orchestrator/config.yaml': 'models: { default: a/one, fallback: [a/two] }\nlogging: { level: debug }\n',
+      'project/orchestrator.config.yaml': 'models: { fallback: [b/three] }\n',
+    });
+    expect(load().config.models).toMatchObject({ default: 'a/one', fallback: ['b/three'] });
+    expect(load().config.logging).toMatchObject({ level: 'debug', format: 'json' });
+  });
+
+  test('a file that is empty, or has empty keys, changes nothing', () => {
+    expect(setup({ 'project/orchestrator.config.yaml': '# nothing\nmodels:\n' }).load().config).toEqual(DEFAULTS);
+  });
+
+  test('a variant lies over the rest of its file, chosen by option, then by variable', () => {
+    const { load, env } = setup({ 'project/orchestrator.config.yaml': 'limits: { tasks: 1 }\nenvironments: { big: { limits: { tasks: 2 } }, huge: { limits: { tasks: 3 } } }\n' });
+    expect(load().config.limits).toEqual({ file_mib: 16, tasks: 1 });
+    env['ORCHESTRATOR_ENV'] = 'big';
+    expect(load().config.limits.tasks).toBe(2);
+    expect(load({ environment: 'huge' }).config.limits.tasks).toBe(3);
+    expect(() => load({ environment: 'hugh' })).toThrow(expect.objectContaining({ code: 'ORC-119', help: ['did you mean `huge`?'] }));
+  });
+
+  test('ORCHESTRATOR_STATE_URL wins over the file, an option over both', () => {
+    const { load, env } = setup({ 'project/orchestrator.config.yaml': 'state: { url: "sqlite:a.db" }\n' });
+    env['ORCHESTRATOR_STATE_URL'] = 'memory:';
+    expect(load().stateUrl).toBe('memory:');
+    expect(load({ state: 'postgres://x/y' }).stateUrl).toBe('postgres://x/y');
+  });
+
+  test('a file that was asked for and is not there is ORC-517', () => {
+    expect(() => setup({}).load({ configFile: 'none.yaml' })).toThrow(expect.objectContaining({ code: 'ORC-517' }));
+  });
+});
+
+describe('checking', () => {
+  test.each<[string, string, string[]]>([
+    ['an unknown key', 'modles: {}', ['modles: the configuration has no key `modles`']],
+    ['an unknown key inside', 'models: { defualt: x }', ['defualt: the configuration has no key `models.defualt`']],
+    ['an unknown key of a variant', 'environments: { a: { modles: {} } }', ['modles: the configuration has no key `environments.a.modles`']],
+    ['a wrong type', 'limits: { tasks: "5" }', ['"5": `limits.tasks` must be an integer of at least 1']],
+    ['a bad choice', 'policy: { code: yes }', ['yes: `policy.code` must be one of: allow, deny']],
+    ['a list', '- a', ['-: a configuration is a map of keys, and this file holds something else']],
+    ['an alias', 'secrets: { A: &a "x", B: *a }', ['*a: aliases are not part of the configuration']],
+    ['several at once', 'a: 1\nb: 2', ['a: the configuration has no key `a`', 'b: the configuration has no key `b`']],
+  ])('%s', (_, text, expected) => {
+    expect(problems(text)).toEqual(expected);
+  });
+
+  test('a duplicate key and a tab are told with their place', () => {
+    expect(problems('a: 1\na: 2')[0]).toContain('a');
+    expect(problems('a:\n\tb: 1')).toHaveLength(1);
+  });
+
+  test('the file of the contract is accepted as it stands', () => {
+    expect(problems(EXAMPLE)).toEqual([]);
+  });
+});
+
+describe('C11 references and secrets', () => {
+  test('a reference is looked up when it is asked for, not before', () => {
+    const { load, root, env } = setup({ 'project/orchestrator.config.yaml': 'secrets: { A: "${env:TOKEN}", B: "${file:token.txt}", C: "x-${cmd:printf hidden-thing}" }\n', 'project/token.txt': 'from-a-file\n' });
+    const { secrets } = load({ configFile: join(root, 'project/orchestrator.config.yaml') });
+    expect(() => secrets.reveal('A')).toThrow(expect.objectContaining({ code: 'ORC-119', help: ['export TOKEN=…'] }));
+    env['TOKEN'] = 'from-a-variable';
+    expect(['A', 'B', 'C'].map(name => secrets.reveal(name))).toEqual(['from-a-variable', 'from-a-file', 'x-hidden-thing']);
+    expect(() => secrets.reveal('D')).toThrow(expect.objectContaining({ code: 'ORC-312' }));
+  });
+
+  test('a secret under 8 characters is refused', () => {
+    expect(() => new Secrets({ A: 'seven77' }, text => text).reveal('A')).toThrow(expect.objectContaining({ code: 'ORC-119' }));
+    expect(new Secrets({ A: 'eight888' }, text => text).reveal('A')).toBe('eight888');
+  });
+
+  test('a value is taken out of texts in each form in which it may stand there', () => {
+    const value = 'p"ss/w+rd=é!';
+    const secrets = new Secrets({ A: value }, text => text);
+    const encodings = [value, JSON.stringify(value), encodeURIComponent(value), Buffer.from(value).toString('hex')];
+    for (const text of encodings) expect(secrets.redact(`<${text}>`)).toContain('▮▮▮');
+    for (const before of ['', 'u', 'us', 'user:']) {
+      const encoded = Buffer.from(`${before}${value}tail`).toString('base64');
+      expect(secrets.redact(encoded)).toContain('▮▮▮');
+    }
+    expect(secrets.redactJson({ [value]: [value, 1, null] })).toEqual({ '▮▮▮': ['▮▮▮', 1, null] });
+    expect(secrets.redact('nothing of it')).toBe('nothing of it');
+  });
+
+  test('a registered key is taken out too', () => {
+    const secrets = new Secrets({}, text => text);
+    secrets.register('sk-1234567890');
+    expect(secrets.redact('401 for sk-1234567890')).toBe('401 for ▮▮▮');
+  });
+});
+
+describe('who may grant power', () => {
+  const CASES: [string, string, string][] = [
+    ['shell', 'policy: { shell: allow }', 'policy.shell'],
+    ['a list of programs', 'policy: { shell: [git] }', 'policy.shell'],
+    ['code', 'policy: { code: allow }', 'policy.code'],
+    ['private addresses', 'policy: { network: { private: allow } }', 'policy.network.private'],
+    ['a root outside', 'policy: { files: { roots: [".", "../x"] } }', 'policy.files.roots'],
+    ['a command', 'secrets: { A: "${cmd:id}" }', 'secrets.A'],
+    ['a command in a list', 'models: { fallback: ["a/b", "${cmd:id}"] }', 'models.fallback.1'],
+    ['an MCP command', 'mcp: { servers: { s: { command: [sh] } } }', 'mcp.servers.s'],
+    ['own actions', 'actions: [./a.mjs]', 'actions'],
+    ['a store outside', 'state: { url: "sqlite:../../x.db" }', 'state.url'],
+    ['a store elsewhere', 'state: { url: "postgres://evil/x" }', 'state.url'],
+    ['a store that a variable names', 'state: { url: "sqlite:${env:X}" }', 'state.url'],
+    ['backups outside', 'backup: { dir: /tmp/x }', 'backup.dir'],
+    ['a key for an address', 'models: { providers: { lab: { base_url: "http://evil", api_key: "${env:KEY}" } } }', 'models.providers.lab'],
+    ['a key that a provider finds by itself', 'models: { providers: { openai: { base_url: "http://evil" } } }', 'models.providers.openai'],
+    ['a chosen variant', 'environments: { v: { policy: { code: allow } } }', 'environments.v.policy.code'],
+  ];
+
+  test.each(CASES)('C1 %s in a file that merely lies in the folder is left out, and the message names line and command', (_, text, path) => {
+    const { load } = setup({ 'project/orchestrator.config.yaml': `# first\n${text}\n` });
+    const { config, warnings } = load(text.includes('environments') ? { environment: 'v' } : {});
+    expect(warnings.map(warning => [warning.code, warning.path, warning.help])).toEqual([['ORC-510', path, ['read the file, then: orchestrator trust orchestrator.config.yaml']]]);
+    expect(warnings[0]!.span.start).toBeGreaterThan(7);
+    expect(config).toMatchObject({ policy: DEFAULTS.policy, state: DEFAULTS.state, backup: DEFAULTS.backup, actions: [], secrets: {}, mcp: { servers: {} } });
+    expect(config.models.providers).toEqual({});
+    expect(JSON.stringify(config)).not.toContain('${cmd:');
+  });
+
+  test.each(CASES)('%s counts from --config, from ORCHESTRATOR_TRUST=1, and once the file is trusted', (_, text) => {
+    const { load, root, env, record } = setup({ 'project/orchestrator.config.yaml': `${text}\n` });
+    const path = join(root, 'project/orchestrator.config.yaml');
+    env['X'] = join(root, 'elsewhere.db');
+    const variant = text.includes('environments') ? { environment: 'v' } : {};
+    expect(load(variant).warnings).toHaveLength(1);
+    expect(load({ ...variant, configFile: path }).warnings).toEqual([]);
+    expect(loadConfig({ cwd: dirname(path), env: { ...env, ORCHESTRATOR_TRUST: '1' }, ...variant }).warnings).toEqual([]);
+    const file = readConfigFile(path, root);
+    trustFile(file, record);
+    expect(load(variant).warnings).toEqual([]);
+    writeFileSync(path, `${text}\n# changed\n`);
+    expect(load(variant).warnings).toHaveLength(1);
+    expect(revokeTrust(path, record)).toBe(true);
+    expect(revokeTrust(path, record)).toBe(false);
+  });
+
+  test('what does not widen the default needs no trust', () => {
+    const text = 'policy: { shell: deny, files: { roots: [./data] } }\nstate: { url: "sqlite:.orchestrator/x.db" }\nmodels: { providers: { lab: { type: openai-compatible, base_url: "http://x" } } }\nsecrets: { A: "${env:A}" }\n';
+    expect(setup({ 'project/orchestrator.config.yaml': text }).load().warnings).toEqual([]);
+  });
+
+  test("the user's own file may grant power, and a stranger's may not send its keys elsewhere", () => {
+    const { load } = setup({
+      'home/.config/orchestrator/config.yaml': 'policy: { shell: [git] }\nmodels: { providers: { lab: { type: openai-compatible, base_url: "http://mine", api_key: "${env:KEY}" } } }\n',
+      'project/orchestrator.config.yaml': 'models: { providers: { lab: { base_url: "http://evil" } } }\n',
+    });
+    const { config, warnings } = load();
+    expect(config.policy.shell).toEqual(['git']);
+    expect(config.models.providers['lab']?.base_url).toBe('http://mine');
+    expect(warnings.map(warning => warning.path)).toEqual(['models.providers.lab']);
+  });
+});
+
+const EXAMPLE = `
+state: { url: "sqlite:.orchestrator/state.db" }
+cache: { url: "memory:" }
+models:
+  default: anthropic/claude-haiku-4-5
+  providers:
+    lab: { type: openai-compatible, base_url: "http://127.0.0.1:8000/v1", api_key: "\${env:LAB_KEY}" }
+    local: { type: llama.cpp, models_dir: ~/.orchestrator/models }
+  catalog: [ { id: lab/small, context_window: 32768, expertise: [fast], size: 8b, cost: { input_per_million: 0.1, output_per_million: 0.4 } } ]
+  fallback: [ anthropic/claude-haiku-4-5, local/smollm2 ]
+policy: { shell: deny, code: deny, network: { private: deny }, files: { roots: ["."] } }
+secrets: { LAB_TOKEN: "\${env:LAB_TOKEN}" }
+mcp: { servers: { files: { command: [npx, -y, some-mcp-server], env: [] }, docs: { url: "http://127.0.0.1:9000/mcp" } } }
+budget: { per_run_usd: 1.00, per_day_usd: 20 }
+alerts: { rules: [ { name: high_error_rate, condition: "error_rate > 0.05", for: 5m, action: send_email, recipients: [ops@example.com] } ], smtp: {}, slack: {} }
+logging: { level: info, format: json, file: .orchestrator/orchestrator.log }
+server: { host: 127.0.0.1, port: 4747 }
+backup: { dir: .orchestrator/backups, schedule: "0 3 * * *", keep: 14 }
+limits: { file_mib: 16, tasks: 100000 }
+actions: [ ./actions/weather.mjs ]
+retention: { runs: 90d, logs: 30d }
+environments: { staging: { state: { url: "memory:" } } }
+`;
