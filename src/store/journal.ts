@@ -1,0 +1,58 @@
+import type { Event } from '../engine/event.ts';
+import { CHAIN_START, chainLink } from './checksum.ts';
+import type { Database } from './database.ts';
+import { damaged } from './failures.ts';
+import { parseRun, SELECT_RUN, type Held, type RawRow } from './rows.ts';
+
+/** The events of one commit, as one row: `first` … `seq`. */
+export interface Link {
+  seq: number;
+  first: number;
+  events: string;
+  checksum: string;
+}
+
+/** The run's row, undefined where there is none. Throws ORC-504 where its checksum does not hold. */
+export function loadRun(db: Database, run: string): Held | undefined {
+  const raw = db.get<RawRow>(`${SELECT_RUN} WHERE run = ?`, run);
+  if (raw === undefined) return undefined;
+  const held = parseRun(raw);
+  if (held === undefined) throw damaged(`the row of ${run} does not hold what was written to it`, { run });
+  return held;
+}
+
+/** Events with `from < seq <= to`; the chain is checked along the way, and at its end against the run's row. Throws ORC-504. */
+export function readJournal(db: Database, run: string, from: number, to: number): { seq: number; event: Event }[] {
+  return db.read(() => {
+    const held = loadRun(db, run);
+    const events: { seq: number; event: Event }[] = [];
+    for (const link of chain(db, run, held, from, to)) {
+      const parsed = JSON.parse(link.events) as Event[];
+      for (let i = 0, seq = link.first; i < parsed.length; i++, seq++) {
+        if (seq > from && seq <= to) events.push({ seq, event: parsed[i]! });
+      }
+    }
+    return events;
+  });
+}
+
+/** The rows of the journal, each checked before it is given out. */
+export function* chain(db: Database, run: string, held: Held | undefined, from = 0, to = Infinity): Generator<Link> {
+  let last = { seq: 0, checksum: CHAIN_START };
+  if (from > 0) last = db.get<Link>('SELECT seq, checksum FROM journal WHERE run = ? AND seq <= ? ORDER BY seq DESC LIMIT 1', run, from) ?? last;
+  for (const link of db.each<Link>('SELECT seq, first, events, checksum FROM journal WHERE run = ? AND seq > ? ORDER BY seq', run, from)) {
+    if (link.first > to) break;
+    if (link.first !== last.seq + 1) throw damaged(`events ${last.seq + 1} to ${link.first - 1} of ${run} are missing`, { run, seq: last.seq + 1 });
+    if (chainLink(last.checksum, run, link.seq, link.events) !== link.checksum) throw damaged(`the events of ${run} from ${link.first} on are not those that were written`, { run, seq: link.first });
+    yield link;
+    last = link;
+  }
+  if (held === undefined) {
+    if (last.seq > 0) throw damaged(`the row of ${run} is missing, its events are there`, { run });
+    return;
+  }
+  const whole = to >= held.row.seq;
+  if (whole ? last.seq !== held.row.seq || last.checksum !== held.head : last.seq < to) {
+    throw damaged(`the last events of ${run} are missing after ${last.seq}`, { run, seq: last.seq + 1 });
+  }
+}

@@ -1,0 +1,286 @@
+import type { Command, Event } from '../engine/event.ts';
+import { sha256 } from '../hash.ts';
+import { damaged, openRun, unknownRun } from './failures.ts';
+import type { Batch, Control, Damage, LedgerRow, RunFilter, RunRow, Store, StoreHealth, Verdict } from './port.ts';
+import type { PruneRequest } from './prune.ts';
+import { namedBlobs } from './references.ts';
+import { isOpen } from './rows.ts';
+import { SNAPSHOTS_KEPT } from './writer.ts';
+
+/** All that is kept of one run. Events and commands are texts, so that nobody shares an object with the store. */
+interface MemoryRun {
+  row: RunRow;
+  journal: { first: number; events: string }[];
+  snapshots: { seq: number; at: number; state: string }[];
+  ledger: Map<string, LedgerRow>;
+  /** In order of arrival; a command that was consumed is null, its key stays. */
+  inbox: Map<string, { at: number; command: string | null }>;
+}
+
+/** What several memory stores share, as several processes share a file. */
+export class MemoryHub {
+  readonly runs = new Map<string, MemoryRun>();
+  readonly keys = new Map<string, string>();
+  readonly plans = new Map<string, string>();
+  readonly blobs = new Map<string, string>();
+  readonly cache = new Map<string, { content: string; expiresAt: number | null }>();
+  readonly living = new Set<string>();
+  control: Control = { drain: false, stop: false, reason: null, since: null };
+}
+
+/** The store of tests, simulations and `memory:`: it means what the others mean, and forgets all when its process ends. */
+export class MemoryStore implements Store {
+  readonly kind = 'memory';
+  readonly owner: string;
+  readonly #hub: MemoryHub;
+
+  constructor(owner: string, hub: MemoryHub = new MemoryHub()) {
+    this.owner = owner;
+    this.#hub = hub;
+    hub.living.add(owner);
+  }
+
+  commit(batches: Batch[]): Verdict[] {
+    return batches.map(batch => {
+      const verdict = batch.create === undefined ? this.#judge(batch) : this.#create(batch, batch.create);
+      if (verdict === 'ok') this.#append(batch);
+      return verdict;
+    });
+  }
+
+  read(run: string, from = 0, to = Infinity): { seq: number; event: Event }[] {
+    const found: { seq: number; event: Event }[] = [];
+    for (const { first, events } of this.#hub.runs.get(run)?.journal ?? []) {
+      if (first > to) break;
+      const parsed = JSON.parse(events) as Event[];
+      if (first + parsed.length - 1 <= from) continue;
+      parsed.forEach((event, i) => {
+        if (first + i > from && first + i <= to) found.push({ seq: first + i, event });
+      });
+    }
+    return found;
+  }
+
+  snapshot(run: string, at = Infinity): { seq: number; state: string } | undefined {
+    const found = this.#hub.runs.get(run)?.snapshots.findLast(({ seq }) => seq <= at);
+    return found === undefined ? undefined : { seq: found.seq, state: found.state };
+  }
+
+  async snapshots(run: string): Promise<{ seq: number; at: number; bytes: number }[]> {
+    return (this.#hub.runs.get(run)?.snapshots ?? []).map(({ seq, at, state }) => ({ seq, at, bytes: Buffer.byteLength(state) }));
+  }
+
+  plan(hash: string): string | undefined {
+    return this.#hub.plans.get(hash);
+  }
+
+  blob(hash: string): string | undefined {
+    const content = this.#hub.blobs.get(hash);
+    if (content !== undefined && sha256(content) !== hash) throw damaged(`the value ${hash} does not hold what was written to it`, null);
+    return content;
+  }
+
+  async run(id: string): Promise<RunRow | undefined> {
+    const row = this.#hub.runs.get(id)?.row;
+    return row === undefined ? undefined : copy(row);
+  }
+
+  async runs(filter: RunFilter): Promise<RunRow[]> {
+    const before = filter.before === undefined ? undefined : this.#hub.runs.get(filter.before)?.row;
+    if (filter.before !== undefined && before === undefined) return [];
+    return this.#rows(row =>
+      (filter.status === undefined || filter.status.includes(row.status))
+      && (filter.pipeline === undefined || row.pipeline === filter.pipeline)
+      && (filter.user === undefined || row.user === filter.user)
+      && (filter.tag === undefined || row.tags.includes(filter.tag))
+      && (filter.since === undefined || row.createdAt >= filter.since)
+      && (before === undefined || byAge(row, before) < 0)).reverse().slice(0, filter.limit);
+  }
+
+  async match(prefix: string, limit: number): Promise<string[]> {
+    const whole = prefix.startsWith('run_') ? prefix : `run_${prefix}`;
+    return [...this.#hub.runs.keys()].filter(run => run.startsWith(whole)).sort().reverse().slice(0, limit);
+  }
+
+  async byKey(key: string): Promise<RunRow | undefined> {
+    const run = this.#hub.keys.get(key);
+    return run === undefined ? undefined : this.run(run);
+  }
+
+  async ledger(filter: { run?: string; since?: number }): Promise<LedgerRow[]> {
+    const place = (row: LedgerRow): (string | number)[] => [row.at, row.run, row.path, row.attempt, row.call];
+    return [...this.#hub.runs.values()]
+      .filter(({ row }) => filter.run === undefined || row.run === filter.run)
+      .flatMap(({ ledger }) => [...ledger.values()])
+      .filter(row => row.at >= (filter.since ?? 0))
+      .sort((a, b) => compare(place(a), place(b)))
+      .map(row => ({ ...row }));
+  }
+
+  async acquire(run: string): Promise<RunRow | undefined> {
+    const { row } = this.#known(run);
+    if (row.owner === this.owner) return copy(row);
+    if (row.owner !== null && this.#hub.living.has(row.owner)) return undefined;
+    row.owner = this.owner;
+    row.epoch++;
+    return copy(row);
+  }
+
+  async release(run: string): Promise<void> {
+    const row = this.#hub.runs.get(run)?.row;
+    if (row?.owner === this.owner) row.owner = null;
+  }
+
+  async alive(owner: string): Promise<boolean> {
+    return this.#hub.living.has(owner);
+  }
+
+  async deliver(run: string, key: string, command: Command, at: number): Promise<boolean> {
+    const { inbox } = this.#known(run);
+    if (inbox.has(key)) return false;
+    inbox.set(key, { at, command: JSON.stringify(command) });
+    return true;
+  }
+
+  inbox(run?: string): { run: string; key: string; command: Command }[] {
+    return [...this.#hub.runs.values()]
+      .filter(({ row }) => (run === undefined ? row.owner === this.owner : row.run === run))
+      .flatMap(({ row, inbox }) => [...inbox].map(([key, entry]) => ({ run: row.run, key, ...entry })))
+      .sort((a, b) => a.at - b.at)
+      .flatMap(({ run, key, command }) => (command === null ? [] : [{ run, key, command: JSON.parse(command) as Command }]));
+  }
+
+  async orphans(): Promise<RunRow[]> {
+    return this.#rows(row => isOpen(row.status) && this.#isUnowned(row));
+  }
+
+  async due(now: number): Promise<RunRow[]> {
+    const due = this.#rows(row => row.dueAt !== null && row.dueAt <= now && isOpen(row.status) && this.#isUnowned(row));
+    return due.sort((a, b) => compare([a.dueAt!, a.run], [b.dueAt!, b.run]));
+  }
+
+  control(): Control {
+    return { ...this.#hub.control };
+  }
+
+  async setControl({ drain, stop, reason, since }: Control): Promise<void> {
+    this.#hub.control = { drain, stop, reason, since };
+  }
+
+  async cached(key: string, now: number): Promise<string | undefined> {
+    const entry = this.#hub.cache.get(key);
+    return entry === undefined || (entry.expiresAt !== null && entry.expiresAt <= now) ? undefined : entry.content;
+  }
+
+  async putCached(key: string, content: string, expiresAt: number | null): Promise<void> {
+    this.#hub.cache.set(key, { content, expiresAt });
+  }
+
+  async prune({ run, endedBefore, dryRun = false }: PruneRequest): Promise<{ runs: string[]; bytes: number }> {
+    if (run !== undefined && isOpen(this.#known(run).row.status)) throw openRun(run, this.#known(run).row.status);
+    const { runs, plans, blobs, keys, cache } = this.#hub;
+    const isDoomed = (row: RunRow): boolean => (run === undefined ? !isOpen(row.status) && (row.endedAt ?? Infinity) < (endedBefore ?? Infinity) : row.run === run);
+    const doomed = this.#rows(isDoomed);
+    const kept = this.#rows(row => !isDoomed(row));
+    const used = new Set([...kept.flatMap(row => this.#blobsOf(row.run)), ...[...cache.values()].flatMap(({ content }) => namedBlobs(content))]);
+    const spareBlobs = new Set(doomed.flatMap(row => this.#blobsOf(row.run)).filter(hash => !used.has(hash)));
+    const sparePlans = new Set(doomed.map(row => row.planHash).filter(hash => !kept.some(row => row.planHash === hash)));
+    const journals = doomed.flatMap(row => runs.get(row.run)!.journal.map(({ events }) => events));
+    const texts = [...journals, ...[...spareBlobs].map(hash => blobs.get(hash) ?? ''), ...[...sparePlans].map(hash => plans.get(hash) ?? '')];
+    if (!dryRun) {
+      for (const row of doomed) {
+        runs.delete(row.run);
+        if (row.key !== null) keys.delete(row.key);
+      }
+      for (const hash of spareBlobs) blobs.delete(hash);
+      for (const hash of sparePlans) plans.delete(hash);
+      if (endedBefore !== undefined) for (const [key, { expiresAt }] of cache) if (expiresAt !== null && expiresAt <= endedBefore) cache.delete(key);
+    }
+    return { runs: doomed.map(row => row.run), bytes: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) };
+  }
+
+  async verify(): Promise<Damage[]> {
+    return [...this.#hub.blobs].filter(([hash, content]) => sha256(content) !== hash).map(([hash]) => ({ run: null, what: `the value ${hash} does not hold what was written to it` }));
+  }
+
+  async health(): Promise<StoreHealth> {
+    const texts = [...this.#hub.blobs.values(), ...this.#hub.plans.values(), ...[...this.#hub.runs.values()].flatMap(({ journal }) => journal.map(({ events }) => events))];
+    const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    return { kind: this.kind, location: 'memory', schemaVersion: 0, bytes, runs: this.#hub.runs.size };
+  }
+
+  async close(): Promise<void> {
+    this.#hub.living.delete(this.owner);
+  }
+
+  #create(batch: Batch, { row, plan }: NonNullable<Batch['create']>): Verdict {
+    const { runs, keys, plans } = this.#hub;
+    if (batch.expectedSeq !== 0 || runs.has(batch.run)) return 'conflict';
+    if (row.key !== null && keys.has(row.key)) return 'key_conflict';
+    if (row.key !== null) keys.set(row.key, batch.run);
+    if (!plans.has(plan.hash)) plans.set(plan.hash, plan.body);
+    const created = { ...copy({ ...row, seq: 0, epoch: 1, owner: this.owner }), run: batch.run };
+    runs.set(batch.run, { row: created, journal: [], snapshots: [], ledger: new Map(), inbox: new Map() });
+    return 'ok';
+  }
+
+  #judge(batch: Batch): Verdict {
+    const row = this.#hub.runs.get(batch.run)?.row;
+    if (row === undefined) return 'conflict';
+    if (row.owner !== this.owner || row.epoch !== batch.epoch) return 'fenced';
+    return row.seq === batch.expectedSeq ? 'ok' : 'conflict';
+  }
+
+  #append({ run, expectedSeq, events, blobs = [], change, ledger = [], consumed = [], snapshot }: Batch): void {
+    const kept = this.#known(run);
+    kept.row = { ...kept.row, ...defined(change), seq: expectedSeq + events.length };
+    if (events.length > 0) kept.journal.push({ first: expectedSeq + 1, events: JSON.stringify(events) });
+    for (const { hash, content } of blobs) if (!this.#hub.blobs.has(hash)) this.#hub.blobs.set(hash, content);
+    for (const row of ledger) kept.ledger.set(`${row.path}\n${row.attempt}\n${row.call}`, { ...row });
+    for (const key of consumed) {
+      const entry = kept.inbox.get(key);
+      if (entry !== undefined) entry.command = null;
+    }
+    if (snapshot === undefined) return;
+    const others = kept.snapshots.filter(({ seq }) => seq !== kept.row.seq);
+    kept.snapshots = [...others, { seq: kept.row.seq, at: events.at(-1)?.at ?? 0, state: snapshot }].slice(-SNAPSHOTS_KEPT);
+  }
+
+  #known(run: string): MemoryRun {
+    const known = this.#hub.runs.get(run);
+    if (known === undefined) throw unknownRun(run);
+    return known;
+  }
+
+  /** Copies, oldest first. */
+  #rows(wanted: (row: RunRow) => boolean): RunRow[] {
+    return [...this.#hub.runs.values()].map(({ row }) => row).filter(wanted).sort(byAge).map(copy);
+  }
+
+  #isUnowned(row: RunRow): boolean {
+    return row.owner === null || !this.#hub.living.has(row.owner);
+  }
+
+  #blobsOf(run: string): string[] {
+    return this.#hub.runs.get(run)!.journal.flatMap(({ events }) => namedBlobs(events));
+  }
+}
+
+function copy(row: RunRow): RunRow {
+  return { ...row, tags: [...row.tags] };
+}
+
+function defined<Part extends object>(part: Part | undefined): Partial<Part> {
+  return Object.fromEntries(Object.entries(part ?? {}).filter(([, value]) => value !== undefined)) as Partial<Part>;
+}
+
+function byAge(a: RunRow, b: RunRow): number {
+  return compare([a.createdAt, a.run], [b.createdAt, b.run]);
+}
+
+function compare(a: (string | number)[], b: (string | number)[]): number {
+  for (let i = 0; i < a.length; i++) {
+    if (a[i]! !== b[i]!) return a[i]! < b[i]! ? -1 : 1;
+  }
+  return 0;
+}

@@ -1,0 +1,93 @@
+import { OrchestratorError } from '../errors.ts';
+import type { Database } from './database.ts';
+import { damaged } from './failures.ts';
+
+/** `ORCH` in ASCII, in the header of every store: tells ours from the databases of other programs. */
+export const APPLICATION_ID = 0x4f524348;
+
+/** Numbered from 1, never edited once released. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE runs (
+    run TEXT PRIMARY KEY, plan_hash TEXT NOT NULL, pipeline TEXT NOT NULL, version TEXT NOT NULL, file TEXT NOT NULL, workspace TEXT NOT NULL,
+    status TEXT NOT NULL, reason TEXT, created_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER, seq INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    owner TEXT, due_at INTEGER, user TEXT, tags TEXT NOT NULL, "key" TEXT, key_hash TEXT, parent TEXT, tasks_done INTEGER NOT NULL, tasks_total INTEGER NOT NULL,
+    cost_micro_usd INTEGER NOT NULL, error TEXT, head TEXT NOT NULL, sum TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE UNIQUE INDEX runs_by_key ON runs ("key") WHERE "key" IS NOT NULL;
+  CREATE INDEX runs_by_age ON runs (created_at, run);
+  CREATE INDEX runs_by_status ON runs (status, created_at);
+  CREATE INDEX runs_by_due ON runs (due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX runs_by_plan ON runs (plan_hash);
+
+  CREATE TABLE journal (
+    run TEXT NOT NULL, seq INTEGER NOT NULL, first INTEGER NOT NULL, events TEXT NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (run, seq)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE plans (hash TEXT PRIMARY KEY, packed INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL, sum TEXT NOT NULL);
+  CREATE TABLE blobs (hash TEXT PRIMARY KEY, packed INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL);
+  CREATE TABLE snapshots (
+    run TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, packed INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL, sum TEXT NOT NULL,
+    PRIMARY KEY (run, seq)
+  );
+
+  CREATE TABLE inbox (
+    id INTEGER PRIMARY KEY, run TEXT NOT NULL, "key" TEXT NOT NULL, at INTEGER NOT NULL, command TEXT, sum TEXT NOT NULL, UNIQUE (run, "key")
+  );
+  CREATE INDEX inbox_waiting ON inbox (run) WHERE command IS NOT NULL;
+
+  CREATE TABLE ledger (
+    run TEXT NOT NULL, path TEXT NOT NULL, attempt INTEGER NOT NULL, call INTEGER NOT NULL, at INTEGER NOT NULL, purpose TEXT NOT NULL, model TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost_micro_usd INTEGER, latency_ms REAL NOT NULL, sum TEXT NOT NULL,
+    PRIMARY KEY (run, path, attempt, call)
+  ) WITHOUT ROWID;
+  CREATE INDEX ledger_by_age ON ledger (at);
+
+  CREATE TABLE cache ("key" TEXT PRIMARY KEY, content TEXT NOT NULL, expires_at INTEGER, sum TEXT NOT NULL);
+  CREATE TABLE control (id INTEGER PRIMARY KEY CHECK (id = 1), drain INTEGER NOT NULL, stop INTEGER NOT NULL, reason TEXT, since INTEGER, sum TEXT NOT NULL);
+
+  -- Owners whose process may have commits in the write-ahead log; one that is here, dead, and without that log has lost some.
+  CREATE TABLE writers (owner TEXT PRIMARY KEY) WITHOUT ROWID;
+  -- Runs that are not served because what was acknowledged of them may be gone.
+  CREATE TABLE quarantine (run TEXT PRIMARY KEY, what TEXT NOT NULL) WITHOUT ROWID;
+  `,
+];
+
+export function schemaVersion(db: Database): number {
+  const known = db.get('SELECT 1 FROM sqlite_schema WHERE name = ?', 'schema_version') !== undefined;
+  return known ? db.get<{ version: number }>('SELECT version FROM schema_version')?.version ?? -1 : 0;
+}
+
+/**
+ * Brings the store to this program's version, in one transaction. A newer store is refused (ORC-502), as is another program's database (ORC-501).
+ * A store that is open for reading only must be of this version already.
+ */
+export function migrate(db: Database, migrations: readonly string[] = MIGRATIONS): void {
+  if (check(db, migrations.length) === migrations.length) return;
+  if (db.readOnly) {
+    throw new OrchestratorError('ORC-501', `${db.path} is a store of an older version, and it is open for reading only`, {
+      class: 'storage', help: ['bring it up to date by opening it once for writing: orchestrator doctor'],
+    });
+  }
+  db.write(() => {
+    const version = check(db, migrations.length);
+    if (version === 0) db.execute(`PRAGMA application_id = ${APPLICATION_ID}; CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (0)`);
+    for (const sql of migrations.slice(version)) db.execute(sql);
+    db.run('UPDATE schema_version SET version = ?', migrations.length);
+  });
+}
+
+function check(db: Database, newest: number): number {
+  const version = schemaVersion(db);
+  const empty = db.get('SELECT 1 FROM sqlite_schema') === undefined;
+  if (!empty && db.get<{ application_id: number }>('PRAGMA application_id')!.application_id !== APPLICATION_ID) {
+    throw new OrchestratorError('ORC-501', `${db.path} is the database of another program`, { class: 'storage', help: ['name another file: --state sqlite:.orchestrator/state.db'] });
+  }
+  if (version > newest) {
+    throw new OrchestratorError('ORC-502', `${db.path} was written by a newer version of the program (its schema is ${version}, ours is ${newest})`, {
+      class: 'storage', help: ['update the program: npm install -g @orchestrator/orchestrator@latest', 'or use another store: --state sqlite:.orchestrator/other.db'],
+    });
+  }
+  if (version < 0 || (version === 0 && !empty)) throw damaged(`${db.path} does not say which version it has`, null);
+  return version;
+}
