@@ -76,7 +76,7 @@ describe('checkSchema', () => {
   test.each(CASES)('%s', (_name, schema, fits, fails, keywords) => {
     expect(badSchema(schema as Json)).toEqual([]);
     expect(check(schema, fits)).toEqual([]);
-    expect(checkSchema(schema, fails).map((problem) => problem.keyword)).toEqual(keywords);
+    expect(checkSchema(schema, fails).map(problem => problem.keyword)).toEqual(keywords);
   });
 
   test('says what would be right, in the words of the user', () => {
@@ -136,8 +136,8 @@ describe('checkSchema', () => {
       ['1:2:3:4:5:6:7', '1::2::3', ':1', '12345::', '1:2:3:4:5:6:7:8::', '::1.2.3', '1.2.3.4::', '1.2.3.4'],
     ],
   ])('format %s', (format, good, bad) => {
-    expect(good.filter((text) => check({ format }, text, true).length > 0)).toEqual([]);
-    expect(bad.filter((text) => check({ format }, text, true).length === 0)).toEqual([]);
+    expect(good.filter(text => check({ format }, text, true).length > 0)).toEqual([]);
+    expect(bad.filter(text => check({ format }, text, true).length === 0)).toEqual([]);
   });
 
   test('C4 a pattern that stops a backtracking engine for seconds is matched at once', () => {
@@ -262,7 +262,7 @@ test.each<[Json, (string | number)[]]>([
   [{ uniqueItems: 1 }, ['uniqueItems']],
   [{ description: 5 }, ['description']],
 ])('badSchema %j', (schema, path) => {
-  expect(badSchema(schema).map((problem) => problem.path)).toEqual([path]);
+  expect(badSchema(schema).map(problem => problem.path)).toEqual([path]);
 });
 
 test('badSchema takes keywords that it does not know as notes', () => {

@@ -14,7 +14,14 @@ function setup(...texts: string[]) {
     generate: async (request: ModelRequest): Promise<ModelReply> => {
       const text = texts[requests.length] ?? '';
       requests.push(structuredClone(request));
-      return { model: 'm', text, usage: { inputTokens: 1, outputTokens: 1, cachedInputTokens: 0, reasoningTokens: 0 }, finishReason: 'stop', latencyMs: 1, firstTokenMs: undefined };
+      return {
+        model: 'm',
+        text,
+        usage: { inputTokens: 1, outputTokens: 1, cachedInputTokens: 0, reasoningTokens: 0 },
+        finishReason: 'stop',
+        latencyMs: 1,
+        firstTokenMs: undefined,
+      };
     },
   };
   const ask = (schema: JsonSchema, attempts?: number) =>
@@ -27,7 +34,10 @@ describe('askStructured', () => {
     const { ask, requests } = setup('{"value": 7}');
     expect(await ask(COUNT)).toMatchObject({ ok: true, value: 7, replies: [{ text: '{"value": 7}' }] });
     expect(requests).toHaveLength(1);
-    expect(requests[0]).toMatchObject({ temperature: 0, schema: { type: 'object', properties: { value: COUNT }, required: ['value'], additionalProperties: false } });
+    expect(requests[0]).toMatchObject({
+      temperature: 0,
+      schema: { type: 'object', properties: { value: COUNT }, required: ['value'], additionalProperties: false },
+    });
     expect(requests[0]!.messages[0]!.content).toContain('integer from 1 to 100');
   });
 
@@ -87,7 +97,12 @@ test.each<[JsonSchema, string, ModelReply['finishReason'], string]>([
   [COUNT, '', 'stop', 'it is not JSON'],
   [{ type: 'string' }, '{"value": "abc', 'length', 'it was cut off at the limit of tokens'],
   [{ type: 'array', items: COUNT }, '{"value": [1, 0]}', 'stop', '`[1]` must be an integer from 1 to 100'],
-  [{ type: 'object', required: ['a'], properties: { b: { items: COUNT } } }, '{"b": [0]}', 'stop', 'it must have `a`; `b[0]` must be an integer from 1 to 100'],
+  [
+    { type: 'object', required: ['a'], properties: { b: { items: COUNT } } },
+    '{"b": [0]}',
+    'stop',
+    'it must have `a`; `b[0]` must be an integer from 1 to 100',
+  ],
   [{ type: 'string', format: 'date' }, '{"value": "soon"}', 'stop', 'it must be a date such as 2026-03-29'],
 ])('readAnswer of %j says what is wrong with %j', (schema, text, finishReason, problem) => {
   expect(readAnswer({ text, finishReason }, schema)).toEqual({ problem });

@@ -9,13 +9,21 @@ export interface AskOptions extends GenerateOptions {
 }
 
 /** What came of asking for an answer of a shape. Every reply is there, since every reply costs; `asked` are the requests that they answer. */
-export type StructuredAnswer = { replies: ModelReply[]; asked: ModelRequest[] } & ({ ok: true; value: Json } | { ok: false; problem: string });
+export type StructuredAnswer = { replies: ModelReply[]; asked: ModelRequest[] } & (
+  | { ok: true; value: Json }
+  | { ok: false; problem: string }
+);
 
 /**
  * Asks until the answer fits the schema. What can be made to fit without doubt (a code fence, `"5"` for 5) is not asked again; anything else is,
  * with what was wrong with it. A schema that is not of an object is asked for as `{"value": …}`, because services take objects only.
  */
-export async function askStructured(model: Pick<Model, 'generate'>, request: ModelRequest, schema: JsonSchema, options: AskOptions): Promise<StructuredAnswer> {
+export async function askStructured(
+  model: Pick<Model, 'generate'>,
+  request: ModelRequest,
+  schema: JsonSchema,
+  options: AskOptions,
+): Promise<StructuredAnswer> {
   const { attempts = 3, ...how } = options;
   const wrapped = wrapSchema(schema);
   const replies: ModelReply[] = [];
@@ -38,7 +46,10 @@ export async function askStructured(model: Pick<Model, 'generate'>, request: Mod
 }
 
 /** Reads an answer out of a reply: its value, or what is wrong with it in words that a model (and a person) can act on. */
-export function readAnswer(reply: Pick<ModelReply, 'text' | 'object' | 'finishReason'>, schema: JsonSchema): { value: Json } | { problem: string } {
+export function readAnswer(
+  reply: Pick<ModelReply, 'text' | 'object' | 'finishReason'>,
+  schema: JsonSchema,
+): { value: Json } | { problem: string } {
   const parsed = reply.object ?? parseAnswer(reply.text);
   const candidates = candidatesOf(parsed, reply.text, schema);
   let problems: SchemaProblem[] | undefined;

@@ -19,7 +19,10 @@ function setup(section: JsonObject = {}, env: { [name: string]: string } = { LAB
   return openModels(
     {
       default: 'lab/small',
-      providers: { lab: { type: 'openai-compatible', base_url: server.url, api_key: '${env:LAB_KEY}' }, local: { type: 'llama.cpp', models_dir: '~/nothing-here' } },
+      providers: {
+        lab: { type: 'openai-compatible', base_url: server.url, api_key: '${env:LAB_KEY}' },
+        local: { type: 'llama.cpp', models_dir: '~/nothing-here' },
+      },
       catalog: [{ id: 'lab/org/large', context_window: 32768, cost: { input_per_million: 0.1, output_per_million: 0.4 } }],
       ...section,
     },
@@ -87,8 +90,14 @@ test('a key that is not set is named when its provider is used, and not before',
 test.each<[JsonObject, string]>([
   [{ providers: { lab: { type: 'openai' } } }, 'models.providers.lab.type must be one of: openai-compatible, llama.cpp'],
   [{ providers: { lab: { type: 'openai-compatible' } } }, 'models.providers.lab must have `base_url`'],
-  [{ providers: { lab: { type: 'openai-compatible', base_url: 'ftp://x' } } }, 'models.providers.lab.base_url must match the pattern ^https?://[^/]'],
-  [{ providers: { lab: { type: 'llama.cpp', base_url: 'http://x' } } }, 'models.providers.lab.base_url is not allowed; allowed are: type, models_dir, threads, context_size'],
+  [
+    { providers: { lab: { type: 'openai-compatible', base_url: 'ftp://x' } } },
+    'models.providers.lab.base_url must match the pattern ^https?://[^/]',
+  ],
+  [
+    { providers: { lab: { type: 'llama.cpp', base_url: 'http://x' } } },
+    'models.providers.lab.base_url is not allowed; allowed are: type, models_dir, threads, context_size',
+  ],
   [{ default: 5 }, 'models.default must be a non-empty string'],
   [{ defualt: 'x' }, 'models.defualt is not allowed; allowed are: default, providers, catalog, fallback'],
 ])('a section with a mistake says where: %j', (section, message) => {

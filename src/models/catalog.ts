@@ -7,10 +7,15 @@ import { isObject, type Json, type JsonObject, type JsonSchema } from '../json.t
 import { microUsd } from '../money.ts';
 import { checkSchema } from '../schema.ts';
 import { llamaCpp } from './llama-cpp.ts';
-import { openAICompatible, type OpenAICompatibleOptions } from './openai-compatible.ts';
+import { openAICompatible, type StructuredOutput } from './openai-compatible.ts';
 import type { Model, ModelInfo, Provider } from './port.ts';
 
-const DURATION: JsonSchema = { anyOf: [{ type: 'number', exclusiveMinimum: 0 }, { type: 'string', pattern: '^[0-9.]+(ms|s|m|h)?([0-9.]+(ms|s|m))*$' }] };
+const DURATION: JsonSchema = {
+  anyOf: [
+    { type: 'number', exclusiveMinimum: 0 },
+    { type: 'string', pattern: '^[0-9.]+(ms|s|m|h)?([0-9.]+(ms|s|m))*$' },
+  ],
+};
 
 /** What `models:` of the configuration may hold. */
 export const MODELS_SCHEMA: JsonSchema = {
@@ -28,7 +33,12 @@ export const MODELS_SCHEMA: JsonSchema = {
         if: { properties: { type: { const: 'llama.cpp' } } },
         then: {
           additionalProperties: false,
-          properties: { type: true, models_dir: { type: 'string', minLength: 1 }, threads: { type: 'integer', minimum: 1 }, context_size: { type: 'integer', minimum: 256 } },
+          properties: {
+            type: true,
+            models_dir: { type: 'string', minLength: 1 },
+            threads: { type: 'integer', minimum: 1 },
+            context_size: { type: 'integer', minimum: 256 },
+          },
         },
         else: {
           if: { properties: { type: { const: 'openai-compatible' } } },
@@ -114,7 +124,10 @@ export function openModels(config: Json | undefined, options: OpenModelsOptions)
       if (chosen !== undefined) return get(chosen);
       throw new OrchestratorError('ORC-402', 'no model is configured', {
         class: 'not_found',
-        help: ['name one in orchestrator.config.yaml: models: { default: <provider>/<name> }', 'or run one on this machine: orchestrator models pull smollm2'],
+        help: [
+          'name one in orchestrator.config.yaml: models: { default: <provider>/<name> }',
+          'or run one on this machine: orchestrator models pull smollm2',
+        ],
       });
     },
     async list(signal) {
@@ -163,7 +176,7 @@ function openProvider(name: string, settings: JsonObject, catalog: Map<string, J
       ...(typeof api_key === 'string' ? { apiKey: resolveSecret(api_key, name, env) } : {}),
       ...(isObject(headers) ? { headers: headers as Record<string, string> } : {}),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(structured_output === undefined ? {} : { structuredOutput: structured_output as NonNullable<OpenAICompatibleOptions['structuredOutput']> }),
+      ...(structured_output === undefined ? {} : { structuredOutput: structured_output as StructuredOutput }),
     }),
   );
 }
@@ -172,7 +185,12 @@ function openProvider(name: string, settings: JsonObject, catalog: Map<string, J
 function lazily(name: string, open: () => Provider): Provider {
   let opened: Provider | undefined;
   const provider = (): Provider => (opened ??= open());
-  return { name, list: async signal => provider().list(signal), model: model => provider().model(model), close: async () => opened?.close() };
+  return {
+    name,
+    list: async signal => provider().list(signal),
+    model: model => provider().model(model),
+    close: async () => opened?.close(),
+  };
 }
 
 function describeEntry(entry: JsonObject | undefined): Partial<Pick<ModelInfo, 'contextWindow' | 'price'>> {
@@ -180,7 +198,14 @@ function describeEntry(entry: JsonObject | undefined): Partial<Pick<ModelInfo, '
   const { context_window, cost } = entry;
   return {
     ...(typeof context_window === 'number' ? { contextWindow: context_window } : {}),
-    ...(isObject(cost) ? { price: { inputPerMillion: microUsd(cost['input_per_million'] as number), outputPerMillion: microUsd(cost['output_per_million'] as number) } } : {}),
+    ...(isObject(cost)
+      ? {
+          price: {
+            inputPerMillion: microUsd(cost['input_per_million'] as number),
+            outputPerMillion: microUsd(cost['output_per_million'] as number),
+          },
+        }
+      : {}),
   };
 }
 
@@ -189,7 +214,10 @@ function resolveSecret(text: string, provider: string, env: OpenModelsOptions['e
   if (variable === undefined) return text;
   const value = env[variable];
   if (value !== undefined && value !== '') return value;
-  throw new OrchestratorError('ORC-403', `the key of the provider ${provider} is not set: there is no ${variable} in the environment`, { class: 'auth', help: [`export ${variable}=…`] });
+  throw new OrchestratorError('ORC-403', `the key of the provider ${provider} is not set: there is no ${variable} in the environment`, {
+    class: 'auth',
+    help: [`export ${variable}=…`],
+  });
 }
 
 function folderPath(path: string, env: OpenModelsOptions['env'], folder = process.cwd()): string {

@@ -30,24 +30,40 @@ export function fromStatus(asked: Asked, answer: BadAnswer, clock: Clock = syste
     new OrchestratorError(errorCode, `${asked.provider} ${words} ${said}`, { details: { status, provider: asked.provider }, ...options });
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (status === 401 || status === 403) {
-    return fail('ORC-403', 'refused the credentials', { class: 'auth', help: [`set the key: models.providers.${asked.provider}.api_key in orchestrator.config.yaml`] });
+    return fail('ORC-403', 'refused the credentials', {
+      class: 'auth',
+      help: [`set the key: models.providers.${asked.provider}.api_key in orchestrator.config.yaml`],
+    });
   }
   if (status === 404) {
     const help = ['see what it serves: orchestrator models list', `check its base_url: ${asked.baseUrl}`];
-    return fail('ORC-401', asked.model === undefined ? 'does not know the address' : `has no model called \`${asked.model}\``, { class: 'not_found', help });
+    return fail('ORC-401', asked.model === undefined ? 'does not know the address' : `has no model called \`${asked.model}\``, {
+      class: 'not_found',
+      help,
+    });
   }
   if (status === 429) {
     // A spent quota comes with the same status, and no wait mends it.
     const spent = code === 'insufficient_quota';
-    return fail('ORC-601', spent ? 'has no quota left for this key' : 'refused because of its rate limit', { class: 'rate_limit', retryable: !spent, ...wait });
+    return fail('ORC-601', spent ? 'has no quota left for this key' : 'refused because of its rate limit', {
+      class: 'rate_limit',
+      retryable: !spent,
+      ...wait,
+    });
   }
-  if (status === 408 || status >= 500) return fail('ORC-404', 'is not available', { class: status === 408 ? 'timeout' : 'unavailable', retryable: true, ...wait });
+  if (status === 408 || status >= 500)
+    return fail('ORC-404', 'is not available', { class: status === 408 ? 'timeout' : 'unavailable', retryable: true, ...wait });
   if (status < 400) {
-    const help = [`set models.providers.${asked.provider}.base_url to where it really is: ${answer.headers['location'] ?? 'see its documentation'}`];
+    const help = [
+      `set models.providers.${asked.provider}.base_url to where it really is: ${answer.headers['location'] ?? 'see its documentation'}`,
+    ];
     return fail('ORC-404', 'answered with a redirect, which is not followed', { class: 'unavailable', help });
   }
   if (status === 413 || isOverflow(code, message)) {
-    return fail('ORC-409', 'found the prompt longer than the context of the model', { class: 'invalid_input', help: ['shorten the prompt, or take a model with a larger context'] });
+    return fail('ORC-409', 'found the prompt longer than the context of the model', {
+      class: 'invalid_input',
+      help: ['shorten the prompt, or take a model with a larger context'],
+    });
   }
   if (isFiltered(code)) return fail('ORC-406', 'refused the content of the prompt', { class: 'policy' });
   return fail('ORC-406', 'refused the request', { class: 'invalid_input' });
@@ -59,9 +75,17 @@ export function fromThrown(asked: Asked, error: unknown, clock: Clock = systemCl
   const ours = chain.find(link => link instanceof OrchestratorError);
   if (ours !== undefined) return ours;
   for (const link of chain) {
-    const { statusCode, responseBody, responseHeaders } = link as { statusCode?: unknown; responseBody?: unknown; responseHeaders?: unknown };
+    const { statusCode, responseBody, responseHeaders } = link as {
+      statusCode?: unknown;
+      responseBody?: unknown;
+      responseHeaders?: unknown;
+    };
     if (typeof statusCode !== 'number' || statusCode < 300) continue;
-    return fromStatus(asked, { status: statusCode, body: String(responseBody ?? ''), headers: (responseHeaders ?? {}) as Record<string, string> }, clock);
+    return fromStatus(
+      asked,
+      { status: statusCode, body: String(responseBody ?? ''), headers: (responseHeaders ?? {}) as Record<string, string> },
+      clock,
+    );
   }
   const broken = chain.map(link => (link as { code?: unknown }).code).find(code => typeof code === 'string');
   if (typeof broken === 'string') return unreachable(asked, CONNECTION_WORDS.get(broken) ?? broken);
@@ -70,7 +94,9 @@ export function fromThrown(asked: Asked, error: unknown, clock: Clock = systemCl
 
 /** A reply that came with status 200 and is no completion; some services put their errors there. */
 function fromOddReply(asked: Asked, chain: unknown[], clock: Clock): OrchestratorError {
-  const body = chain.map(link => (link instanceof Error ? (link as { responseBody?: unknown }).responseBody : link)).find(part => part !== undefined);
+  const body = chain
+    .map(link => (link instanceof Error ? (link as { responseBody?: unknown }).responseBody : link))
+    .find(part => part !== undefined);
   const { message, code, status } = readError(isObject(body) ? JSON.stringify({ error: body['error'] ?? body }) : String(body ?? ''));
   if (status !== undefined) return fromStatus(asked, { status, body: JSON.stringify({ error: { message, code } }), headers: {} }, clock);
   const html = typeof body === 'string' && /^\s*<(!doctype|html)/i.test(body);
@@ -94,16 +120,25 @@ function unreachable(asked: Asked, reason: string): OrchestratorError {
 }
 
 export function tooSlow(asked: Asked, words: string): OrchestratorError {
-  return new OrchestratorError('ORC-404', `${nameOf(asked)} sent nothing for ${words}`, { class: 'timeout', retryable: true, details: { provider: asked.provider } });
+  return new OrchestratorError('ORC-404', `${nameOf(asked)} sent nothing for ${words}`, {
+    class: 'timeout',
+    retryable: true,
+    details: { provider: asked.provider },
+  });
 }
 
 export function refused(asked: Asked, details: JsonObject): OrchestratorError {
-  return new OrchestratorError('ORC-406', `${nameOf(asked)} refused to answer`, { class: 'policy', details: { provider: asked.provider, ...details } });
+  return new OrchestratorError('ORC-406', `${nameOf(asked)} refused to answer`, {
+    class: 'policy',
+    details: { provider: asked.provider, ...details },
+  });
 }
 
 /** What to throw where the caller gave up. */
 export function aborted(signal: AbortSignal): OrchestratorError {
-  return signal.reason instanceof OrchestratorError ? signal.reason : new OrchestratorError('ORC-231', 'the call of the model was cancelled', { class: 'cancelled' });
+  return signal.reason instanceof OrchestratorError
+    ? signal.reason
+    : new OrchestratorError('ORC-231', 'the call of the model was cancelled', { class: 'cancelled' });
 }
 
 function nameOf(asked: Asked): string {
@@ -152,7 +187,10 @@ function readError(body: string): { message: string; code: string; status: numbe
 }
 
 function isOverflow(code: string, message: string): boolean {
-  return /context_length|context_window|too_long/.test(code) || /context (length|window|size)|maximum context|prompt is too long|too many (input )?tokens/i.test(message);
+  return (
+    /context_length|context_window|too_long/.test(code) ||
+    /context (length|window|size)|maximum context|prompt is too long|too many (input )?tokens/i.test(message)
+  );
 }
 
 function isFiltered(code: string): boolean {

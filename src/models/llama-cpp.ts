@@ -101,14 +101,29 @@ async function openBackend(threads: number): Promise<{ library: Library; llama: 
   try {
     library = await import('node-llama-cpp');
   } catch (cause) {
-    throw new OrchestratorError('ORC-407', 'models of llama.cpp need the package node-llama-cpp, which is not installed', { class: 'not_found', help: ['npm install node-llama-cpp'], cause });
+    throw new OrchestratorError('ORC-407', 'models of llama.cpp need the package node-llama-cpp, which is not installed', {
+      class: 'not_found',
+      help: ['npm install node-llama-cpp'],
+      cause,
+    });
   }
   try {
     // Never compiles or downloads anything: what the package brings is used, or nothing.
-    const llama = await library.getLlama({ gpu: false, build: 'never', skipDownload: true, maxThreads: threads, progressLogs: false, logLevel: library.LlamaLogLevel.disabled });
+    const llama = await library.getLlama({
+      gpu: false,
+      build: 'never',
+      skipDownload: true,
+      maxThreads: threads,
+      progressLogs: false,
+      logLevel: library.LlamaLogLevel.disabled,
+    });
     return { library, llama };
   } catch (cause) {
-    throw new OrchestratorError('ORC-407', `llama.cpp does not start on this machine: ${messageOf(cause)}`, { class: 'unavailable', help: ['npm install node-llama-cpp'], cause });
+    throw new OrchestratorError('ORC-407', `llama.cpp does not start on this machine: ${messageOf(cause)}`, {
+      class: 'unavailable',
+      help: ['npm install node-llama-cpp'],
+      cause,
+    });
   }
 }
 
@@ -122,7 +137,11 @@ async function loadFile(library: Library, llama: Llama, path: string, contextSiz
     return { model, chat: new library.LlamaChat({ contextSequence: sequence }), sequence, contextSize: size };
   } catch (cause) {
     await model?.dispose();
-    throw new OrchestratorError('ORC-408', `the model file ${path} cannot be loaded: ${messageOf(cause)}`, { class: 'failed', help: ['fetch it again: orchestrator models pull'], cause });
+    throw new OrchestratorError('ORC-408', `the model file ${path} cannot be loaded: ${messageOf(cause)}`, {
+      class: 'failed',
+      help: ['fetch it again: orchestrator models pull'],
+      cause,
+    });
   }
 }
 
@@ -136,7 +155,8 @@ async function answer(
   const maxTokens = outputRoom(model, name, request, contextSize);
   const startedAt = clock.monotonic();
   let firstTokenMs: number | undefined;
-  const grammar = request.schema === undefined ? undefined : await llama.createGrammarForJsonSchema(grammarSchema(request.schema) as GrammarInput);
+  const grammar =
+    request.schema === undefined ? undefined : await llama.createGrammarForJsonSchema(grammarSchema(request.schema) as GrammarInput);
   await sequence.clearHistory();
   const meter = sequence.tokenMeter.getState();
   try {
@@ -164,7 +184,11 @@ async function answer(
     };
   } catch (cause) {
     if (signal.aborted) throw aborted(signal);
-    throw new OrchestratorError('ORC-405', `${name} failed to answer: ${messageOf(cause)}`, { class: 'invalid_output', retryable: true, cause });
+    throw new OrchestratorError('ORC-405', `${name} failed to answer: ${messageOf(cause)}`, {
+      class: 'invalid_output',
+      retryable: true,
+      cause,
+    });
   }
 }
 
@@ -174,10 +198,14 @@ function outputRoom(model: LlamaModel, name: string, request: ModelRequest, cont
   const wanted = request.maxTokens ?? OUTPUT_TOKENS_MAX;
   const room = contextSize - prompt;
   if (room < Math.min(wanted, contextSize / 4)) {
-    throw new OrchestratorError('ORC-409', `the prompt has about ${prompt} tokens, and ${name} has a context of ${contextSize} for prompt and answer`, {
-      class: 'invalid_input',
-      help: ['shorten the prompt', 'or give the model more room: context_size of the provider in orchestrator.config.yaml'],
-    });
+    throw new OrchestratorError(
+      'ORC-409',
+      `the prompt has about ${prompt} tokens, and ${name} has a context of ${contextSize} for prompt and answer`,
+      {
+        class: 'invalid_input',
+        help: ['shorten the prompt', 'or give the model more room: context_size of the provider in orchestrator.config.yaml'],
+      },
+    );
   }
   return Math.min(wanted, room);
 }
@@ -193,7 +221,10 @@ function historyOf({ messages }: ModelRequest): ChatHistoryItem[] {
 async function listFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
-    throw new OrchestratorError('ORC-408', `the folder of models ${folder} cannot be read: ${error.message}`, { class: 'failed', cause: error });
+    throw new OrchestratorError('ORC-408', `the folder of models ${folder} cannot be read: ${error.message}`, {
+      class: 'failed',
+      cause: error,
+    });
   });
   return entries
     .map(file => file.split(sep).join('/'))
@@ -211,7 +242,11 @@ function findFile(name: string, files: string[], provider: string, folder: strin
   const meant = near.length > 1 ? names.filter(known => near.includes(`${known}.gguf`)) : nearest(name, names);
   throw new OrchestratorError('ORC-408', `${near.length > 1 ? 'more than one' : 'no'} file in ${folder} is the model \`${name}\``, {
     class: 'not_found',
-    help: [...meant.map(known => `did you mean ${provider}/${known}?`), `see what is there: orchestrator models list`, `or fetch it: orchestrator models pull ${name}`],
+    help: [
+      ...meant.map(known => `did you mean ${provider}/${known}?`),
+      `see what is there: orchestrator models list`,
+      `or fetch it: orchestrator models pull ${name}`,
+    ],
   });
 }
 

@@ -6,7 +6,12 @@ import { openAICompatible, type OpenAICompatibleOptions } from './openai-compati
 import type { GenerateOptions, ModelReply, ModelRequest } from './port.ts';
 
 const SCHEMA: JsonSchema = { type: 'object', properties: { value: { type: 'integer', minimum: 3 } }, required: ['value'] };
-const ASK: ModelRequest = { messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'Say hello.' }] };
+const ASK: ModelRequest = {
+  messages: [
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: 'Say hello.' },
+  ],
+};
 
 let server: ModelServer;
 beforeEach(async () => {
@@ -39,7 +44,12 @@ test('a reply comes with its text, usage and the name of the model that answered
   server.reply({
     text: 'hello',
     model: 'small-2026',
-    usage: { prompt_tokens: 12, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 4 }, completion_tokens_details: { reasoning_tokens: 5 } },
+    usage: {
+      prompt_tokens: 12,
+      completion_tokens: 7,
+      prompt_tokens_details: { cached_tokens: 4 },
+      completion_tokens_details: { reasoning_tokens: 5 },
+    },
   });
   const reply = await ask({ temperature: 0.5, maxTokens: 20, seed: 7 });
   expect(reply).toMatchObject({ text: 'hello', model: 'small-2026', finishReason: 'stop', firstTokenMs: undefined });
@@ -72,7 +82,10 @@ test.each([undefined, () => {}])('a missing usage is zero and said to be unknown
 test('a schema is sent as response_format and the answer comes parsed', async () => {
   const { ask } = setup();
   const reply = await ask({ schema: SCHEMA });
-  expect(server.requests[0]!.body['response_format']).toEqual({ type: 'json_schema', json_schema: { name: 'answer', strict: false, schema: SCHEMA } });
+  expect(server.requests[0]!.body['response_format']).toEqual({
+    type: 'json_schema',
+    json_schema: { name: 'answer', strict: false, schema: SCHEMA },
+  });
   expect(reply.object).toEqual({ value: 3 });
 });
 
@@ -104,23 +117,59 @@ test.each<[string, Answer, Partial<OrchestratorError>]>([
   ['401', { status: 401, body: { error: { message: 'no' } } }, { code: 'ORC-403', class: 'auth', retryable: false }],
   ['403', { status: 403, body: { error: 'no' } }, { code: 'ORC-403', class: 'auth', retryable: false }],
   ['404', { status: 404, body: { error: { message: 'no such model' } } }, { code: 'ORC-401', class: 'not_found', retryable: false }],
-  ['429 with retry-after', { status: 429, headers: { 'retry-after': '3' }, body: {} }, { code: 'ORC-601', class: 'rate_limit', retryable: true, retryAfterMs: 3000 }],
-  ['429 with retry-after-ms', { status: 429, headers: { 'retry-after-ms': '20', 'retry-after': '3' }, body: {} }, { code: 'ORC-601', retryAfterMs: 20 }],
+  [
+    '429 with retry-after',
+    { status: 429, headers: { 'retry-after': '3' }, body: {} },
+    { code: 'ORC-601', class: 'rate_limit', retryable: true, retryAfterMs: 3000 },
+  ],
+  [
+    '429 with retry-after-ms',
+    { status: 429, headers: { 'retry-after-ms': '20', 'retry-after': '3' }, body: {} },
+    { code: 'ORC-601', retryAfterMs: 20 },
+  ],
   ['429 without a word', { status: 429, body: {} }, { code: 'ORC-601', class: 'rate_limit', retryable: true, retryAfterMs: undefined }],
-  ['429 for a spent quota', { status: 429, body: { error: { code: 'insufficient_quota', message: 'pay' } } }, { code: 'ORC-601', retryable: false }],
+  [
+    '429 for a spent quota',
+    { status: 429, body: { error: { code: 'insufficient_quota', message: 'pay' } } },
+    { code: 'ORC-601', retryable: false },
+  ],
   ['500', { status: 500, body: 'oops' }, { code: 'ORC-404', class: 'unavailable', retryable: true }],
-  ['503 with retry-after', { status: 503, headers: { 'retry-after': '2' }, body: {} }, { code: 'ORC-404', retryable: true, retryAfterMs: 2000 }],
-  ['529', { status: 529, body: { error: { type: 'overloaded_error', message: 'busy' } } }, { code: 'ORC-404', class: 'unavailable', retryable: true }],
+  [
+    '503 with retry-after',
+    { status: 503, headers: { 'retry-after': '2' }, body: {} },
+    { code: 'ORC-404', retryable: true, retryAfterMs: 2000 },
+  ],
+  [
+    '529',
+    { status: 529, body: { error: { type: 'overloaded_error', message: 'busy' } } },
+    { code: 'ORC-404', class: 'unavailable', retryable: true },
+  ],
   ['400', { status: 400, body: { error: { message: 'temperature?' } } }, { code: 'ORC-406', class: 'invalid_input', retryable: false }],
-  ['400 for a filtered prompt', { status: 400, body: { error: { code: 'content_filter', message: 'no' } } }, { code: 'ORC-406', class: 'policy' }],
-  ['400 for a long prompt', { status: 400, body: { error: { code: 'context_length_exceeded', message: 'long' } } }, { code: 'ORC-409', retryable: false }],
-  ['400 for a long prompt, in words', { status: 400, body: { message: "This model's maximum context length is 8192 tokens" } }, { code: 'ORC-409' }],
+  [
+    '400 for a filtered prompt',
+    { status: 400, body: { error: { code: 'content_filter', message: 'no' } } },
+    { code: 'ORC-406', class: 'policy' },
+  ],
+  [
+    '400 for a long prompt',
+    { status: 400, body: { error: { code: 'context_length_exceeded', message: 'long' } } },
+    { code: 'ORC-409', retryable: false },
+  ],
+  [
+    '400 for a long prompt, in words',
+    { status: 400, body: { message: "This model's maximum context length is 8192 tokens" } },
+    { code: 'ORC-409' },
+  ],
   ['413', { status: 413, body: {} }, { code: 'ORC-409' }],
   ['a redirect', { status: 307, headers: { location: 'http://127.0.0.1:1/' }, body: {} }, { code: 'ORC-404', retryable: false }],
   ['a filtered answer', { text: 'x', finishReason: 'content_filter' }, { code: 'ORC-406', class: 'policy' }],
   ['a refusal', { refusal: 'I cannot help with that' }, { code: 'ORC-406', class: 'policy' }],
   ['a connection that is reset', { fault: 'reset' }, { code: 'ORC-404', class: 'network', retryable: true }],
-  ['a connection that is reset midway', { fault: 'reset-midway', text: 'one two three' }, { code: 'ORC-404', class: 'network', retryable: true }],
+  [
+    'a connection that is reset midway',
+    { fault: 'reset-midway', text: 'one two three' },
+    { code: 'ORC-404', class: 'network', retryable: true },
+  ],
   ['a truncated reply', { fault: 'truncate', text: 'one two three' }, { code: 'ORC-405', class: 'invalid_output', retryable: true }],
   ['a malformed reply', { fault: 'malformed' }, { code: 'ORC-405', retryable: true }],
   ['an HTML page with status 200', { fault: 'html' }, { code: 'ORC-405', retryable: true }],
@@ -186,7 +235,12 @@ test('C14 an endless reply is cut off', async () => {
 test.each(['hang', 'stall'] as const)('a service that falls silent (%s) is given up', async fault => {
   const { ask } = setup({ timeoutMs: 150 });
   server.reply({ fault, text: 'one two three' }, { fault, text: 'one two three' });
-  expect(await caught(ask())).toMatchObject({ code: 'ORC-404', class: 'timeout', retryable: true, message: 'lab/small sent nothing for 150 ms' });
+  expect(await caught(ask())).toMatchObject({
+    code: 'ORC-404',
+    class: 'timeout',
+    retryable: true,
+    message: 'lab/small sent nothing for 150 ms',
+  });
   expect(await caught(ask({}, { onToken: () => {} }))).toMatchObject({ code: 'ORC-404', class: 'timeout' });
 });
 
@@ -209,8 +263,13 @@ test('an abort within a stream, at its first token', async () => {
 });
 
 test('lists what the service serves', async () => {
-  const { provider, signal } = setup({ describe: name => (name === 'b' ? { contextWindow: 5, price: { inputPerMillion: 1, outputPerMillion: 2 } } : {}) });
-  server.models = [{ id: 'org/a', max_model_len: 8192 }, { id: 'b', context_length: 9 }];
+  const { provider, signal } = setup({
+    describe: name => (name === 'b' ? { contextWindow: 5, price: { inputPerMillion: 1, outputPerMillion: 2 } } : {}),
+  });
+  server.models = [
+    { id: 'org/a', max_model_len: 8192 },
+    { id: 'b', context_length: 9 },
+  ];
   expect(await provider.list(signal)).toEqual([
     { id: 'lab/org/a', provider: 'lab', contextWindow: 8192, local: false, price: undefined },
     { id: 'lab/b', provider: 'lab', contextWindow: 5, local: false, price: { inputPerMillion: 1, outputPerMillion: 2 } },

@@ -8,6 +8,9 @@ import { parseAnswer } from './answer-text.ts';
 import { aborted, badReply, fromStatus, fromThrown, refused, tooSlow, type Asked } from './failures.ts';
 import type { GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, ModelUsage, Provider } from './port.ts';
 
+/** How a service is told the shape of an answer: by its schema, as any JSON, or not at all. */
+export type StructuredOutput = 'json_schema' | 'json_object' | 'none';
+
 export interface OpenAICompatibleOptions {
   /** Name of the provider in the configuration. */
   name: string;
@@ -17,8 +20,7 @@ export interface OpenAICompatibleOptions {
   headers?: Record<string, string>;
   /** The longest silence that is waited out, in ms. */
   timeoutMs?: number;
-  /** How the service is told the shape of an answer: by schema, as any JSON, or not at all. */
-  structuredOutput?: 'json_schema' | 'json_object' | 'none';
+  structuredOutput?: StructuredOutput;
   /** What the configuration knows of a model. */
   describe?: (name: string) => Partial<Pick<ModelInfo, 'contextWindow' | 'price'>>;
   clock?: Clock;
@@ -47,43 +49,41 @@ export function openAICompatible(options: OpenAICompatibleOptions): Provider {
     return { id: `${name}/${model}`, provider: name, contextWindow: known.contextWindow, local: false, price: known.price };
   };
 
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+
   async function generate(model: string, request: ModelRequest, { signal, onToken }: GenerateOptions): Promise<ModelReply> {
     if (signal.aborted) throw aborted(signal);
     const { ai, openai } = await loadSdk();
-    service ??= openai.createOpenAICompatible({ name, baseURL: baseUrl, headers: { ...auth, ...headers }, includeUsage: true, supportsStructuredOutputs: true, fetch: guardedFetch });
-    const watch = watchSilence(signal, options.timeoutMs ?? TIMEOUT_MS);
-    const call: Call = { ai, settings: settingsOf(ai, service.chatModel(model), request, watch.signal, options), clock, startedAt: clock.monotonic(), heard: watch.heard };
-    try {
+    service ??= openai.createOpenAICompatible({
+      name,
+      baseURL: baseUrl,
+      headers: { ...auth, ...headers },
+      includeUsage: true,
+      supportsStructuredOutputs: true,
+      fetch: guardedFetch,
+    });
+    const chat = service.chatModel(model);
+    return attempt(asked(model), { signal, timeoutMs, clock }, async watch => {
+      const settings = settingsOf(ai, chat, request, watch.signal, options.structuredOutput ?? 'json_schema');
+      const call: Call = { ai, settings, clock, startedAt: clock.monotonic(), heard: watch.heard };
       const reply = await (onToken === undefined ? callWhole(call) : callStreaming(call, onToken));
       return finish(asked(model), request, reply);
-    } catch (error) {
-      if (signal.aborted) throw aborted(signal);
-      if (watch.signal.aborted) throw tooSlow(asked(model), formatDuration(options.timeoutMs ?? TIMEOUT_MS));
-      throw fromThrown(asked(model), error, clock);
-    } finally {
-      watch.end();
-    }
+    });
   }
 
-  async function list(signal: AbortSignal): Promise<ModelInfo[]> {
-    const watch = watchSilence(signal, options.timeoutMs ?? TIMEOUT_MS);
-    try {
+  function list(signal: AbortSignal): Promise<ModelInfo[]> {
+    return attempt(asked(undefined), { signal, timeoutMs, clock }, async watch => {
       const response = await guardedFetch(`${baseUrl}/models`, { headers: { ...auth, ...headers }, signal: watch.signal });
       const body = await response.text();
       // Not every service has this route; one that has not serves what the configuration names.
       if (response.status === 404 || response.status === 405) return [];
-      if (!response.ok) throw fromStatus(asked(undefined), { status: response.status, body, headers: Object.fromEntries(response.headers) }, clock);
+      if (!response.ok)
+        throw fromStatus(asked(undefined), { status: response.status, body, headers: Object.fromEntries(response.headers) }, clock);
       return readModels(asked(undefined), body).map(entry => {
         const known = info(entry.name);
         return { ...known, contextWindow: known.contextWindow ?? entry.contextWindow };
       });
-    } catch (error) {
-      if (signal.aborted) throw aborted(signal);
-      if (watch.signal.aborted) throw tooSlow(asked(undefined), formatDuration(options.timeoutMs ?? TIMEOUT_MS));
-      throw fromThrown(asked(undefined), error, clock);
-    } finally {
-      watch.end();
-    }
+    });
   }
 
   return {
@@ -105,7 +105,7 @@ interface Call {
   heard(): void;
 }
 
-function settingsOf(ai: Sdk, model: Settings['model'], request: ModelRequest, abortSignal: AbortSignal, { structuredOutput }: OpenAICompatibleOptions): Settings {
+function settingsOf(ai: Sdk, model: Settings['model'], request: ModelRequest, abortSignal: AbortSignal, form: StructuredOutput): Settings {
   const { schema, temperature, maxTokens, seed } = request;
   return {
     model,
@@ -116,7 +116,7 @@ function settingsOf(ai: Sdk, model: Settings['model'], request: ModelRequest, ab
     abortSignal,
     // Strict mode takes only a part of JSON Schema; every answer is checked here anyway.
     providerOptions: { openaiCompatible: { strictJsonSchema: false } },
-    ...(schema === undefined || structuredOutput === 'none' ? {} : { output: asText(ai, schema, structuredOutput ?? 'json_schema') }),
+    ...(schema === undefined || form === 'none' ? {} : { output: asText(ai, schema, form) }),
     ...(temperature === undefined ? {} : { temperature }),
     ...(maxTokens === undefined ? {} : { maxOutputTokens: maxTokens }),
     ...(seed === undefined ? {} : { seed }),
@@ -124,7 +124,7 @@ function settingsOf(ai: Sdk, model: Settings['model'], request: ModelRequest, ab
 }
 
 /** Asks for JSON on the wire and keeps the text: the SDK would throw away a reply that does not parse, and with it what it cost. */
-function asText(ai: Sdk, schema: JsonSchema, form: 'json_schema' | 'json_object'): ReturnType<Sdk['Output']['text']> {
+function asText(ai: Sdk, schema: JsonSchema, form: Exclude<StructuredOutput, 'none'>): ReturnType<Sdk['Output']['text']> {
   const shape = form === 'json_schema' ? { schema: (isObject(schema) ? schema : {}) as JSONSchema7, name: 'answer' } : {};
   return { ...ai.Output.text(), responseFormat: Promise.resolve({ type: 'json', ...shape }) };
 }
@@ -176,7 +176,11 @@ function finish(asked: Asked, request: ModelRequest, { finish: reason, ...reply 
   if (reason === 'content-filter') throw refused(asked, { said: reply.text.slice(0, 500), model: reply.model, usage: { ...reply.usage } });
   if (reason === 'error') throw badReply(asked, 'it ended with an error');
   const object = request.schema === undefined ? undefined : parseAnswer(reply.text);
-  return { ...reply, ...(object === undefined ? {} : { object }), finishReason: reason === 'stop' || reason === 'length' ? reason : 'other' };
+  return {
+    ...reply,
+    ...(object === undefined ? {} : { object }),
+    finishReason: reason === 'stop' || reason === 'length' ? reason : 'other',
+  };
 }
 
 /** fetch, without following redirects (the credentials are for this address only) and with an end to what is read. */
@@ -198,13 +202,25 @@ interface SilenceWatch {
   /** Aborted with the caller's signal, or after too long a silence. */
   signal: AbortSignal;
   heard(): void;
-  end(): void;
 }
 
-function watchSilence(signal: AbortSignal, timeoutMs: number): SilenceWatch {
+/** Does one call of a service under a watch for silence; whatever it throws becomes the failure that it means. */
+async function attempt<T>(
+  asked: Asked,
+  { signal, timeoutMs, clock }: { signal: AbortSignal; timeoutMs: number; clock: Clock },
+  work: (watch: SilenceWatch) => Promise<T>,
+): Promise<T> {
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(), timeoutMs);
-  return { signal: AbortSignal.any([signal, silence.signal]), heard: () => void timer.refresh(), end: () => clearTimeout(timer) };
+  try {
+    return await work({ signal: AbortSignal.any([signal, silence.signal]), heard: () => void timer.refresh() });
+  } catch (error) {
+    if (signal.aborted) throw aborted(signal);
+    if (silence.signal.aborted) throw tooSlow(asked, formatDuration(timeoutMs));
+    throw fromThrown(asked, error, clock);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** `{data: [{id, …}]}`, with the context window where the service tells it: vLLM, OpenRouter and others each have their own name for it. */

@@ -22,7 +22,7 @@ export interface CheckOptions {
 export const DEPTH_MAX = 256;
 /** Schemas visited in one check, for each node of the value and besides; recursive schemas with choices can otherwise take exponential time. */
 const VISITS_PER_NODE = 100;
-const VISITS_BESIDES = 200_000;
+const VISITS_BESIDES = 50_000;
 
 interface Walk {
   root: JsonSchema;
@@ -114,12 +114,12 @@ function trial(walk: Walk, schema: JsonSchema, value: Json): SchemaProblem[] {
 /** Checks type, enum and const. False where the type is wrong, so that nothing more needs saying about the value itself. */
 function checkType(walk: Walk, schema: JsonObject, value: Json): boolean {
   const types = typesOf(schema);
-  if (types.length > 0 && !types.some((type) => isType(type, value))) {
+  if (types.length > 0 && !types.some(type => isType(type, value))) {
     report(walk, 'type', `must be ${phrase(schema, walk.root)}`);
     return false;
   }
   const { enum: list, const: constant } = schema;
-  if (Array.isArray(list) && !list.some((member) => isSame(member, value))) report(walk, 'enum', `must be ${phrase({ enum: list })}`);
+  if (Array.isArray(list) && !list.some(member => isSame(member, value))) report(walk, 'enum', `must be ${phrase({ enum: list })}`);
   if (constant !== undefined && !isSame(constant, value)) report(walk, 'const', `must be ${word(constant)}`);
   return true;
 }
@@ -177,7 +177,7 @@ function checkContains(walk: Walk, schema: JsonObject, contains: JsonSchema, val
   const most = typeof schema['maxContains'] === 'number' ? schema['maxContains'] : Infinity;
   const before = walk.refs;
   walk.refs = [];
-  const count = value.filter((item) => trial(walk, contains, item).length === 0).length;
+  const count = value.filter(item => trial(walk, contains, item).length === 0).length;
   walk.refs = before;
   if (count < least) report(walk, 'contains', `must contain at least ${least} × ${phrase(contains, walk.root)}`);
   if (count > most) report(walk, 'maxContains', `must contain at most ${most} × ${phrase(contains, walk.root)}`);
@@ -234,14 +234,14 @@ function checkChoices(walk: Walk, schema: JsonObject, value: Json): void {
 
 function checkAlternatives(walk: Walk, keyword: 'anyOf' | 'oneOf', alternatives: JsonSchema[], value: Json): void {
   const here = walk.path.length;
-  const outcomes = alternatives.map((alternative) => trial(walk, alternative, value));
-  const fitting = outcomes.filter((problems) => problems.length === 0).length;
+  const outcomes = alternatives.map(alternative => trial(walk, alternative, value));
+  const fitting = outcomes.filter(problems => problems.length === 0).length;
   if (fitting === 1 || (fitting > 1 && keyword === 'anyOf')) return;
   const words = phrase({ [keyword]: alternatives }, walk.root);
   if (fitting > 1) return report(walk, 'oneOf', `must be only one of these, and is ${fitting} at once: ${words}`);
   // Where a single alternative has the right type, what is wrong inside it says more than the list of alternatives.
   const near = outcomes.filter(
-    (problems) => !problems.some(({ path, keyword: why }) => path.length === here && ['type', 'enum', 'const', 'false'].includes(why)),
+    problems => !problems.some(({ path, keyword: why }) => path.length === here && ['type', 'enum', 'const', 'false'].includes(why)),
   );
   if (near.length === 1) walk.problems.push(...near[0]!);
   else report(walk, keyword, `must be ${words}`);

@@ -32,8 +32,8 @@ function convert(on: Conversion, schema: JsonSchema, value: Json, depth: number)
   if (target !== undefined) result = convert(on, target, result, depth + 1);
   for (const part of schemas(schema['allOf'])) result = convert(on, part, result, depth + 1);
   const types = typesOf(schema);
-  if (types.length > 0 && !types.some((type) => isType(type, result))) {
-    const converted = types.map((type) => convertTo(type, result)).find((candidate) => candidate !== undefined);
+  if (types.length > 0 && !types.some(type => isType(type, result))) {
+    const converted = types.map(type => convertTo(type, result)).find(candidate => candidate !== undefined);
     if (converted !== undefined) result = converted;
   }
   result = convertChoice(schema, result);
@@ -70,9 +70,9 @@ function fromText<T extends Json>(value: Json, isWanted: (parsed: Json) => parse
 /** The choice that a text means when case and space around it are forgiven; no choice where two would do. */
 function convertChoice(schema: JsonObject, value: Json): Json {
   const choices = Array.isArray(schema['enum']) ? schema['enum'] : schema['const'] === undefined ? [] : [schema['const']];
-  if (choices.length === 0 || typeof value === 'object' || choices.some((choice) => isSame(choice, value))) return value;
+  if (choices.length === 0 || typeof value === 'object' || choices.some(choice => isSame(choice, value))) return value;
   const fold = (choice: Json): string => String(choice).trim().toLowerCase();
-  const near = choices.filter((choice) => typeof choice !== 'object' && fold(choice) === fold(value));
+  const near = choices.filter(choice => typeof choice !== 'object' && fold(choice) === fold(value));
   return near.length === 1 ? near[0]! : value;
 }
 
@@ -94,7 +94,7 @@ function convertMembers(on: Conversion, schema: JsonObject, object: JsonObject, 
 
 /** The value as it stands where it fits an alternative, else as the first alternative that it can be brought to fit. */
 function convertAlternative(on: Conversion, alternatives: JsonSchema[], value: Json, depth: number): Json {
-  const candidates: ((alternative: JsonSchema) => Json)[] = [() => value, (alternative) => convert(on, alternative, value, depth + 1)];
+  const candidates: ((alternative: JsonSchema) => Json)[] = [() => value, alternative => convert(on, alternative, value, depth + 1)];
   for (const candidate of candidates) {
     for (const alternative of alternatives) {
       if (++on.trials > TRIALS_MAX) return value;

@@ -5,7 +5,7 @@ export const FORMATS: ReadonlyMap<string, { phrase: string; test(text: string): 
   ['time', { phrase: 'a time of day such as 02:30:00Z', test: isTime }],
   ['email', { phrase: 'an e-mail address', test: isEmail }],
   ['uri', { phrase: 'a URI such as https://example.com/page', test: isUri }],
-  ['uuid', { phrase: 'a UUID', test: (text) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) }],
+  ['uuid', { phrase: 'a UUID', test: text => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) }],
   ['ipv4', { phrase: 'an IPv4 address', test: isIpv4 }],
   ['ipv6', { phrase: 'an IPv6 address', test: isIpv6 }],
 ]);
@@ -48,7 +48,7 @@ function isEmail(text: string): boolean {
     text
       .slice(at + 1)
       .split('.')
-      .every((label) => /^[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?$/u.test(label))
+      .every(label => /^[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?$/u.test(label))
   );
 }
 
@@ -58,16 +58,16 @@ function isUri(text: string): boolean {
 
 function isIpv4(text: string): boolean {
   const parts = text.split('.');
-  return parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255);
+  return parts.length === 4 && parts.every(part => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255);
 }
 
 function isIpv6(text: string): boolean {
   const halves = text.split('::');
   if (halves.length > 2) return false;
-  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')));
+  const groups = halves.flatMap(half => (half === '' ? [] : half.split(':')));
   const last = groups.at(-1);
   const embedded = last !== undefined && last.includes('.') && !text.endsWith('::');
   if (embedded && !isIpv4(groups.pop()!)) return false;
   const width = groups.length + (embedded ? 2 : 0);
-  return groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) && (halves.length === 2 ? width <= 7 : width === 8);
+  return groups.every(group => /^[0-9a-f]{1,4}$/i.test(group)) && (halves.length === 2 ? width <= 7 : width === 8);
 }

@@ -27,11 +27,11 @@ export function isSame(a: Json, b: Json): boolean {
   if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, index) => isSame(item, b[index]!));
   if (!isObject(a) || !isObject(b)) return false;
   const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isSame(a[key]!, b[key]!));
+  return keys.length === Object.keys(b).length && keys.every(key => Object.hasOwn(b, key) && isSame(a[key]!, b[key]!));
 }
 
 export function texts(value: Json | undefined): string[] {
-  return Array.isArray(value) ? value.filter((member) => typeof member === 'string') : [];
+  return Array.isArray(value) ? value.filter(member => typeof member === 'string') : [];
 }
 
 export function schemas(value: Json | undefined): JsonSchema[] {

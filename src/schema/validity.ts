@@ -146,7 +146,7 @@ function plainFault(on: Inspection, shape: Shape, value: Json): string | undefin
       return unless(Array.isArray(value) && value.length > 0, 'must be a list of values');
     case 'types':
       return unless(
-        [value].flat().length > 0 && [value].flat().every((type) => TYPES.includes(type as string)),
+        [value].flat().length > 0 && [value].flat().every(type => TYPES.includes(type as string)),
         `must be one of: ${TYPES.join(', ')}; or a list of these`,
       );
     case 'pattern':
@@ -168,7 +168,7 @@ function patternFault(value: Json): string | undefined {
 }
 
 function isTexts(value: Json): boolean {
-  return Array.isArray(value) && value.every((member) => typeof member === 'string');
+  return Array.isArray(value) && value.every(member => typeof member === 'string');
 }
 
 function within(on: Inspection, step: string | number, look: () => void): void {

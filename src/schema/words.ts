@@ -15,14 +15,14 @@ export function phrase(schema: JsonSchema, root: JsonSchema = schema, depth = 0)
   if (Array.isArray(list)) return list.length === 1 ? word(list[0]!) : `one of: ${joinCapped(list.map(word), ', ')}`;
   if (constant !== undefined && constant !== null) return word(constant);
   const types = typesOf(schema);
-  if (types.length > 0) return types.map((type) => typePhrase(schema, type, root, depth)).join(' or ');
+  if (types.length > 0) return types.map(type => typePhrase(schema, type, root, depth)).join(' or ');
   const target = typeof ref === 'string' ? resolveRef(root, ref) : undefined;
   if (target !== undefined) return phrase(target, root, depth + 1);
   const alternatives = [...schemas(schema['anyOf']), ...schemas(schema['oneOf'])];
-  if (alternatives.length > 0) return joinCapped([...new Set(alternatives.map((part) => phrase(part, root, depth + 1)))], ', or ');
+  if (alternatives.length > 0) return joinCapped([...new Set(alternatives.map(part => phrase(part, root, depth + 1)))], ', or ');
   const parts = schemas(schema['allOf'])
-    .map((part) => phrase(part, root, depth + 1))
-    .filter((text) => text !== 'any value');
+    .map(part => phrase(part, root, depth + 1))
+    .filter(text => text !== 'any value');
   if (parts.length > 0) return parts.join(' and ');
   const { not } = schema;
   if (not !== undefined) return `anything but ${phrase(not as JsonSchema, root, depth + 1)}`;
@@ -38,7 +38,7 @@ function impliedType(schema: JsonObject): string | undefined {
     ['number', ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf']],
     ['string', ['pattern', 'minLength', 'maxLength', 'format']],
   ];
-  return hints.find(([, keywords]) => keywords.some((keyword) => Object.hasOwn(schema, keyword)))?.[0];
+  return hints.find(([, keywords]) => keywords.some(keyword => Object.hasOwn(schema, keyword)))?.[0];
 }
 
 function typePhrase(schema: JsonObject, type: string, root: JsonSchema, depth: number): string {
