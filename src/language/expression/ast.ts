@@ -1,5 +1,8 @@
 /** Expressions and templates as trees. `start` and `end` are offsets in the text that was parsed, half open. */
-interface Node { readonly start: number; readonly end: number }
+interface Node {
+  readonly start: number;
+  readonly end: number;
+}
 
 export type Expr =
   | (Node & { kind: 'literal'; value: null | boolean | string | number; float?: boolean })
@@ -22,11 +25,20 @@ export type Expr =
 
 export type BinaryOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**' | '~' | 'and' | 'or';
 export type CompareOperator = '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | 'not in';
-export interface Argument { name?: string; value: Expr }
+export interface Argument {
+  name?: string;
+  value: Expr;
+}
 /** A filter of `{% filter … %}` or `{% set x | … %}`, whose input is the body. */
-export interface FilterCall { name: string; nameStart: number; arguments: Argument[] }
+export interface FilterCall {
+  name: string;
+  nameStart: number;
+  arguments: Argument[];
+}
 
-export interface Template extends Node { body: Statement[] }
+export interface Template extends Node {
+  body: Statement[];
+}
 
 export type Statement =
   | (Node & { kind: 'text'; text: string })

@@ -12,7 +12,10 @@ export function readDate(value: Value, run: Run): Date {
   const time = seconds !== undefined ? seconds * 1000 : typeof value === 'string' ? readIso(value.trim()) : Number.NaN;
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) {
-    throw run.fail(typeof value === 'string' || isFloat(value) || seconds !== undefined ? 'this is not a date' : `${kindOf(value)} is not a date`, ['dates are written like 2026-03-01 or 2026-03-01T09:05:00Z']);
+    throw run.fail(
+      typeof value === 'string' || isFloat(value) || seconds !== undefined ? 'this is not a date' : `${kindOf(value)} is not a date`,
+      ['dates are written like 2026-03-01 or 2026-03-01T09:05:00Z'],
+    );
   }
   return date;
 }
@@ -20,7 +23,14 @@ export function readDate(value: Value, run: Run): Date {
 function readIso(text: string): number {
   const match = ISO.exec(text);
   if (match === null) return Number.NaN;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(part => Number(part ?? 0)) as [number, number, number, number, number, number];
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(part => Number(part ?? 0)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const zone = match[8] ?? 'Z';
   const offset = zone.toUpperCase() === 'Z' ? 0 : (zone[0] === '-' ? -1 : 1) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2)));
   const date = new Date(0);
@@ -45,29 +55,53 @@ function partOf(date: Date, letter: string): string | undefined {
   const hour = date.getUTCHours();
   const iso = date.toISOString();
   switch (letter) {
-    case 'Y': return String(date.getUTCFullYear());
-    case 'y': return two(date.getUTCFullYear() % 100);
-    case 'm': return two(date.getUTCMonth() + 1);
-    case 'd': return two(date.getUTCDate());
-    case 'e': return String(date.getUTCDate()).padStart(2);
-    case 'H': return two(hour);
-    case 'I': return two(hour % 12 || 12);
-    case 'M': return two(date.getUTCMinutes());
-    case 'S': return two(date.getUTCSeconds());
-    case 'f': return `${String(date.getUTCMilliseconds()).padStart(3, '0')}000`;
-    case 'p': return hour < 12 ? 'AM' : 'PM';
-    case 'B': return MONTHS[date.getUTCMonth()]!;
-    case 'b': return MONTHS[date.getUTCMonth()]!.slice(0, 3);
-    case 'A': return DAYS[date.getUTCDay()]!;
-    case 'a': return DAYS[date.getUTCDay()]!.slice(0, 3);
-    case 'w': return String(date.getUTCDay());
-    case 'j': return String(Math.floor((date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / 86_400_000) + 1).padStart(3, '0');
-    case 's': return String(Math.floor(date.getTime() / 1000));
-    case 'z': return '+0000';
-    case 'Z': return 'UTC';
-    case 'F': return iso.slice(0, iso.indexOf('T'));
-    case 'T': return iso.slice(-13, -5);
-    case '%': return '%';
-    default: return undefined;
+    case 'Y':
+      return String(date.getUTCFullYear());
+    case 'y':
+      return two(date.getUTCFullYear() % 100);
+    case 'm':
+      return two(date.getUTCMonth() + 1);
+    case 'd':
+      return two(date.getUTCDate());
+    case 'e':
+      return String(date.getUTCDate()).padStart(2);
+    case 'H':
+      return two(hour);
+    case 'I':
+      return two(hour % 12 || 12);
+    case 'M':
+      return two(date.getUTCMinutes());
+    case 'S':
+      return two(date.getUTCSeconds());
+    case 'f':
+      return `${String(date.getUTCMilliseconds()).padStart(3, '0')}000`;
+    case 'p':
+      return hour < 12 ? 'AM' : 'PM';
+    case 'B':
+      return MONTHS[date.getUTCMonth()]!;
+    case 'b':
+      return MONTHS[date.getUTCMonth()]!.slice(0, 3);
+    case 'A':
+      return DAYS[date.getUTCDay()]!;
+    case 'a':
+      return DAYS[date.getUTCDay()]!.slice(0, 3);
+    case 'w':
+      return String(date.getUTCDay());
+    case 'j':
+      return String(Math.floor((date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / 86_400_000) + 1).padStart(3, '0');
+    case 's':
+      return String(Math.floor(date.getTime() / 1000));
+    case 'z':
+      return '+0000';
+    case 'Z':
+      return 'UTC';
+    case 'F':
+      return iso.slice(0, iso.indexOf('T'));
+    case 'T':
+      return iso.slice(-13, -5);
+    case '%':
+      return '%';
+    default:
+      return undefined;
   }
 }

@@ -8,13 +8,26 @@ import type { Run } from './run.ts';
 import { alias, filter, wantInteger, wantText } from './signature.ts';
 import { isRecord, type Record, type Value } from './values.ts';
 
-const toJsonFilter = filter('to_json(indent=none)', 'The value as JSON, as Python writes it; other alphabets are kept as they are.', "{{ {'k': 'é'} | to_json }}", '{"k": "é"}', (input, [indent], run) =>
-  toJsonText(input, run, { indent: levelOf(indent!, run), sortKeys: false, ascii: false }));
+const toJsonFilter = filter(
+  'to_json(indent=none)',
+  'The value as JSON, as Python writes it; other alphabets are kept as they are.',
+  "{{ {'k': 'é'} | to_json }}",
+  '{"k": "é"}',
+  (input, [indent], run) => toJsonText(input, run, { indent: levelOf(indent!, run), sortKeys: false, ascii: false }),
+);
 
 export const DATA_FILTERS = [
-  filter('tojson(indent=none)', "Jinja2's JSON, fit for HTML: keys sorted, `< > & '` and what is not ASCII escaped.", "{{ {'b': '<', 'a': 1} | tojson }}", '{"a": 1, "b": "\\u003c"}', (input, [indent], run) =>
-    toJsonText(input, run, { indent: levelOf(indent!, run), sortKeys: true, ascii: true })
-      .replace(/[<>&']/g, c => ({ '<': '\\u003c', '>': '\\u003e', '&': '\\u0026', "'": '\\u0027' })[c]!)),
+  filter(
+    'tojson(indent=none)',
+    "Jinja2's JSON, fit for HTML: keys sorted, `< > & '` and what is not ASCII escaped.",
+    "{{ {'b': '<', 'a': 1} | tojson }}",
+    '{"a": 1, "b": "\\u003c"}',
+    (input, [indent], run) =>
+      toJsonText(input, run, { indent: levelOf(indent!, run), sortKeys: true, ascii: true }).replace(
+        /[<>&']/g,
+        c => ({ '<': '\\u003c', '>': '\\u003e', '&': '\\u0026', "'": '\\u0027' })[c]!,
+      ),
+  ),
   toJsonFilter,
   alias('json', toJsonFilter),
   filter('from_json', 'Reads JSON.', `{{ ('{"k": [1, 2]}' | from_json).k | last }}`, '2', (input, _args, run) => {
@@ -26,8 +39,16 @@ export const DATA_FILTERS = [
       throw run.fail(`this text is not JSON: ${(error as Error).message}`);
     }
   }),
-  filter('pprint', 'The value as JSON on one line, texts in quotes: for looking at it.', "{{ ['a', 1] | pprint }}", '["a", 1]', (input, _args, run) => toJsonText(input, run)),
-  filter('items', 'The pairs of a map.', "{{ {'a': 1} | items }}", '[["a", 1]]', (input, _args, run) => Object.entries(asRecord(input, 'items', run)).map(pair => pair as Value[])),
+  filter(
+    'pprint',
+    'The value as JSON on one line, texts in quotes: for looking at it.',
+    "{{ ['a', 1] | pprint }}",
+    '["a", 1]',
+    (input, _args, run) => toJsonText(input, run),
+  ),
+  filter('items', 'The pairs of a map.', "{{ {'a': 1} | items }}", '[["a", 1]]', (input, _args, run) =>
+    Object.entries(asRecord(input, 'items', run)).map(pair => pair as Value[]),
+  ),
   filter('basename', 'The last part of a path.', "{{ '/a/b/c.txt' | basename }}", 'c.txt', (input, _args, run) => {
     const path = toText(input, run);
     return path.slice(path.lastIndexOf('/') + 1);
@@ -38,19 +59,48 @@ export const DATA_FILTERS = [
     const bare = dropTail(head, '/');
     return bare === '' ? head : bare;
   }),
-  filter('regex_replace(pattern, replacement, count=none)', 'Replaces what a regular expression (RE2) matches; `\\\\1` and `\\\\g<name>` are its groups.', "{{ 'a1b22' | regex_replace('[0-9]+', '#') }}", 'a#b#', (input, [pattern, by, count], run) =>
-    regexReplace(toText(input, run), toText(pattern!, run), toText(by!, run), count === null ? Infinity : wantInteger(count!, 'count', run, 0), run)),
-  filter('regex_search(pattern, group=0)', 'What a regular expression (RE2) matches first, or one of its groups; none where it matches nothing.', "{{ 'v1.22' | regex_search('([0-9]+)[.]([0-9]+)', 2) }}", '22', (input, [pattern, group], run) => {
-    const text = toText(input, run);
-    const compiled = patternOf(toText(pattern!, run), run);
-    const place = wantInteger(group!, 'group', run, 0);
-    if (place > compiled.groupCount()) throw run.fail(`the pattern has no group ${place}`);
-    for (const match of matchAll(compiled, text, run)) return match.group(place);
-    return null;
-  }),
-  filter('markdown_format', 'A value as Markdown: a list as bullets, a map as bold keys, text as it is.', "{{ {'name': 'x', 'n': 2} | markdown_format }}", '- **name**: x\n- **n**: 2', (input, _args, run) => markdown(input, 0, run)),
-  filter('urlize(trim_url_limit=none, nofollow=false, target=none, rel=none, extra_schemes=none)', 'Makes links of the addresses in a text, escaped for HTML.', "{{ 'see www.example.com.' | urlize }}", 'see <a href="https://www.example.com" rel="noopener">www.example.com</a>.', (input, args, run) =>
-    urlize(toText(input, run), args, run)),
+  filter(
+    'regex_replace(pattern, replacement, count=none)',
+    'Replaces what a regular expression (RE2) matches; `\\\\1` and `\\\\g<name>` are its groups.',
+    "{{ 'a1b22' | regex_replace('[0-9]+', '#') }}",
+    'a#b#',
+    (input, [pattern, by, count], run) =>
+      regexReplace(
+        toText(input, run),
+        toText(pattern!, run),
+        toText(by!, run),
+        count === null ? Infinity : wantInteger(count!, 'count', run, 0),
+        run,
+      ),
+  ),
+  filter(
+    'regex_search(pattern, group=0)',
+    'What a regular expression (RE2) matches first, or one of its groups; none where it matches nothing.',
+    "{{ 'v1.22' | regex_search('([0-9]+)[.]([0-9]+)', 2) }}",
+    '22',
+    (input, [pattern, group], run) => {
+      const text = toText(input, run);
+      const compiled = patternOf(toText(pattern!, run), run);
+      const place = wantInteger(group!, 'group', run, 0);
+      if (place > compiled.groupCount()) throw run.fail(`the pattern has no group ${place}`);
+      for (const match of matchAll(compiled, text, run)) return match.group(place);
+      return null;
+    },
+  ),
+  filter(
+    'markdown_format',
+    'A value as Markdown: a list as bullets, a map as bold keys, text as it is.',
+    "{{ {'name': 'x', 'n': 2} | markdown_format }}",
+    '- **name**: x\n- **n**: 2',
+    (input, _args, run) => markdown(input, 0, run),
+  ),
+  filter(
+    'urlize(trim_url_limit=none, nofollow=false, target=none, rel=none, extra_schemes=none)',
+    'Makes links of the addresses in a text, escaped for HTML.',
+    "{{ 'see www.example.com.' | urlize }}",
+    'see <a href="https://www.example.com" rel="noopener">www.example.com</a>.',
+    (input, args, run) => urlize(toText(input, run), args, run),
+  ),
 ];
 
 function levelOf(indent: Value, run: Run): number {
@@ -97,7 +147,10 @@ function markdown(raw: Value, depth: number, run: Run): string {
   };
   let text: string;
   if (Array.isArray(value)) text = value.map(item => `${bullet}${nested(item).trimStart()}`).join('\n');
-  else if (isRecord(value)) text = Object.entries(value as Record).map(([key, item]) => `${bullet}**${key}**:${spaced(nested(item))}`).join('\n');
+  else if (isRecord(value))
+    text = Object.entries(value as Record)
+      .map(([key, item]) => `${bullet}**${key}**:${spaced(nested(item))}`)
+      .join('\n');
   else text = toText(value, run);
   run.reserve(text.length);
   return text;
@@ -108,8 +161,8 @@ function spaced(text: string): string {
 }
 
 const HTTP = RE2JS.compile(
-  '(?:(?:https?://|www\\.)(?:(?:[\\pL\\pN_%-]+\\.)+)?(?:[a-z]{2,63}|xn--[\\pL\\pN_%]{2,59})|(?:[\\pL\\pN_%-]{2,63}\\.)+(?:com|net|int|edu|gov|org|info|mil)'
-    + '|https?://(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3}|\\[(?:[0-9a-f]{0,4}:){2}(?:[0-9a-f]{0,4}:?){1,6}\\]))(?::[0-9]{1,5})?(?:[/?#]\\S*)?',
+  '(?:(?:https?://|www\\.)(?:(?:[\\pL\\pN_%-]+\\.)+)?(?:[a-z]{2,63}|xn--[\\pL\\pN_%]{2,59})|(?:[\\pL\\pN_%-]{2,63}\\.)+(?:com|net|int|edu|gov|org|info|mil)' +
+    '|https?://(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3}|\\[(?:[0-9a-f]{0,4}:){2}(?:[0-9a-f]{0,4}:?){1,6}\\]))(?::[0-9]{1,5})?(?:[/?#]\\S*)?',
   RE2JS.CASE_INSENSITIVE,
 );
 const EMAIL = RE2JS.compile('\\S+@[\\pL\\pN_][\\pL\\pN_.-]*\\.[\\pL\\pN_]+');
@@ -125,10 +178,13 @@ function urlize(text: string, [limit, nofollow, target, rel, schemes]: Value[], 
   const bad = extra.find(scheme => !SCHEME.test(scheme));
   if (bad !== undefined) throw run.fail(`\`${bad}\` is not the beginning of an address`);
   run.charge(text.length);
-  const out = escapeHtml(text).split(/(\s+)/).map(word => {
-    const [head, middle, tail] = peel(word);
-    return head + linkOf(middle, attributes, most, extra) + tail;
-  }).join('');
+  const out = escapeHtml(text)
+    .split(/(\s+)/)
+    .map(word => {
+      const [head, middle, tail] = peel(word);
+      return head + linkOf(middle, attributes, most, extra) + tail;
+    })
+    .join('');
   run.reserve(out.length);
   return out;
 }
@@ -141,7 +197,11 @@ function peel(word: string): [string, string, string] {
   for (let length = closing(middle, end); length > 0; length = closing(middle, end)) end -= length;
   let tail = middle.slice(end);
   middle = middle.slice(0, end);
-  for (const [open, close] of [['(', ')'], ['<', '>'], ['&lt;', '&gt;']] as const) {
+  for (const [open, close] of [
+    ['(', ')'],
+    ['<', '>'],
+    ['&lt;', '&gt;'],
+  ] as const) {
     for (let owed = countOf(middle, open) - countOf(middle, close); owed > 0 && tail.includes(close); owed--) {
       const cut = tail.indexOf(close) + close.length;
       middle += tail.slice(0, cut);
@@ -164,7 +224,8 @@ function linkOf(word: string, attributes: string, most: number, schemes: string[
   const shown = word.length > most ? `${word.slice(0, most)}...` : word;
   if (HTTP.matches(word)) return `<a href="${/^https?:\/\//.test(word) ? '' : 'https://'}${word}"${attributes}>${shown}</a>`;
   if (word.startsWith('mailto:') && EMAIL.matches(word.slice(7))) return `<a href="${word}">${word.slice(7)}</a>`;
-  if (word.includes('@') && !/^(?:www\.|@)/.test(word) && !word.includes(':') && EMAIL.matches(word)) return `<a href="mailto:${word}">${word}</a>`;
+  if (word.includes('@') && !/^(?:www\.|@)/.test(word) && !word.includes(':') && EMAIL.matches(word))
+    return `<a href="mailto:${word}">${word}</a>`;
   const scheme = schemes.find(each => word !== each && word.startsWith(each));
   return scheme === undefined ? word : `<a href="${word}"${attributes}>${word}</a>`;
 }

@@ -8,83 +8,203 @@ import { member } from './members.ts';
 import { characters, lengthOf } from './text.ts';
 import { Group, isRecord, kindOf, Undefined, type Record, type Value } from './values.ts';
 
-const length = filter('length', 'How many members a list or map has, how many characters a text.', '{{ [3, 1, 2] | length }}', '3', (input, _args, run) => {
-  if (typeof input === 'string') return lengthOf(input);
-  if (Array.isArray(input)) return input.length;
-  if (isRecord(input)) return Object.keys(input).length;
-  throw run.fail(`${kindOf(input)} has no length`);
-});
-const fallback = filter("default(value='', boolean=false)", 'Another value where the name or attribute is not defined; with `boolean` also where it is false or empty.', "{{ missing | default('none yet') }} {{ '' | default('empty', true) }}", 'none yet empty', (input, [value, boolean], run) =>
-  input instanceof Undefined || (boolean === true && !truth(input, run)) ? value! : input);
+const length = filter(
+  'length',
+  'How many members a list or map has, how many characters a text.',
+  '{{ [3, 1, 2] | length }}',
+  '3',
+  (input, _args, run) => {
+    if (typeof input === 'string') return lengthOf(input);
+    if (Array.isArray(input)) return input.length;
+    if (isRecord(input)) return Object.keys(input).length;
+    throw run.fail(`${kindOf(input)} has no length`);
+  },
+);
+const fallback = filter(
+  "default(value='', boolean=false)",
+  'Another value where the name or attribute is not defined; with `boolean` also where it is false or empty.',
+  "{{ missing | default('none yet') }} {{ '' | default('empty', true) }}",
+  'none yet empty',
+  (input, [value, boolean], run) => (input instanceof Undefined || (boolean === true && !truth(input, run)) ? value! : input),
+);
 
 /** The one filter that takes what is not defined; the interpreter computes its arguments only where they are needed. */
 export const DEFAULT_FILTER = fallback;
 
 export const LIST_FILTERS = [
-  filter('attr(name)', 'An attribute by name.', "{{ {'a': 1} | attr('a') }}", '1', (input, [name], run) => attributeOf(input, [wantText(name!, 'name', run)], null, run)),
-  filter('batch(linecount, fill_with=none)', 'Lists of so many members each; the last is filled up where a filling is given.', '{{ [1, 2, 3] | batch(2, 0) }}', '[[1, 2], [3, 0]]', (input, [count, filling], run) => batch(iterate(input, run), wantInteger(count!, 'linecount', run, 1), filling!, run)),
+  filter('attr(name)', 'An attribute by name.', "{{ {'a': 1} | attr('a') }}", '1', (input, [name], run) =>
+    attributeOf(input, [wantText(name!, 'name', run)], null, run),
+  ),
+  filter(
+    'batch(linecount, fill_with=none)',
+    'Lists of so many members each; the last is filled up where a filling is given.',
+    '{{ [1, 2, 3] | batch(2, 0) }}',
+    '[[1, 2], [3, 0]]',
+    (input, [count, filling], run) => batch(iterate(input, run), wantInteger(count!, 'linecount', run, 1), filling!, run),
+  ),
   length,
   alias('count', length),
   fallback,
   alias('d', fallback),
-  filter("dictsort(case_sensitive=false, by='key', reverse=false)", 'The pairs of a map, sorted by key or value.', "{{ {'b': 1, 'a': 2} | dictsort }}", '[["a", 2], ["b", 1]]', (input, [sensitive, by, reverse], run) => {
-    if (by !== 'key' && by !== 'value') throw run.fail('`by` is key or value');
-    if (!isRecord(input)) throw run.fail(`\`dictsort\` wants a map, not ${kindOf(input)}`);
-    const pairs: Value[][] = entriesOf(input, run);
-    return sortBy(pairs, pair => folded((pair as Value[])[by === 'key' ? 0 : 1]!, sensitive === true), reverse === true, run);
-  }),
-  filter('first', 'The first member.', '{{ [3, 1, 2] | first }}', '3', (input, _args, run) => (typeof input === 'string' ? characters(input.slice(0, 2)) : iterate(input, run))[0] ?? emptyList('first')),
-  filter('groupby(attribute, default=none, case_sensitive=false)', 'Sorts by an attribute and gives a list of (value, members) for each value.', "{% for k, v in [{'t': 'a', 'n': 1}, {'t': 'a', 'n': 2}] | groupby('t') %}{{ k }}: {{ v | length }}{% endfor %}", 'a: 2', (input, [attribute, other, sensitive], run) =>
-    groupBy(iterate(input, run), attribute!, other!, sensitive === true, run)),
-  filter("join(d='', attribute=none)", 'Joins the members as text.', "{{ [1, 2, 3] | join(', ') }}", '1, 2, 3', (input, [separator, attribute], run) => {
-    const between = toText(separator!, run);
-    const get = getter(attribute!, null, run);
-    let size = 0;
-    const texts = iterate(input, run).map(item => {
-      const text = toText(get(item), run);
-      size += text.length + between.length;
-      if (size > run.output) run.reserve(size);
-      return text;
-    });
-    run.reserve(size);
-    return texts.join(between);
-  }),
-  filter('last', 'The last member.', '{{ [3, 1, 2] | last }}', '2', (input, _args, run) => iterate(typeof input === 'string' ? input.slice(-2) : input, run).at(-1) ?? emptyList('last')),
-  filter('list', 'A list of the members; of the characters, where it is a text.', "{{ 'abc' | list }}", '["a", "b", "c"]', (input, _args, run) => [...iterate(input, run)]),
-  filter('map(*values, **named)', 'Takes an attribute of every member (`attribute=`, `default=`), or applies a filter to it.', "{{ [{'n': 1}, {'n': 2}] | map(attribute='n') }} {{ ['a'] | map('upper') }}", '[1, 2] ["A"]', (input, [values, named], run) => mapOver(input, values as Value[], named as Record, run)),
-  filter('max(case_sensitive=false, attribute=none)', 'The largest member.', '{{ [3, 1, 2] | max }}', '3', (input, [sensitive, attribute], run) => extreme(input, 1, sensitive === true, attribute!, run)),
-  filter('min(case_sensitive=false, attribute=none)', 'The smallest member.', '{{ [3, 1, 2] | min }}', '1', (input, [sensitive, attribute], run) => extreme(input, -1, sensitive === true, attribute!, run)),
-  filter('reject(*values, **named)', 'The members that do not pass a test.', "{{ [1, 2, 3] | reject('odd') }}", '[2]', (input, args, run) => choose(input, args, false, false, run)),
-  filter('rejectattr(attribute, *values, **named)', 'The members whose attribute does not pass a test.', "{{ [{'n': 1}, {'n': 2}] | rejectattr('n', 'odd') }}", '[{"n": 2}]', (input, args, run) => choose(input, args, true, false, run)),
-  filter('reverse', 'The members, or the characters, from last to first.', "{{ [1, 2, 3] | reverse }} {{ 'abc' | reverse }}", '[3, 2, 1] cba', (input, _args, run) => {
-    const items = [...iterate(input, run)].reverse();
-    return typeof input === 'string' ? items.join('') : items;
-  }),
-  filter('select(*values, **named)', 'The members that pass a test; without one, those that are true.', "{{ [1, 2, 3] | select('odd') }} {{ [0, 1] | select }}", '[1, 3] [1]', (input, args, run) => choose(input, args, false, true, run)),
-  filter('selectattr(attribute, *values, **named)', 'The members whose attribute passes a test; without one, is true.', "{{ [{'n': 1}, {'n': 2}] | selectattr('n', '>', 1) }}", '[{"n": 2}]', (input, args, run) => choose(input, args, true, true, run)),
-  filter('slice(slices, fill_with=none)', 'So many lists of about the same length.', '{{ [1, 2, 3] | slice(2) }}', '[[1, 2], [3]]', (input, [slices, filling], run) => sliceInto(iterate(input, run), wantInteger(slices!, 'slices', run, 1, 100_000), filling!, run)),
-  filter('sort(reverse=false, case_sensitive=false, attribute=none)', 'The members in order; `attribute` may name several, separated by commas.', '{{ [3, 1, 2] | sort }}', '[1, 2, 3]', (input, [reverse, sensitive, attribute], run) => {
-    const parts = typeof attribute === 'string' ? attribute.split(',') : [attribute!];
-    const getters = parts.map(part => getter(part, null, run));
-    const keyOf = (item: Value): Value => getters.map(get => folded(get(item), sensitive === true));
-    return sortBy(iterate(input, run), keyOf, reverse === true, run);
-  }),
+  filter(
+    "dictsort(case_sensitive=false, by='key', reverse=false)",
+    'The pairs of a map, sorted by key or value.',
+    "{{ {'b': 1, 'a': 2} | dictsort }}",
+    '[["a", 2], ["b", 1]]',
+    (input, [sensitive, by, reverse], run) => {
+      if (by !== 'key' && by !== 'value') throw run.fail('`by` is key or value');
+      if (!isRecord(input)) throw run.fail(`\`dictsort\` wants a map, not ${kindOf(input)}`);
+      const pairs: Value[][] = entriesOf(input, run);
+      return sortBy(pairs, pair => folded((pair as Value[])[by === 'key' ? 0 : 1]!, sensitive === true), reverse === true, run);
+    },
+  ),
+  filter(
+    'first',
+    'The first member.',
+    '{{ [3, 1, 2] | first }}',
+    '3',
+    (input, _args, run) => (typeof input === 'string' ? characters(input.slice(0, 2)) : iterate(input, run))[0] ?? emptyList('first'),
+  ),
+  filter(
+    'groupby(attribute, default=none, case_sensitive=false)',
+    'Sorts by an attribute and gives a list of (value, members) for each value.',
+    "{% for k, v in [{'t': 'a', 'n': 1}, {'t': 'a', 'n': 2}] | groupby('t') %}{{ k }}: {{ v | length }}{% endfor %}",
+    'a: 2',
+    (input, [attribute, other, sensitive], run) => groupBy(iterate(input, run), attribute!, other!, sensitive === true, run),
+  ),
+  filter(
+    "join(d='', attribute=none)",
+    'Joins the members as text.',
+    "{{ [1, 2, 3] | join(', ') }}",
+    '1, 2, 3',
+    (input, [separator, attribute], run) => {
+      const between = toText(separator!, run);
+      const get = getter(attribute!, null, run);
+      let size = 0;
+      const texts = iterate(input, run).map(item => {
+        const text = toText(get(item), run);
+        size += text.length + between.length;
+        if (size > run.output) run.reserve(size);
+        return text;
+      });
+      run.reserve(size);
+      return texts.join(between);
+    },
+  ),
+  filter(
+    'last',
+    'The last member.',
+    '{{ [3, 1, 2] | last }}',
+    '2',
+    (input, _args, run) => iterate(typeof input === 'string' ? input.slice(-2) : input, run).at(-1) ?? emptyList('last'),
+  ),
+  filter(
+    'list',
+    'A list of the members; of the characters, where it is a text.',
+    "{{ 'abc' | list }}",
+    '["a", "b", "c"]',
+    (input, _args, run) => [...iterate(input, run)],
+  ),
+  filter(
+    'map(*values, **named)',
+    'Takes an attribute of every member (`attribute=`, `default=`), or applies a filter to it.',
+    "{{ [{'n': 1}, {'n': 2}] | map(attribute='n') }} {{ ['a'] | map('upper') }}",
+    '[1, 2] ["A"]',
+    (input, [values, named], run) => mapOver(input, values as Value[], named as Record, run),
+  ),
+  filter(
+    'max(case_sensitive=false, attribute=none)',
+    'The largest member.',
+    '{{ [3, 1, 2] | max }}',
+    '3',
+    (input, [sensitive, attribute], run) => extreme(input, 1, sensitive === true, attribute!, run),
+  ),
+  filter(
+    'min(case_sensitive=false, attribute=none)',
+    'The smallest member.',
+    '{{ [3, 1, 2] | min }}',
+    '1',
+    (input, [sensitive, attribute], run) => extreme(input, -1, sensitive === true, attribute!, run),
+  ),
+  filter('reject(*values, **named)', 'The members that do not pass a test.', "{{ [1, 2, 3] | reject('odd') }}", '[2]', (input, args, run) =>
+    choose(input, args, false, false, run),
+  ),
+  filter(
+    'rejectattr(attribute, *values, **named)',
+    'The members whose attribute does not pass a test.',
+    "{{ [{'n': 1}, {'n': 2}] | rejectattr('n', 'odd') }}",
+    '[{"n": 2}]',
+    (input, args, run) => choose(input, args, true, false, run),
+  ),
+  filter(
+    'reverse',
+    'The members, or the characters, from last to first.',
+    "{{ [1, 2, 3] | reverse }} {{ 'abc' | reverse }}",
+    '[3, 2, 1] cba',
+    (input, _args, run) => {
+      const items = [...iterate(input, run)].reverse();
+      return typeof input === 'string' ? items.join('') : items;
+    },
+  ),
+  filter(
+    'select(*values, **named)',
+    'The members that pass a test; without one, those that are true.',
+    "{{ [1, 2, 3] | select('odd') }} {{ [0, 1] | select }}",
+    '[1, 3] [1]',
+    (input, args, run) => choose(input, args, false, true, run),
+  ),
+  filter(
+    'selectattr(attribute, *values, **named)',
+    'The members whose attribute passes a test; without one, is true.',
+    "{{ [{'n': 1}, {'n': 2}] | selectattr('n', '>', 1) }}",
+    '[{"n": 2}]',
+    (input, args, run) => choose(input, args, true, true, run),
+  ),
+  filter(
+    'slice(slices, fill_with=none)',
+    'So many lists of about the same length.',
+    '{{ [1, 2, 3] | slice(2) }}',
+    '[[1, 2], [3]]',
+    (input, [slices, filling], run) => sliceInto(iterate(input, run), wantInteger(slices!, 'slices', run, 1, 100_000), filling!, run),
+  ),
+  filter(
+    'sort(reverse=false, case_sensitive=false, attribute=none)',
+    'The members in order; `attribute` may name several, separated by commas.',
+    '{{ [3, 1, 2] | sort }}',
+    '[1, 2, 3]',
+    (input, [reverse, sensitive, attribute], run) => {
+      const parts = typeof attribute === 'string' ? attribute.split(',') : [attribute!];
+      const getters = parts.map(part => getter(part, null, run));
+      const keyOf = (item: Value): Value => getters.map(get => folded(get(item), sensitive === true));
+      return sortBy(iterate(input, run), keyOf, reverse === true, run);
+    },
+  ),
   filter('sum(attribute=none, start=0)', 'The sum of the members.', '{{ [1, 2, 3] | sum }}', '6', (input, [attribute, start], run) => {
     const get = getter(attribute!, null, run);
     return iterate(input, run).reduce((total, item) => applyBinary('+', total, run.data(get(item)), run), start!);
   }),
-  filter('unique(case_sensitive=false, attribute=none)', 'The members without those that came before.', "{{ ['a', 'b', 'A'] | unique }}", '["a", "b"]', (input, [sensitive, attribute], run) => {
-    const get = getter(attribute!, null, run);
-    const seen = new Set<string>();
-    return iterate(input, run).filter(item => {
-      const key = identity(folded(get(item), sensitive === true), run);
-      return !seen.has(key) && seen.add(key);
-    });
-  }),
+  filter(
+    'unique(case_sensitive=false, attribute=none)',
+    'The members without those that came before.',
+    "{{ ['a', 'b', 'A'] | unique }}",
+    '["a", "b"]',
+    (input, [sensitive, attribute], run) => {
+      const get = getter(attribute!, null, run);
+      const seen = new Set<string>();
+      return iterate(input, run).filter(item => {
+        const key = identity(folded(get(item), sensitive === true), run);
+        return !seen.has(key) && seen.add(key);
+      });
+    },
+  ),
 ];
 
 function emptyList(what: string): Undefined {
-  return new Undefined(() => ({ code: 'ORC-310', message: `there is no ${what} member: the list is empty`, help: [`say what it is then: x | ${what} | default('…')`] }));
+  return new Undefined(() => ({
+    code: 'ORC-310',
+    message: `there is no ${what} member: the list is empty`,
+    help: [`say what it is then: x | ${what} | default('…')`],
+  }));
 }
 
 /** A getter for `attribute=`: a name, a place, or a path with dots; none takes the member itself. */
@@ -99,8 +219,15 @@ function attributeOf(item: Value, parts: string[], other: Value, run: Run): Valu
   for (const part of parts) {
     if (value instanceof Undefined) return value;
     const of = value;
-    value = member(of, /^\d+$/.test(part) ? (isRecord(of) ? part : Number(part)) : part, run)
-      ?? (other !== null ? other : new Undefined(() => ({ code: 'ORC-310', message: `a member has no \`${part}\``, help: [`say what it is then: x | map(attribute='${parts.join('.')}', default='…')`] })));
+    value =
+      member(of, /^\d+$/.test(part) ? (isRecord(of) ? part : Number(part)) : part, run) ??
+      (other !== null
+        ? other
+        : new Undefined(() => ({
+            code: 'ORC-310',
+            message: `a member has no \`${part}\``,
+            help: [`say what it is then: x | map(attribute='${parts.join('.')}', default='…')`],
+          })));
   }
   return value;
 }
@@ -170,7 +297,8 @@ function mapOver(input: Value, values: Value[], named: Record, run: Run): Value[
     return iterate(input, run).map(get);
   }
   const [name, ...rest] = values;
-  if (name === undefined) throw run.fail('`map` needs the name of a filter, or attribute=', ["x | map('upper')", "x | map(attribute='name')"], 'ORC-308');
+  if (name === undefined)
+    throw run.fail('`map` needs the name of a filter, or attribute=', ["x | map('upper')", "x | map(attribute='name')"], 'ORC-308');
   const filterName = wantText(name, 'the filter', run);
   return iterate(input, run).map(item => run.callFilter(filterName, item, rest, named));
 }
@@ -190,7 +318,11 @@ function choose(input: Value, args: Value[], byAttribute: boolean, wanted: boole
 
 function extreme(input: Value, sign: number, sensitive: boolean, attribute: Value, run: Run): Value {
   const get = getter(attribute, null, run);
-  let best: Value = new Undefined(() => ({ code: 'ORC-310', message: 'the list is empty', help: ["say what it is then: x | max | default(0)"] }));
+  let best: Value = new Undefined(() => ({
+    code: 'ORC-310',
+    message: 'the list is empty',
+    help: ['say what it is then: x | max | default(0)'],
+  }));
   let bestKey: Value = null;
   for (const item of iterate(input, run)) {
     const key = folded(get(item), sensitive);

@@ -11,23 +11,59 @@ export const NUMBER_FILTERS = [
     const number = wantNumber(input, 'abs', run);
     return isFloat(input) ? makeFloat(Math.abs(number)) : Math.abs(number);
   }),
-  filter("date(format='%Y-%m-%d')", 'A date (ISO text, or seconds since 1970) in the format of strftime, in UTC.', "{{ '2026-03-01T09:05:00Z' | date('%d %b %Y, %H:%M') }}", '01 Mar 2026, 09:05', (input, [format], run) =>
-    formatDate(readDate(input, run), wantText(format!, 'format', run), run)),
-  filter('duration_format', 'A number of seconds for people.', '{{ 3725 | duration_format }}', '1h 02m', (input, _args, run) => formatDuration(Math.max(0, wantNumber(input, 'duration_format', run)) * 1000)),
-  filter('filesizeformat(binary=false)', 'A number of bytes for people; in powers of 1024 on request.', '{{ 12345678 | filesizeformat }}', '12.3 MB', (input, [binary], run) =>
-    fileSize(toNumber(input) ?? Number.NaN, binary === true, run)),
-  filter('float(default=0.0)', 'The value as a float, or the default where it is none.', "{{ '4.5' | float }} {{ 'x' | float(1.5) }}", '4.5 1.5', (input, [fallback]) => {
-    const number = toNumber(input);
-    return number === undefined ? fallback! : makeFloat(number);
-  }),
-  filter('int(default=0, base=10)', 'The value as an integer, or the default where it is none.', "{{ '42' | int }} {{ 'ff' | int(0, 16) }} {{ 3.9 | int }}", '42 255 3', (input, [fallback, base], run) => toInteger(input, fallback!, wantInteger(base!, 'base', run, 2, 36))),
-  filter("number_format(decimals=0, separator=',')", 'A number with separators between thousands.', '{{ 1234567.891 | number_format(2) }}', '1,234,567.89', (input, [decimals, separator], run) => {
-    const number = wantNumber(input, 'number_format', run);
-    const text = fixedText(Math.abs(number), wantInteger(decimals!, 'decimals', run, 0, 100));
-    return (number < 0 && /[1-9]/.test(text) ? '-' : '') + group(text, wantText(separator!, 'separator', run));
-  }),
-  filter("round(precision=0, method='common')", 'Rounds to so many decimals; a half goes to the even neighbour, `ceil` up, `floor` down.', "{{ 3.14159 | round(2) }} {{ 2.5 | round }} {{ 2.1 | round(0, 'ceil') }}", '3.14 2.0 3.0', (input, [precision, method], run) =>
-    round(input, wantInteger(precision!, 'precision', run, -300, 300), wantText(method!, 'method', run), run)),
+  filter(
+    "date(format='%Y-%m-%d')",
+    'A date (ISO text, or seconds since 1970) in the format of strftime, in UTC.',
+    "{{ '2026-03-01T09:05:00Z' | date('%d %b %Y, %H:%M') }}",
+    '01 Mar 2026, 09:05',
+    (input, [format], run) => formatDate(readDate(input, run), wantText(format!, 'format', run), run),
+  ),
+  filter('duration_format', 'A number of seconds for people.', '{{ 3725 | duration_format }}', '1h 02m', (input, _args, run) =>
+    formatDuration(Math.max(0, wantNumber(input, 'duration_format', run)) * 1000),
+  ),
+  filter(
+    'filesizeformat(binary=false)',
+    'A number of bytes for people; in powers of 1024 on request.',
+    '{{ 12345678 | filesizeformat }}',
+    '12.3 MB',
+    (input, [binary], run) => fileSize(toNumber(input) ?? Number.NaN, binary === true, run),
+  ),
+  filter(
+    'float(default=0.0)',
+    'The value as a float, or the default where it is none.',
+    "{{ '4.5' | float }} {{ 'x' | float(1.5) }}",
+    '4.5 1.5',
+    (input, [fallback]) => {
+      const number = toNumber(input);
+      return number === undefined ? fallback! : makeFloat(number);
+    },
+  ),
+  filter(
+    'int(default=0, base=10)',
+    'The value as an integer, or the default where it is none.',
+    "{{ '42' | int }} {{ 'ff' | int(0, 16) }} {{ 3.9 | int }}",
+    '42 255 3',
+    (input, [fallback, base], run) => toInteger(input, fallback!, wantInteger(base!, 'base', run, 2, 36)),
+  ),
+  filter(
+    "number_format(decimals=0, separator=',')",
+    'A number with separators between thousands.',
+    '{{ 1234567.891 | number_format(2) }}',
+    '1,234,567.89',
+    (input, [decimals, separator], run) => {
+      const number = wantNumber(input, 'number_format', run);
+      const text = fixedText(Math.abs(number), wantInteger(decimals!, 'decimals', run, 0, 100));
+      return (number < 0 && /[1-9]/.test(text) ? '-' : '') + group(text, wantText(separator!, 'separator', run));
+    },
+  ),
+  filter(
+    "round(precision=0, method='common')",
+    'Rounds to so many decimals; a half goes to the even neighbour, `ceil` up, `floor` down.',
+    "{{ 3.14159 | round(2) }} {{ 2.5 | round }} {{ 2.1 | round(0, 'ceil') }}",
+    '3.14 2.0 3.0',
+    (input, [precision, method], run) =>
+      round(input, wantInteger(precision!, 'precision', run, -300, 300), wantText(method!, 'method', run), run),
+  ),
 ];
 
 function wantNumber(value: Value, name: string, run: Run): number {

@@ -27,26 +27,33 @@ export function formatPercent(text: string, values: Value[], named: Record | und
     return values[next++]!;
   };
   let length = text.length;
-  const out = text.replace(PERCENT, (_all, key: string | undefined, flags: string, width: string | undefined, precision: string | undefined, type: string | undefined) => {
-    if (type === '%') return '%';
-    if (type === undefined) throw run.fail('a `%` in the text has no type', ['`%%` is a percent sign']);
-    if (width === '*' || precision === '*') throw run.fail('`*` is not a width here', ['write the width as a number']);
-    const value = key === undefined ? take() : namedValue(named, key, run);
-    const left = flags.includes('-');
-    const piece = lay(value, {
-      fill: flags.includes('0') && !left ? '0' : ' ',
-      align: left ? '<' : flags.includes('0') && !'sr'.includes(type) ? '=' : '>',
-      sign: flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '',
-      alternate: flags.includes('#'),
-      width: bounded(width, run),
-      grouping: '',
-      precision: precision === undefined ? null : bounded(precision, run),
-      type: type === 'i' || type === 'u' ? 'd' : type,
-    }, run);
-    length += piece.length;
-    run.reserve(length);
-    return piece;
-  });
+  const out = text.replace(
+    PERCENT,
+    (_all, key: string | undefined, flags: string, width: string | undefined, precision: string | undefined, type: string | undefined) => {
+      if (type === '%') return '%';
+      if (type === undefined) throw run.fail('a `%` in the text has no type', ['`%%` is a percent sign']);
+      if (width === '*' || precision === '*') throw run.fail('`*` is not a width here', ['write the width as a number']);
+      const value = key === undefined ? take() : namedValue(named, key, run);
+      const left = flags.includes('-');
+      const piece = lay(
+        value,
+        {
+          fill: flags.includes('0') && !left ? '0' : ' ',
+          align: left ? '<' : flags.includes('0') && !'sr'.includes(type) ? '=' : '>',
+          sign: flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '',
+          alternate: flags.includes('#'),
+          width: bounded(width, run),
+          grouping: '',
+          precision: precision === undefined ? null : bounded(precision, run),
+          type: type === 'i' || type === 'u' ? 'd' : type,
+        },
+        run,
+      );
+      length += piece.length;
+      run.reserve(length);
+      return piece;
+    },
+  );
   if (named === undefined && next < values.length) throw run.fail('there are more values than `%` fields in the text');
   return out;
 }
@@ -74,8 +81,14 @@ export function formatBraces(text: string, values: Value[], named: Record, run: 
       if (all.length === 2) return all[0]!;
       throw run.fail(`a single \`${all}\` in a text to format`, [`\`${all}${all}\` is the character itself`]);
     }
-    const [, name, conversion, specification] = /^([^!:]*)(![rsa])?(?::(.*))?$/s.exec(field) ?? [undefined, undefined, undefined, undefined];
-    if (name === undefined || !/^\w*$/.test(name)) throw run.fail(`\`{${field}}\` is not a field`, ['a field is a place or a name: {0}, {name}, {price:.2f}']);
+    const [, name, conversion, specification] = /^([^!:]*)(![rsa])?(?::(.*))?$/s.exec(field) ?? [
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ];
+    if (name === undefined || !/^\w*$/.test(name))
+      throw run.fail(`\`{${field}}\` is not a field`, ['a field is a place or a name: {0}, {name}, {price:.2f}']);
     const place = name === '' ? next++ : /^\d+$/.test(name) ? Number(name) : undefined;
     if (place !== undefined && place >= values.length) throw run.fail('there are fewer values than fields in the text');
     const value = run.data(place === undefined ? namedValue(named, name, run) : values[place]!);
@@ -115,10 +128,14 @@ function lay(value: Value, layout: Layout, run: Run): string {
   if (missing <= 0) return sign + body;
   const pad = (count: number): string => layout.fill.repeat(count);
   switch (layout.align) {
-    case '<': return sign + body + pad(missing);
-    case '>': return pad(missing) + sign + body;
-    case '=': return sign + pad(missing) + body;
-    case '^': return pad(Math.floor(missing / 2)) + sign + body + pad(Math.ceil(missing / 2));
+    case '<':
+      return sign + body + pad(missing);
+    case '>':
+      return pad(missing) + sign + body;
+    case '=':
+      return sign + pad(missing) + body;
+    case '^':
+      return pad(Math.floor(missing / 2)) + sign + body + pad(Math.ceil(missing / 2));
   }
 }
 
@@ -141,19 +158,33 @@ function bodyOf(value: Value, layout: Layout, run: Run): string {
   const decimals = precision ?? 6;
   if (decimals > 100) throw run.fail('a precision is at most 100', [], 'ORC-311');
   switch (type) {
-    case '': return isFloat(value) ? floatText(number) : integerText(number);
-    case 'd': return integerText(Math.trunc(whole(number, run)));
-    case 'f': case 'F': return fixedText(number, decimals);
-    case '%': return `${fixedText(number * 100, decimals)}%`;
-    case 'e': case 'E': return sized(exponential(number, decimals), type === 'E');
-    case 'g': case 'G': return sized(general(number, decimals === 0 ? 1 : decimals, layout.alternate), type === 'G');
-    case 'x': case 'X': return sized(based(whole(number, run), 16, layout.alternate ? '0x' : ''), type === 'X');
-    case 'o': return based(whole(number, run), 8, layout.alternate ? '0o' : '');
-    case 'b': return based(whole(number, run), 2, layout.alternate ? '0b' : '');
+    case '':
+      return isFloat(value) ? floatText(number) : integerText(number);
+    case 'd':
+      return integerText(Math.trunc(whole(number, run)));
+    case 'f':
+    case 'F':
+      return fixedText(number, decimals);
+    case '%':
+      return `${fixedText(number * 100, decimals)}%`;
+    case 'e':
+    case 'E':
+      return sized(exponential(number, decimals), type === 'E');
+    case 'g':
+    case 'G':
+      return sized(general(number, decimals === 0 ? 1 : decimals, layout.alternate), type === 'G');
+    case 'x':
+    case 'X':
+      return sized(based(whole(number, run), 16, layout.alternate ? '0x' : ''), type === 'X');
+    case 'o':
+      return based(whole(number, run), 8, layout.alternate ? '0o' : '');
+    case 'b':
+      return based(whole(number, run), 2, layout.alternate ? '0b' : '');
     case 'c':
       if (!(number >= 0 && number <= 0x10ffff)) throw run.fail('this number is not a character');
       return String.fromCodePoint(Math.trunc(number));
-    default: throw run.fail(`\`${type}\` is not a type of format`, ['common ones: s text, d integer, .2f two decimals, x hexadecimal']);
+    default:
+      throw run.fail(`\`${type}\` is not a type of format`, ['common ones: s text, d integer, .2f two decimals, x hexadecimal']);
   }
 }
 

@@ -1,26 +1,39 @@
 /** Expressions and templates: a Jinja2 subset of our own. Parsing finds all problems at once; evaluating is a walk of the tree over plain data. */
 import type { Json } from '../../json.ts';
 import type { Expr, Template } from './ast.ts';
+import type { ExpressionProblem } from './checks.ts';
 import { FILTERS as FILTER_TABLE } from './filters.ts';
 import { FUNCTIONS as FUNCTION_TABLE } from './functions.ts';
 import { Interpreter } from './interpreter.ts';
 import { Lexer } from './lexer.ts';
 import { METHODS as METHOD_TABLE } from './methods.ts';
-import { Parser, type ExpressionProblem } from './parser.ts';
+import { Parser } from './parser.ts';
 import { toJson, wholeJson } from './print.ts';
+import { Renderer } from './renderer.ts';
 import type { Described } from './signature.ts';
 import { TemplateParser } from './statements.ts';
 import { TESTS as TEST_TABLE } from './tests.ts';
 import { ExpressionError, type EvalContext, type SecretMarker } from './values.ts';
 
 export type { Expr, Statement, Template } from './ast.ts';
-export type { ExpressionProblem } from './parser.ts';
+export type { ExpressionProblem } from './checks.ts';
 export { calls, references, type Call, type Reference } from './references.ts';
 export { matchesPattern } from './regex.ts';
 export { FUEL } from './run.ts';
 export {
-  ExpressionError, isSecretMarker, makeSecretMarker, scopeOf, SECRET_KEY, VIEW,
-  type EvalContext, type Fuel, type Host, type Scope, type SecretMarker, type Value, type View,
+  ExpressionError,
+  isSecretMarker,
+  makeSecretMarker,
+  scopeOf,
+  SECRET_KEY,
+  VIEW,
+  type EvalContext,
+  type Fuel,
+  type Host,
+  type Scope,
+  type SecretMarker,
+  type Value,
+  type View,
 } from './values.ts';
 
 /** A filter, test, function or method, for documentation and completion. */
@@ -42,7 +55,13 @@ export const FUNCTION_NAMES: ReadonlySet<string> = new Set(FUNCTION_TABLE.keys()
 export const METHODS: readonly Operation[] = described(METHOD_TABLE);
 
 function described(table: ReadonlyMap<string, Described>): Operation[] {
-  return Array.from(table.values(), ({ name, signature, summary, example, result }) => ({ name, signature: signature.text, summary, example, result }));
+  return Array.from(table.values(), ({ name, signature, summary, example, result }) => ({
+    name,
+    signature: signature.text,
+    summary,
+    example,
+    result,
+  }));
 }
 
 const NO_LOCALS: ReadonlySet<string> = new Set();
@@ -96,10 +115,10 @@ export function evaluateCondition(expr: Expr, context: EvalContext): boolean {
 
 /** Renders a template to text. A secret in it is an error. */
 export function render(template: Template, context: EvalContext): string {
-  return new Interpreter(context).render(template, false)[0] as string;
+  return new Renderer(context).render(template, false)[0] as string;
 }
 
 /** Renders a template to texts and secret markers in turn; empty texts are left out. */
 export function renderSegments(template: Template, context: EvalContext): (string | SecretMarker)[] {
-  return new Interpreter(context).render(template, true).filter(segment => segment !== '');
+  return new Renderer(context).render(template, true).filter(segment => segment !== '');
 }

@@ -37,8 +37,23 @@ const CLOSES: { readonly [open: string]: string } = { '(': ')', '[': ']', '{': '
 
 /** Sizes in bytes (powers of 1024), times in seconds, shares as fractions. */
 const UNITS: { readonly [unit: string]: number } = {
-  B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40,
-  ns: 1e-9, us: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600, d: 86_400, '%': 0.01,
+  B: 1,
+  KB: 2 ** 10,
+  MB: 2 ** 20,
+  GB: 2 ** 30,
+  TB: 2 ** 40,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+  ns: 1e-9,
+  us: 1e-6,
+  ms: 1e-3,
+  s: 1,
+  m: 60,
+  h: 3600,
+  d: 86_400,
+  '%': 0.01,
 };
 const SMALL = /^(?:ns|us|ms|%)$/;
 
@@ -70,8 +85,16 @@ export class Lexer {
       }
       if (start >= this.#text.length) {
         const last = open.at(-1);
-        if (last !== undefined) throw problem(`this \`${last.text}\` is never closed`, last.start, last.end, close === '' ? [] : [`and neither is the \`${close === '}}' ? '{{' : '{%'}\` around it`]);
-        throw problem(`this \`${close === '}}' ? '{{' : '{%'}\` is never closed`, opened, Math.min(opened + 2, this.#text.length), [`close it with ${close}`]);
+        if (last !== undefined)
+          throw problem(
+            `this \`${last.text}\` is never closed`,
+            last.start,
+            last.end,
+            close === '' ? [] : [`and neither is the \`${close === '}}' ? '{{' : '{%'}\` around it`],
+          );
+        throw problem(`this \`${close === '}}' ? '{{' : '{%'}\` is never closed`, opened, Math.min(opened + 2, this.#text.length), [
+          `close it with ${close}`,
+        ]);
       }
       this.#next(tokens, open);
     }
@@ -115,7 +138,8 @@ export class Lexer {
     const start = this.#at;
     const double = this.#text.slice(start, start + 2);
     const inBraces = open.at(-1)?.text === '{{';
-    if (double === '{{' && !this.#options.braces) throw problem('braces inside an expression are not needed', start, start + 2, ['write the inner expression without {{ }}']);
+    if (double === '{{' && !this.#options.braces)
+      throw problem('braces inside an expression are not needed', start, start + 2, ['write the inner expression without {{ }}']);
     if (double === '{{' || (inBraces && (double === '}}' || this.#text.startsWith('-}}', start)))) {
       const dash = double === '{{' ? this.#text[start + 2] === '-' : double === '-}';
       this.#at += dash ? 3 : 2;
@@ -135,8 +159,13 @@ export class Lexer {
     else if (operator === ')' || operator === ']' || operator === '}') {
       const last = open.pop();
       if (last === undefined || CLOSES[last.text] !== operator) {
-        const wanted = last === undefined ? '' : CLOSES[last.text] ?? '}}';
-        throw problem(`\`${operator}\` closes nothing`, start, this.#at, wanted === '' ? [] : [`the bracket that is open here closes with ${wanted}`]);
+        const wanted = last === undefined ? '' : (CLOSES[last.text] ?? '}}');
+        throw problem(
+          `\`${operator}\` closes nothing`,
+          start,
+          this.#at,
+          wanted === '' ? [] : [`the bracket that is open here closes with ${wanted}`],
+        );
       }
     }
     const spelled = SPELLED[operator];
@@ -150,7 +179,8 @@ export class Lexer {
 
   #number(text: string, start: number): Token {
     const digits = text.replaceAll('_', '');
-    if (/__|_$|_[.eE]|^0[\d_]*[1-9][\d_]*$/.test(text)) throw problem(`\`${text}\` is not a number`, start, this.#at, ['a number does not begin with 0, and `_` stands between two digits']);
+    if (/__|_$|_[.eE]|^0[\d_]*[1-9][\d_]*$/.test(text))
+      throw problem(`\`${text}\` is not a number`, start, this.#at, ['a number does not begin with 0, and `_` stands between two digits']);
     const float = /^[\d.]+(?:\.|[eE])/.test(digits) && !/^0[xXoObB]/.test(digits);
     const value = Number(digits);
     const unit = this.#options.units ? this.#unit() : undefined;
@@ -211,7 +241,12 @@ function token(type: TokenType, text: string, start: number, end: number, number
 function fileCall(text: string, start: number): Token[] {
   const path = text.slice(5).trimStart();
   const end = start + text.length;
-  return [token('name', 'file', start, start + 4), token('operator', '(', start + 4, start + 5), token('string', path, end - path.length, end), token('operator', ')', end, end)];
+  return [
+    token('name', 'file', start, start + 4),
+    token('operator', '(', start + 4, start + 5),
+    token('string', path, end - path.length, end),
+    token('operator', ')', end, end),
+  ];
 }
 
 export function problem(message: string, start: number, end: number, help: string[] = []): ExpressionError {
@@ -219,20 +254,48 @@ export function problem(message: string, start: number, end: number, help: strin
 }
 
 export function tooDeep(start: number, end: number): ExpressionError {
-  return new ExpressionError('ORC-311', `this is nested more than ${DEEPEST} deep`, { start, end }, ['compute a part of it in a task of its own']);
+  return new ExpressionError('ORC-311', `this is nested more than ${DEEPEST} deep`, { start, end }, [
+    'compute a part of it in a task of its own',
+  ]);
 }
 
-const ESCAPES: { readonly [letter: string]: string } = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f', v: '\v', a: '\x07', '\\': '\\', "'": "'", '"': '"', '\n': '' };
+const ESCAPES: { readonly [letter: string]: string } = {
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  b: '\b',
+  f: '\f',
+  v: '\v',
+  a: '\x07',
+  '\\': '\\',
+  "'": "'",
+  '"': '"',
+  '\n': '',
+};
 const ESCAPE = /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3})|([^]))/gu;
 
 /** Python's escapes; a backslash before any other character stays, so that `\w` reaches a regular expression. */
 function unescape(raw: string, offset: number): string {
   if (!raw.includes('\\')) return raw;
-  return raw.replace(ESCAPE, (all: string, x: string | undefined, u: string | undefined, U: string | undefined, octal: string | undefined, letter: string | undefined, at: number) => {
-    if (octal !== undefined) return String.fromCharCode(Number.parseInt(octal, 8));
-    const code = Number.parseInt(x ?? u ?? U ?? '110000', 16);
-    if (letter === undefined && code <= 0x10ffff) return String.fromCodePoint(code);
-    if (letter === undefined || letter === 'x' || letter === 'u' || letter === 'U') throw problem(`\`${all}\` is not a character`, offset + at, offset + at + all.length, ['\\x41, \\u0041 and \\U00000041 are the letter A']);
-    return ESCAPES[letter] ?? all;
-  });
+  return raw.replace(
+    ESCAPE,
+    (
+      all: string,
+      x: string | undefined,
+      u: string | undefined,
+      U: string | undefined,
+      octal: string | undefined,
+      letter: string | undefined,
+      at: number,
+    ) => {
+      if (octal !== undefined) return String.fromCharCode(Number.parseInt(octal, 8));
+      const code = Number.parseInt(x ?? u ?? U ?? '110000', 16);
+      if (letter === undefined && code <= 0x10ffff) return String.fromCodePoint(code);
+      if (letter === undefined || letter === 'x' || letter === 'u' || letter === 'U')
+        throw problem(`\`${all}\` is not a character`, offset + at, offset + at + all.length, [
+          '\\x41, \\u0041 and \\U00000041 are the letter A',
+        ]);
+      return ESCAPES[letter] ?? all;
+    },
+  );
 }

@@ -61,13 +61,26 @@ function arithmetic(operator: string, a: number, b: number, float: boolean, run:
   if (b === 0 && (operator === '/' || operator === '//' || operator === '%')) throw run.fail('division by zero');
   let result: number;
   switch (operator) {
-    case '+': result = a + b; break;
-    case '-': result = a - b; break;
-    case '*': result = a * b; break;
-    case '/': return makeFloat(a / b);
-    case '//': result = Math.floor(a / b); break;
-    case '%': result = a % b; if (result !== 0 && result < 0 !== b < 0) result += b; break;
-    default: return power(a, b, float, run);
+    case '+':
+      result = a + b;
+      break;
+    case '-':
+      result = a - b;
+      break;
+    case '*':
+      result = a * b;
+      break;
+    case '/':
+      return makeFloat(a / b);
+    case '//':
+      result = Math.floor(a / b);
+      break;
+    case '%':
+      result = a % b;
+      if (result !== 0 && result < 0 !== b < 0) result += b;
+      break;
+    default:
+      return power(a, b, float, run);
   }
   return float ? makeFloat(result) : integer(result, run);
 }
@@ -106,7 +119,9 @@ export function equals(leftRaw: Value, rightRaw: Value, run: Run, depth = 0): bo
   }
   if (!isRecord(left) || !isRecord(right)) return false;
   const keys = Object.keys(left);
-  return keys.length === Object.keys(right).length && keys.every(key => Object.hasOwn(right, key) && equals(left[key]!, right[key]!, run, inner));
+  return (
+    keys.length === Object.keys(right).length && keys.every(key => Object.hasOwn(right, key) && equals(left[key]!, right[key]!, run, inner))
+  );
 }
 
 /** Order as in Python: numbers with numbers, texts by code point, lists member by member; anything else is an error. */
@@ -125,7 +140,10 @@ export function compare(leftRaw: Value, rightRaw: Value, run: Run, depth = 0): n
     }
     return left.length - right.length;
   }
-  throw run.fail(`${kindOf(left)} and ${kindOf(right)} have no order`, typeof left === 'string' || typeof right === 'string' ? ['turn text into a number first: x | int'] : []);
+  throw run.fail(
+    `${kindOf(left)} and ${kindOf(right)} have no order`,
+    typeof left === 'string' || typeof right === 'string' ? ['turn text into a number first: x | int'] : [],
+  );
 }
 
 /** By code point: a surrogate stands for a character above all others of one unit. */
@@ -145,14 +163,22 @@ function rank(unit: number): number {
 
 export function applyCompare(operator: CompareOperator, left: Value, right: Value, run: Run): boolean {
   switch (operator) {
-    case '==': return equals(left, right, run);
-    case '!=': return !equals(left, right, run);
-    case '<': return compare(left, right, run) < 0;
-    case '<=': return compare(left, right, run) <= 0;
-    case '>': return compare(left, right, run) > 0;
-    case '>=': return compare(left, right, run) >= 0;
-    case 'in': return contains(right, left, run);
-    case 'not in': return !contains(right, left, run);
+    case '==':
+      return equals(left, right, run);
+    case '!=':
+      return !equals(left, right, run);
+    case '<':
+      return compare(left, right, run) < 0;
+    case '<=':
+      return compare(left, right, run) <= 0;
+    case '>':
+      return compare(left, right, run) > 0;
+    case '>=':
+      return compare(left, right, run) >= 0;
+    case 'in':
+      return contains(right, left, run);
+    case 'not in':
+      return !contains(right, left, run);
   }
 }
 
@@ -190,7 +216,7 @@ export function iterate(raw: Value, run: Run): Value[] {
     return characters(value);
   }
   if (isRecord(value)) return Object.keys(value);
-  throw run.fail(`${kindOf(value)} is not a list`, value === null ? ["give it a list where it is none: x or []"] : []);
+  throw run.fail(`${kindOf(value)} is not a list`, value === null ? ['give it a list where it is none: x or []'] : []);
 }
 
 /** A map, or an error that says what wants one. */

@@ -1,35 +1,23 @@
-import type { Code } from '../../codes.ts';
-import { nearest } from '../../ids.ts';
 import type { Argument, BinaryOperator, CompareOperator, Expr, FilterCall } from './ast.ts';
-import { FILTERS } from './filters.ts';
-import { FUNCTIONS } from './functions.ts';
+import { Checks, type ExpressionProblem } from './checks.ts';
 import { DEEPEST, problem, tooDeep, type Token } from './lexer.ts';
-import { METHODS } from './methods.ts';
-import { checkArguments, type Signature } from './signature.ts';
-import { TESTS } from './tests.ts';
 import { heightOf } from './walk.ts';
 
-/** One problem of an expression or template, as data. Offsets are in the text that was parsed. */
-export interface ExpressionProblem {
-  code: Code;
-  message: string;
-  start: number;
-  end: number;
-  /** What stands beside the carets. */
-  label?: string;
-  help: string[];
-}
-
-const CONSTANTS: ReadonlyMap<string, null | boolean> = new Map<string, null | boolean>([['true', true], ['True', true], ['false', false], ['False', false], ['none', null], ['None', null]]);
+const CONSTANTS: ReadonlyMap<string, null | boolean> = new Map<string, null | boolean>([
+  ['true', true],
+  ['True', true],
+  ['false', false],
+  ['False', false],
+  ['none', null],
+  ['None', null],
+]);
 const COMPARES: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=']);
 const KEYWORDS: ReadonlySet<string> = new Set(['and', 'or', 'not', 'in', 'is', 'if', 'else', 'elif']);
-/** Of Jinja2, and not of this language. */
-const ABSENT: ReadonlySet<string> = new Set(['joiner', 'cycler', 'lipsum', 'caller', 'super']);
 const TALLEST = 400;
 
 /** Reads tokens as an expression, by Jinja2's grammar. What cannot be read is thrown; unknown names and bad arguments are added to `problems`. */
 export class Parser {
-  readonly problems: ExpressionProblem[];
+  readonly checks: Checks;
   /** Names that `for`, `set` and `with` define here: they may be called as functions are. */
   readonly locals: { has(name: string): boolean };
   #tokens: readonly Token[];
@@ -38,7 +26,7 @@ export class Parser {
 
   constructor(tokens: readonly Token[], problems: ExpressionProblem[], locals: { has(name: string): boolean }) {
     this.#tokens = tokens;
-    this.problems = problems;
+    this.checks = new Checks(problems);
     this.locals = locals;
   }
 
@@ -80,8 +68,14 @@ export class Parser {
   unexpected(wanted: string): Error {
     const { type, text, start, end } = this.token;
     const found = type === 'end' ? (text === '' ? 'the end' : `\`${text}\``) : type === 'string' ? 'a text' : `\`${text}\``;
-    const help = text === '=' ? ['to compare write =='] : text === '(' ? ['only registered functions and methods of data can be called'] : [];
-    return problem(`${wanted} was expected here, not ${found}`, start, end > start ? end : start + (type === 'end' && text === '' ? 0 : 1), help);
+    const help =
+      text === '=' ? ['to compare write =='] : text === '(' ? ['only registered functions and methods of data can be called'] : [];
+    return problem(
+      `${wanted} was expected here, not ${found}`,
+      start,
+      end > start ? end : start + (type === 'end' && text === '' ? 0 : 1),
+      help,
+    );
   }
 
   finish(): void {
@@ -116,7 +110,7 @@ export class Parser {
       expr = { kind: 'conditional', test, then: expr, otherwise, start: expr.start, end: (otherwise ?? test).end };
     }
     this.#depth--;
-    return expr;
+    return this.#depth === 0 ? checked(expr) : expr;
   }
 
   #enter(): void {
@@ -164,7 +158,9 @@ export class Parser {
   }
 
   #sum(): Expr {
-    return this.#binary(['+', '-'], () => this.#binary(['~'], () => this.#binary(['*', '/', '//', '%'], () => this.#binary(['**'], () => this.#unary(true)))));
+    return this.#binary(['+', '-'], () =>
+      this.#binary(['~'], () => this.#binary(['*', '/', '//', '%'], () => this.#binary(['**'], () => this.#unary(true)))),
+    );
   }
 
   #unary(filters: boolean): Expr {
@@ -183,11 +179,16 @@ export class Parser {
   primary(): Expr {
     const { type, text, start, end, number } = this.token;
     switch (type) {
-      case 'integer': case 'float':
+      case 'integer':
+      case 'float':
         this.#at++;
-        return type === 'float' ? { kind: 'literal', value: number, float: true, start, end } : { kind: 'literal', value: number, start, end };
-      case 'string': return this.#string();
-      case 'name': return this.#name();
+        return type === 'float'
+          ? { kind: 'literal', value: number, float: true, start, end }
+          : { kind: 'literal', value: number, start, end };
+      case 'string':
+        return this.#string();
+      case 'name':
+        return this.#name();
       case 'operator':
         if (text === '(') return this.#parenthesis();
         if (text === '[') return this.#list();
@@ -198,6 +199,8 @@ export class Parser {
           this.expect('}}', 'to close the braces');
           return expr;
         }
+        break;
+      case 'end':
     }
     throw this.unexpected('a value');
   }
@@ -209,25 +212,16 @@ export class Parser {
       return { kind: 'literal', value: CONSTANTS.get(text)!, start, end };
     }
     this.name('a value');
-    if (this.#peek('(') && !this.locals.has(text)) return this.#call(text, start, end);
     if (!this.locals.has(text)) {
-      if (FUNCTIONS.has(text)) this.report('ORC-307', `\`${text}\` is a function and must be called`, start, end, [`${FUNCTIONS.get(text)!.signature.text}`], 'not called');
-      if (ABSENT.has(text)) this.#absent(text, start, end);
+      if (this.#peek('(')) return this.#call(text, start, end);
+      this.checks.name(text, { start, end });
     }
     return { kind: 'name', name: text, start, end };
   }
 
-  #absent(name: string, start: number, end: number): void {
-    const help = name === 'cycler' ? ["inside a loop: loop.cycle('a', 'b')"] : name === 'joiner' ? ["join(', ') puts a text between members; inside a loop: {% if not loop.last %}, {% endif %}"] : [];
-    this.report('ORC-313', `\`${name}\` is not part of the language`, start, end, help);
-  }
-
   #call(name: string, start: number, nameEnd: number): Expr {
     const args = this.#arguments();
-    const known = FUNCTIONS.get(name);
-    if (known !== undefined) this.#check(known.signature, args, start, nameEnd);
-    else if (ABSENT.has(name)) this.#absent(name, start, nameEnd);
-    else this.report('ORC-307', `there is no function \`${name}\``, start, nameEnd, listed(FUNCTIONS.keys(), 'functions'), nearLabel(name, FUNCTIONS.keys()));
+    this.checks.use('function', name, args, { start, end: nameEnd });
     return { kind: 'call', name, nameStart: start, arguments: args, start, end: this.#last().end };
   }
 
@@ -245,7 +239,7 @@ export class Parser {
         else {
           if (text !== '') parts.push({ kind: 'literal', value: text, start: token.start, end: token.end });
           text = '';
-          const inner = new Parser(part, this.problems, this.locals);
+          const inner = new Parser(part, this.checks.problems, this.locals);
           inner.#depth = this.#depth;
           parts.push(inner.whole());
         }
@@ -306,16 +300,15 @@ export class Parser {
 
   #attribute(object: Expr): Expr {
     const { type, text, start, end, number } = this.next();
-    if (type === 'integer') return { kind: 'index', object, index: { kind: 'literal', value: number, start, end }, start: object.start, end };
+    if (type === 'integer')
+      return { kind: 'index', object, index: { kind: 'literal', value: number, start, end }, start: object.start, end };
     if (type !== 'name') {
       this.#at--;
       throw this.unexpected('a name after the dot');
     }
     if (!this.#peek('(')) return { kind: 'attribute', object, name: text, nameStart: start, start: object.start, end };
     const args = this.#arguments();
-    const known = METHODS.get(text);
-    if (known === undefined) this.report('ORC-307', `there is no method \`${text}\``, start, end, listed(METHODS.keys(), 'methods'), nearLabel(text, METHODS.keys()));
-    else this.#check(known.signature, args, start, end);
+    this.checks.use('method', text, args, { start, end });
     return { kind: 'method', object, name: text, nameStart: start, arguments: args, start: object.start, end: this.#last().end };
   }
 
@@ -348,31 +341,15 @@ export class Parser {
   filterCall(): FilterCall {
     const { text: name, start, end } = this.name('the name of a filter');
     const args = this.#peek('(') ? this.#arguments() : [];
-    const known = FILTERS.get(name);
-    if (known === undefined) {
-      if (name === 'random') this.report('ORC-313', '`random` is not part of the language: a run must come out the same again', start, end, ['take a member by its place, or draw it in a task']);
-      else this.report('ORC-306', `there is no filter \`${name}\``, start, end, listed(FILTERS.keys(), 'filters'), nearLabel(name, FILTERS.keys()));
-    } else this.#check(known.signature, args, start, end);
-    this.#checkNamed(name, args);
+    this.checks.use('filter', name, args, { start, end });
     return { name, nameStart: start, arguments: args };
-  }
-
-  /** `map('upper')`, `select('odd')` and their like name a filter or a test: as constants they can be checked now. */
-  #checkNamed(filter: string, args: readonly Argument[]): void {
-    const place = filter === 'map' || filter === 'select' || filter === 'reject' ? 0 : filter === 'selectattr' || filter === 'rejectattr' ? 1 : -1;
-    const named = args[place]?.name === undefined ? args[place]?.value : undefined;
-    if (named?.kind !== 'literal' || typeof named.value !== 'string') return;
-    const [code, what, known] = filter === 'map' ? (['ORC-306', 'filter', FILTERS] as const) : (['ORC-307', 'test', TESTS] as const);
-    if (!known.has(named.value)) this.report(code, `there is no ${what} \`${named.value}\``, named.start, named.end, listed(known.keys(), `${what}s`), nearLabel(named.value, known.keys()));
   }
 
   #test(input: Expr): Expr {
     const negated = this.take('not');
     const { text: name, start, end } = this.#peek('in') ? this.next() : this.name('the name of a test');
     const args = this.#testArguments();
-    const known = TESTS.get(name);
-    if (known === undefined) this.report('ORC-307', `there is no test \`${name}\``, start, end, listed(TESTS.keys(), 'tests'), nearLabel(name, TESTS.keys()));
-    else this.#check(known.signature, args, start, end);
+    this.checks.use('test', name, args, { start, end });
     return { kind: 'test', name, nameStart: start, input, arguments: args, negated, start: input.start, end: this.#last().end };
   }
 
@@ -380,7 +357,13 @@ export class Parser {
   #testArguments(): Argument[] {
     if (this.#peek('(')) return this.#arguments();
     const { type, text } = this.token;
-    const begins = type === 'string' || type === 'integer' || type === 'float' || text === '[' || text === '{' || (type === 'name' && !KEYWORDS.has(text));
+    const begins =
+      type === 'string' ||
+      type === 'integer' ||
+      type === 'float' ||
+      text === '[' ||
+      text === '{' ||
+      (type === 'name' && !KEYWORDS.has(text));
     return begins ? [{ value: this.#postfix(this.primary()) }] : [];
   }
 
@@ -390,37 +373,20 @@ export class Parser {
     while (!this.take(')')) {
       if (args.length > 0) this.expect(',', 'or `)`');
       if (this.take(')')) break;
-      if (this.#peek('*') || this.#peek('**')) throw problem('`*` does not take a list apart here', this.token.start, this.token.end, ['write the arguments one by one']);
+      if (this.#peek('*') || this.#peek('**'))
+        throw problem('`*` does not take a list apart here', this.token.start, this.token.end, ['write the arguments one by one']);
       if (this.token.type === 'name' && this.#peek('=', 1)) {
         const { text } = this.next();
         this.#at++;
         args.push({ name: text, value: this.expression() });
       } else {
-        if (args.at(-1)?.name !== undefined) throw problem('an argument without a name cannot follow one with a name', this.token.start, this.token.end);
+        if (args.at(-1)?.name !== undefined)
+          throw problem('an argument without a name cannot follow one with a name', this.token.start, this.token.end);
         args.push({ value: this.expression() });
       }
     }
     return args;
   }
-
-  #check(signature: Signature, args: readonly Argument[], start: number, end: number): void {
-    const names = args.flatMap(argument => argument.name ?? []);
-    const found = checkArguments(signature, args.length - names.length, names);
-    if (found !== null) this.report('ORC-308', found.message, start, end, found.help);
-  }
-
-  report(code: Code, message: string, start: number, end: number, help: string[] = [], label?: string): void {
-    this.problems.push(label === undefined ? { code, message, start, end, help } : { code, message, start, end, help, label });
-  }
-}
-
-function listed(known: Iterable<string>, what: string): string[] {
-  return [`${what}: ${[...known].join(', ')}`];
-}
-
-function nearLabel(word: string, known: Iterable<string>): string | undefined {
-  const near = nearest(word, known, 1)[0];
-  return near === undefined ? undefined : `did you mean \`${near}\`?`;
 }
 
 /** Refuses a tree so tall that walking it could exhaust the stack. */

@@ -83,11 +83,14 @@ export function toJson(value: Value, run: Run, depth = 0): Json {
   if (value instanceof Float) return finite(value.value, run);
   if (value instanceof Secret) return value as unknown as Json;
   if (value === NOTHING) return null;
-  if (value instanceof Undefined || value instanceof Loop) throw value instanceof Loop ? run.fail('`loop` is not a value', ['use a part of it: loop.index']) : run.undefined(value);
+  if (value instanceof Undefined || value instanceof Loop)
+    throw value instanceof Loop ? run.fail('`loop` is not a value', ['use a part of it: loop.index']) : run.undefined(value);
   const inner = run.enter(depth);
   if (Array.isArray(value)) {
     run.charge(value.length);
-    return Object.getPrototypeOf(value) === Array.prototype && value.every(isPlainScalar) ? (value as Json[]) : Array.from(value, item => toJson(item, run, inner));
+    return Object.getPrototypeOf(value) === Array.prototype && value.every(isPlainScalar)
+      ? (value as Json[])
+      : Array.from(value, item => toJson(item, run, inner));
   }
   if (isView(value)) return wholeJson(value, run, depth);
   const out: JsonObject = {};

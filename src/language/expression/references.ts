@@ -50,10 +50,13 @@ export function calls(node: Expr | Template): Call[] {
 }
 
 function everyExpression(body: readonly Statement[], visit: (expr: Expr) => void): void {
-  const filters = (all: readonly { arguments: Argument[] }[]): void => all.forEach(each => each.arguments.forEach(argument => visit(argument.value)));
+  const filters = (all: readonly { arguments: Argument[] }[]): void =>
+    all.forEach(each => each.arguments.forEach(argument => visit(argument.value)));
   for (const node of body) {
     switch (node.kind) {
-      case 'output': visit(node.expr); break;
+      case 'output':
+        visit(node.expr);
+        break;
       case 'if':
         for (const branch of node.branches) {
           if (branch.test !== null) visit(branch.test);
@@ -66,16 +69,21 @@ function everyExpression(body: readonly Statement[], visit: (expr: Expr) => void
         everyExpression(node.body, visit);
         everyExpression(node.otherwise, visit);
         break;
-      case 'set': visit(node.value); break;
+      case 'set':
+        visit(node.value);
+        break;
       case 'with':
         node.bindings.forEach(binding => visit(binding.value));
         everyExpression(node.body, visit);
         break;
-      case 'set-block': case 'filter-block':
+      case 'set-block':
+      case 'filter-block':
         filters(node.filters);
         everyExpression(node.body, visit);
         break;
-      case 'text': case 'break': case 'continue':
+      case 'text':
+      case 'break':
+      case 'continue':
     }
   }
 }
@@ -94,13 +102,18 @@ class Walk {
 
   #statement(node: Statement, locals: Locals): void {
     switch (node.kind) {
-      case 'output': return this.expression(node.expr, locals, false);
-      case 'if': return this.#guarded(node.branches.flatMap(branch => branch.test ?? []), () => {
-        for (const branch of node.branches) {
-          if (branch.test !== null) this.expression(branch.test, locals, false);
-          this.body(branch.body, locals);
-        }
-      });
+      case 'output':
+        return this.expression(node.expr, locals, false);
+      case 'if':
+        return this.#guarded(
+          node.branches.flatMap(branch => branch.test ?? []),
+          () => {
+            for (const branch of node.branches) {
+              if (branch.test !== null) this.expression(branch.test, locals, false);
+              this.body(branch.body, locals);
+            }
+          },
+        );
       case 'for': {
         this.expression(node.source, locals, false);
         const inner = new Set([...locals, ...node.targets, 'loop']);
@@ -111,7 +124,8 @@ class Walk {
       case 'set':
         this.expression(node.value, locals, false);
         if (node.attribute === null) for (const target of node.targets) locals.add(target);
-        else if (!locals.has(node.targets[0]!)) this.#add({ name: node.targets[0]!, path: [], start: node.start, end: node.end, nameEnd: node.end, steps: [], optional: false });
+        else if (!locals.has(node.targets[0]!))
+          this.#add({ name: node.targets[0]!, path: [], start: node.start, end: node.end, nameEnd: node.end, steps: [], optional: false });
         return;
       case 'set-block':
         this.body(node.body, new Set(locals));
@@ -124,7 +138,9 @@ class Walk {
       case 'filter-block':
         this.#filters(node.filters, locals);
         return this.body(node.body, new Set(locals));
-      case 'text': case 'break': case 'continue':
+      case 'text':
+      case 'break':
+      case 'continue':
     }
   }
 
@@ -134,7 +150,10 @@ class Walk {
 
   expression(node: Expr, locals: Locals, optional: boolean): void {
     switch (node.kind) {
-      case 'name': case 'attribute': case 'index': return this.#chain(node, locals, optional);
+      case 'name':
+      case 'attribute':
+      case 'index':
+        return this.#chain(node, locals, optional);
       case 'filter': {
         this.expression(node.input, locals, optional || node.name === 'default' || node.name === 'd');
         for (const argument of node.arguments) this.expression(argument.value, locals, false);
@@ -153,14 +172,25 @@ class Walk {
         });
       case 'binary':
         this.expression(node.left, locals, false);
-        return this.#guarded(node.operator === 'and' || node.operator === 'or' ? [node.left] : [], () => this.expression(node.right, locals, false));
+        return this.#guarded(node.operator === 'and' || node.operator === 'or' ? [node.left] : [], () =>
+          this.expression(node.right, locals, false),
+        );
       case 'call': {
         const [loop, field] = node.arguments.map(argument => (argument.value.kind === 'literal' ? argument.value.value : undefined));
         if (node.name === 'loop_var' && typeof loop === 'string') {
           const place = { start: node.start, end: node.end };
-          this.#add({ name: loop, path: [typeof field === 'string' ? field : 'item'], ...place, nameEnd: node.end, steps: [place], optional });
+          this.#add({
+            name: loop,
+            path: [typeof field === 'string' ? field : 'item'],
+            ...place,
+            nameEnd: node.end,
+            steps: [place],
+            optional,
+          });
         }
+        break;
       }
+      default:
     }
     for (const child of childrenOf(node)) this.expression(child, locals, false);
   }

@@ -10,7 +10,9 @@ export function patternOf(pattern: string, run: Run): RE2JS {
   try {
     return RE2JS.compile(pattern);
   } catch (error) {
-    throw run.fail((error as Error).message.replace('error parsing regexp', 'this regular expression cannot be read'), ['expressions are RE2: no lookaround, no back references']);
+    throw run.fail((error as Error).message.replace('error parsing regexp', 'this regular expression cannot be read'), [
+      'expressions are RE2: no lookaround, no back references',
+    ]);
   }
 }
 

@@ -1,6 +1,18 @@
 import type { Code } from '../../codes.ts';
 import { nearest } from '../../ids.ts';
-import { ExpressionError, isView, Namespace, Secret, Undefined, type EvalContext, type Fuel, type Host, type Record, type Scope, type Value } from './values.ts';
+import {
+  ExpressionError,
+  isView,
+  Namespace,
+  Secret,
+  Undefined,
+  type EvalContext,
+  type Fuel,
+  type Host,
+  type Record,
+  type Scope,
+  type Value,
+} from './values.ts';
 
 export const FUEL: Fuel = { steps: 1_000_000, output: 10 * 1024 * 1024, depth: 200 };
 
@@ -36,7 +48,8 @@ export abstract class Run {
   /** Pays for work; called before it is done. */
   charge(steps: number): void {
     this.#steps -= steps;
-    if (this.#steps < 0) throw this.fail('this takes more steps than a template is allowed', ['loop over less, or do the work in a task'], 'ORC-311');
+    if (this.#steps < 0)
+      throw this.fail('this takes more steps than a template is allowed', ['loop over less, or do the work in a task'], 'ORC-311');
   }
 
   /** Pays for a text of so many characters before it is made. */
@@ -60,7 +73,7 @@ export abstract class Run {
   }
 
   secret(): ExpressionError {
-    return this.fail('a secret cannot be read by an expression', ["hand it to a parameter as it is: \"{{ secret('NAME') }}\""], 'ORC-312');
+    return this.fail('a secret cannot be read by an expression', ['hand it to a parameter as it is: "{{ secret(\'NAME\') }}"'], 'ORC-312');
   }
 
   /** A value that can be looked into: neither undefined, nor a secret, nor lazy. */

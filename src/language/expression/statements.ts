@@ -1,17 +1,47 @@
 import { nearest } from '../../ids.ts';
 import type { Expr, FilterCall, Statement, Template } from './ast.ts';
+import type { ExpressionProblem } from './checks.ts';
 import { DEEPEST, Lexer, problem, tooDeep } from './lexer.ts';
-import { Parser, type ExpressionProblem } from './parser.ts';
+import { Parser } from './parser.ts';
 import { ExpressionError } from './values.ts';
 
 const TAG = /\{[{%#]/g;
 const RAW = /\{%[-+]?\s*raw\s*(-?)%\}/y;
 const ENDRAW = /\{%([-+]?)\s*endraw\s*([-+]?)%\}/g;
 /** Statements of Jinja2 that are not part of the language; those with a body end with `end…`. */
-const ABSENT: ReadonlyMap<string, boolean> = new Map([['macro', true], ['block', true], ['call', true], ['autoescape', true], ['trans', true], ['include', false], ['import', false], ['from', false], ['extends', false], ['do', false], ['debug', false]]);
+const ABSENT: ReadonlyMap<string, boolean> = new Map([
+  ['macro', true],
+  ['block', true],
+  ['call', true],
+  ['autoescape', true],
+  ['trans', true],
+  ['include', false],
+  ['import', false],
+  ['from', false],
+  ['extends', false],
+  ['do', false],
+  ['debug', false],
+]);
 /** One pass reports no more than so many. */
 const MOST_PROBLEMS = 100;
-const STATEMENTS = ['if', 'elif', 'else', 'endif', 'for', 'endfor', 'set', 'endset', 'with', 'endwith', 'filter', 'endfilter', 'raw', 'endraw', 'break', 'continue'];
+const STATEMENTS = [
+  'if',
+  'elif',
+  'else',
+  'endif',
+  'for',
+  'endfor',
+  'set',
+  'endset',
+  'with',
+  'endwith',
+  'filter',
+  'endfilter',
+  'raw',
+  'endraw',
+  'break',
+  'continue',
+];
 
 /** A block tag that has been read: its first word, and the parser behind it. */
 interface Tag {
@@ -55,7 +85,8 @@ export class TemplateParser {
   #report(error: unknown): void {
     if (!(error instanceof ExpressionError)) throw error;
     this.#broken = true;
-    if (this.#problems.length < MOST_PROBLEMS) this.#problems.push({ code: error.code, message: error.message, start: error.start, end: error.end, help: error.help });
+    if (this.#problems.length < MOST_PROBLEMS)
+      this.#problems.push({ code: error.code, message: error.message, start: error.start, end: error.end, help: error.help });
   }
 
   /** Statements up to a tag that only an enclosing statement understands (`else`, `endif`, …), or to the end (null). */
@@ -193,7 +224,12 @@ export class TemplateParser {
 
   /** Reads one statement; false where the tag belongs to an enclosing one. */
   #statement(out: Statement[], tag: Tag): boolean {
-    if (tag.word === 'elif' || tag.word === 'else' || (tag.word.startsWith('end') && (STATEMENTS.includes(tag.word) || ABSENT.has(tag.word.slice(3))))) return false;
+    if (
+      tag.word === 'elif' ||
+      tag.word === 'else' ||
+      (tag.word.startsWith('end') && (STATEMENTS.includes(tag.word) || ABSENT.has(tag.word.slice(3))))
+    )
+      return false;
     if (this.#depth >= DEEPEST) {
       this.#report(tooDeep(tag.start, tag.end));
       this.#at = this.#text.length;
@@ -208,12 +244,18 @@ export class TemplateParser {
 
   #read(tag: Tag): Statement | null {
     switch (tag.word) {
-      case 'if': return this.#if(tag);
-      case 'for': return this.#for(tag);
-      case 'set': return this.#set(tag);
-      case 'with': return this.#with(tag);
-      case 'filter': return this.#filterBlock(tag);
-      case 'break': case 'continue':
+      case 'if':
+        return this.#if(tag);
+      case 'for':
+        return this.#for(tag);
+      case 'set':
+        return this.#set(tag);
+      case 'with':
+        return this.#with(tag);
+      case 'filter':
+        return this.#filterBlock(tag);
+      case 'break':
+      case 'continue':
         if (this.#loops === 0) throw problem(`\`${tag.word}\` stands outside a loop`, tag.wordStart, tag.wordEnd);
         tag.parser.finish();
         return { kind: tag.word, start: tag.start, end: tag.end };
@@ -221,9 +263,21 @@ export class TemplateParser {
     const body = ABSENT.get(tag.word);
     if (body === undefined) {
       const near = nearest(tag.word, STATEMENTS, 1)[0];
-      throw problem(`there is no statement \`${tag.word}\``, tag.wordStart, tag.wordEnd, near === undefined ? [`statements: ${STATEMENTS.join(', ')}`] : [`did you mean \`${near}\`?`]);
+      throw problem(
+        `there is no statement \`${tag.word}\``,
+        tag.wordStart,
+        tag.wordEnd,
+        near === undefined ? [`statements: ${STATEMENTS.join(', ')}`] : [`did you mean \`${near}\`?`],
+      );
     }
-    this.#report(new ExpressionError('ORC-313', `\`${tag.word}\` is not part of the language`, { start: tag.wordStart, end: tag.wordEnd }, tag.word === 'include' ? ["the text of a file: {{ file('path') }}"] : []));
+    this.#report(
+      new ExpressionError(
+        'ORC-313',
+        `\`${tag.word}\` is not part of the language`,
+        { start: tag.wordStart, end: tag.wordEnd },
+        tag.word === 'include' ? ["the text of a file: {{ file('path') }}"] : [],
+      ),
+    );
     if (body) this.#within([], () => this.#block(tag, [`end${tag.word}`]));
     return null;
   }
@@ -238,17 +292,23 @@ export class TemplateParser {
         if (end.word !== 'elif') this.#attempt(() => end.parser.finish());
         return { body, end };
       }
-      this.#report(problem(`\`${end.word}\` does not fit here: \`${tag.word}\` is open`, end.wordStart, end.wordEnd, [`close it with {% ${ends.at(-1)} %}`]));
+      this.#report(
+        problem(`\`${end.word}\` does not fit here: \`${tag.word}\` is open`, end.wordStart, end.wordEnd, [
+          `close it with {% ${ends.at(-1)} %}`,
+        ]),
+      );
     }
   }
 
   /** The expression of a tag; a stand-in where it cannot be read, so that the body is read all the same. */
   #expression(tag: Tag, read: () => Expr): Expr {
-    return this.#attempt(() => {
-      const expr = read();
-      tag.parser.finish();
-      return expr;
-    }) ?? standIn(tag);
+    return (
+      this.#attempt(() => {
+        const expr = read();
+        tag.parser.finish();
+        return expr;
+      }) ?? standIn(tag)
+    );
   }
 
   #if(first: Tag): Statement {
@@ -279,7 +339,16 @@ export class TemplateParser {
       return { filter: test, ...block };
     });
     const other = end.word === 'endfor' ? { body: [], end } : this.#within([], () => this.#block(tag, ['endfor']));
-    return { kind: 'for', targets, source: source ?? standIn(tag), filter, body, otherwise: other.body, start: tag.start, end: other.end.end };
+    return {
+      kind: 'for',
+      targets,
+      source: source ?? standIn(tag),
+      filter,
+      body,
+      otherwise: other.body,
+      start: tag.start,
+      end: other.end.end,
+    };
   }
 
   #loopFilter(parser: Parser): Expr | null {
@@ -334,7 +403,10 @@ export class TemplateParser {
         bindings.push({ name, value: parser.expression() });
       }
     });
-    const { body, end } = this.#within(bindings.map(binding => binding.name), () => this.#block(tag, ['endwith']));
+    const { body, end } = this.#within(
+      bindings.map(binding => binding.name),
+      () => this.#block(tag, ['endwith']),
+    );
     return { kind: 'with', bindings, body, start: tag.start, end: end.end };
   }
 

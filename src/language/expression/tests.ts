@@ -18,8 +18,6 @@ function parity(value: Value, name: string, run: Run): number {
   return Math.abs(number % 2);
 }
 
-
-
 const ALL: Test[] = [
   test('boolean', 'It is true or false.', '{{ true is boolean }}', 'true', input => typeof input === 'boolean'),
   test('callable', 'Never so: no value can be called.', '{{ 1 is callable }}', 'false', () => false),
@@ -32,23 +30,47 @@ const ALL: Test[] = [
   test('escaped', 'Never so: texts are plain.', "{{ '' is escaped }}", 'false', () => false),
   test('even', 'It is an even number.', '{{ 2 is even }}', 'true', (input, _args, run) => parity(input, 'even', run) === 0),
   test('false', 'It is false.', '{{ false is false }}', 'true', input => input === false),
-  test('filter', 'There is a filter of this name.', "{{ 'upper' is filter }}", 'true', (input, _args, run) => typeof input === 'string' && run.knows('filter', input)),
+  test(
+    'filter',
+    'There is a filter of this name.',
+    "{{ 'upper' is filter }}",
+    'true',
+    (input, _args, run) => typeof input === 'string' && run.knows('filter', input),
+  ),
   test('float', 'It is a float.', '{{ 2.0 is float }}', 'true', input => isFloat(input)),
-  test('in(container)', 'It is in a list, map or text.', '{{ 2 is in [1, 2] }}', 'true', (input, [container], run) => contains(container!, input, run)),
+  test('in(container)', 'It is in a list, map or text.', '{{ 2 is in [1, 2] }}', 'true', (input, [container], run) =>
+    contains(container!, input, run),
+  ),
   test('integer', 'It is an integer.', '{{ 2 is integer }}', 'true', input => typeof input !== 'boolean' && integerOf(input) !== undefined),
   test('iterable', 'A loop can go through it: a list, a map, a text.', '{{ [] is iterable }}', 'true', input => isSequence(input)),
-  test('lower', 'All its letters are small.', "{{ 'abc' is lower }}", 'true', (input, _args, run) => hasCase(toText(input, run), 'toLowerCase')),
+  test('lower', 'All its letters are small.', "{{ 'abc' is lower }}", 'true', (input, _args, run) =>
+    hasCase(toText(input, run), 'toLowerCase'),
+  ),
   test('mapping', 'It is a map.', '{{ {} is mapping }}', 'true', input => isRecord(input)),
   test('none', 'It is none.', '{{ none is none }}', 'true', input => input === null),
-  test('number', 'It is a number (a boolean counts as one, as in Python).', '{{ 1.5 is number }}', 'true', input => numberOf(input) !== undefined),
+  test(
+    'number',
+    'It is a number (a boolean counts as one, as in Python).',
+    '{{ 1.5 is number }}',
+    'true',
+    input => numberOf(input) !== undefined,
+  ),
   test('odd', 'It is an odd number.', '{{ 3 is odd }}', 'true', (input, _args, run) => parity(input, 'odd', run) === 1),
   test('sameas(other)', 'It is the very same value.', '{{ none is sameas none }}', 'true', (input, [other]) => input === other),
   test('sequence', 'It has a length: a list, a map, a text.', "{{ 'abc' is sequence }}", 'true', input => isSequence(input)),
   test('string', 'It is text.', "{{ 'a' is string }}", 'true', input => typeof input === 'string'),
-  test('test', 'There is a test of this name.', "{{ 'odd' is test }}", 'true', (input, _args, run) => typeof input === 'string' && run.knows('test', input)),
+  test(
+    'test',
+    'There is a test of this name.',
+    "{{ 'odd' is test }}",
+    'true',
+    (input, _args, run) => typeof input === 'string' && run.knows('test', input),
+  ),
   test('true', 'It is true.', '{{ true is true }}', 'true', input => input === true),
   test('undefined', 'The name or attribute does not exist.', '{{ missing is undefined }}', 'true', input => input instanceof Undefined),
-  test('upper', 'All its letters are large.', "{{ 'ABC' is upper }}", 'true', (input, _args, run) => hasCase(toText(input, run), 'toUpperCase')),
+  test('upper', 'All its letters are large.', "{{ 'ABC' is upper }}", 'true', (input, _args, run) =>
+    hasCase(toText(input, run), 'toUpperCase'),
+  ),
   ...comparison(['eq', 'equalto', '=='], '==', 'It equals another value.', '{{ 1 is eq 1 }}'),
   ...comparison(['ne', '!='], '!=', 'It does not equal another value.', '{{ 1 is ne 2 }}'),
   ...comparison(['gt', 'greaterthan', '>'], '>', 'It is greater than another value.', '{{ 2 is gt 1 }}'),

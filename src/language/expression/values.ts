@@ -33,7 +33,11 @@ export class Undefined {
 }
 
 /** The value of `a if c` where c is false: prints as nothing, as in Jinja2. */
-export const NOTHING = new Undefined(() => ({ code: 'ORC-310', message: 'an `if` without `else` gave no value', help: ['say what else it is: a if c else b'] }));
+export const NOTHING = new Undefined(() => ({
+  code: 'ORC-310',
+  message: 'an `if` without `else` gave no value',
+  help: ['say what else it is: a if c else b'],
+}));
 
 /** The key under which a secret's marker prints. */
 export const SECRET_KEY = '$secret';
@@ -141,7 +145,14 @@ export function isView(value: Value): value is View {
 /** True for a plain map: not a list, and none of the classes above. */
 export function isRecord(value: Value): value is Record {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  return !(value instanceof Float || value instanceof Undefined || value instanceof Secret || value instanceof Namespace || value instanceof Loop || isView(value));
+  return !(
+    value instanceof Float ||
+    value instanceof Undefined ||
+    value instanceof Secret ||
+    value instanceof Namespace ||
+    value instanceof Loop ||
+    isView(value)
+  );
 }
 
 /** A value in the user's words, for messages. */
