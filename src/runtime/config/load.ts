@@ -8,7 +8,6 @@ import type { Diagnostic } from '../../language/diagnostic.ts';
 import { readConfigFile, type ConfigFile } from './file.ts';
 import { absolutePath, hasReference, resolveReferences } from './references.ts';
 import { DEFAULTS, type Config } from './schema.ts';
-import { Secrets } from './secrets.ts';
 import { isTrusted, trustRecordFile, withoutPowers } from './trust.ts';
 
 export const CONFIG_NAME = 'orchestrator.config.yaml';
@@ -36,7 +35,8 @@ export interface LoadedConfig {
   environment: string | undefined;
   /** What was left out because nobody trusted it (ORC-510). */
   warnings: Diagnostic[];
-  secrets: Secrets;
+  /** The value behind a name of `secrets:`, looked up now; undefined where the name is not configured. Throws ORC-119 where what it refers to is not there. */
+  secret(name: string): string | undefined;
   /** Puts what references stand for into a text of the configuration. Throws ORC-119. */
   resolve(text: string): string;
   /** Makes a path of the configuration absolute. */
@@ -85,7 +85,7 @@ export function loadConfig(options: ConfigOptions): LoadedConfig {
     stateUrl: stateUrl === undefined ? absoluteUrl(resolveText(config.state.url), folder) : absoluteUrl(stateUrl, resolve(cwd)),
     environment,
     warnings,
-    secrets: new Secrets(config.secrets, resolveText),
+    secret: name => (Object.hasOwn(config.secrets, name) ? resolveText(config.secrets[name]!) : undefined),
     resolve: resolveText,
     path: path => absolutePath(resolveText(path), folder),
   };
