@@ -11,7 +11,7 @@ import type { Block, Plan, PlanAuto, PlanHandler, PlanInput, PlanTask, PlanValue
 import { ANYTHING, type ListScope, type Scope, type TaskList } from './scope.ts';
 import { itemShape } from './shapes.ts';
 import { buildSubPipeline } from './subpipelines.ts';
-import { checkText, lower } from './values.ts';
+import { lower, lowerLone } from './values.ts';
 
 /** What the tasks of one block have in common while it is built. */
 export interface BlockContext {
@@ -153,10 +153,9 @@ function buildBody(context: BlockContext, site: Site, task: Task, result: PlanTa
   result.action = task.kind;
   let items = ANYTHING;
   if (task.forEach?.kind === 'expression') {
-    const { expr, text, map } = task.forEach;
-    const checked = checkText({ ...site, path: at(site.path, 'for_each'), target: 'for_each' }, expr, text, map);
-    result.source = { e: checked.text, at: place(context.unit, map.toSource(0)) };
-    items = itemShape(checked.shape);
+    const { value, shape } = lowerLone({ ...site, path: at(site.path, 'for_each'), target: 'for_each' }, task.forEach);
+    result.source = value;
+    items = itemShape(shape);
   } else if (task.forEach !== undefined) result.source = lowerAt(site, 'for_each', task.forEach, { type: 'array' });
   if (task.maxParallel !== undefined) result.maxParallel = lowerAt(site, 'max_parallel', task.maxParallel, { type: 'integer', minimum: 1 });
   if (task.maxIterations !== undefined) result.maxIterations = lowerAt(site, 'max_iterations', task.maxIterations, { type: 'integer', minimum: 1 });

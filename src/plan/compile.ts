@@ -7,6 +7,7 @@ import { hashPlan } from './fingerprint.ts';
 import type { Block, Plan, PlanHandler } from './plan.ts';
 
 export type { CompileLimits, CompileRequest } from './compilation.ts';
+export { diagnosticDocument, validationDocument, type DiagnosticDocument, type ValidationDocument } from './document.ts';
 
 export interface CompileResult {
   /** What could be read of the file, also where there are errors. */

@@ -1,67 +1,70 @@
 import { sha256 } from '../hash.ts';
-import { canonicalJson, type Json, type JsonObject } from '../json.ts';
+import { canonicalJson, type Json } from '../json.ts';
 import type { Block, Plan, PlanAuto, PlanHandler, PlanInput, PlanTask, PlanValue } from './plan.ts';
 
-/** A value without the places at which it stands in a file. */
-function bare(value: PlanValue): Json {
-  if ('e' in value) return value.s ? { e: value.e, s: 1 } : { e: value.e };
-  if ('t' in value) return { t: value.t };
-  if ('m' in value) return { m: value.m.map(bare) };
-  if ('l' in value) return { l: value.l.map(bare) };
-  if ('o' in value) return { o: value.o.map(([key, member]) => [key, bare(member)]) };
-  return value as JsonObject;
-}
+/*
+ * What is hashed is written as lists in a fixed order, with JSON.stringify: several times faster than canonical JSON, which only data of the user needs.
+ * A change of these lists changes the hash of every plan, so that no result is adopted from a run before it.
+ */
 
-function optional(value: PlanValue | undefined): Json {
-  return value === undefined ? null : bare(value);
+/** A value without the places at which it stands in a file; the order of the keys of a map does not count. */
+function bare(value: PlanValue | undefined): Json {
+  if (value === undefined) return null;
+  if ('v' in value) return ['v', canonicalJson(value.v)];
+  if ('e' in value) return ['e', value.e, value.s ?? 0];
+  if ('t' in value) return ['t', value.t];
+  if ('a' in value) return ['a', value.a, value.s ?? 0];
+  if ('m' in value) return ['m', ...value.m.map(bare)];
+  if ('l' in value) return ['l', ...value.l.map(bare)];
+  return ['o', ...value.o.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, member]) => [key, bare(member)])];
 }
 
 function bareAuto({ target, question, schema, default: fallback, model, cache }: PlanAuto): Json {
-  return { target, question: bare(question), schema, default: fallback === undefined ? null : { v: fallback }, model: model ?? null, cache };
+  return [target, bare(question), canonicalJson(schema), fallback === undefined ? null : canonicalJson(fallback), model ?? null, cache];
 }
 
-function bareInput({ name, schema, type, required, default: fallback, description, autos }: PlanInput): Json {
-  return { name, schema, type, required, default: optional(fallback), description: description ?? null, autos: (autos ?? []).map(bareAuto) };
-}
-
-/** The hashes of the blocks that come after a block in the plan; those that it holds are among them. */
-type BlockHashes = readonly string[];
-
-function bareHandler({ block, fallback, ...rest }: PlanHandler, blocks: BlockHashes): Json {
-  return { ...rest, block: block === undefined ? null : blocks[block]!, fallback: optional(fallback) };
-}
-
-/** What a task is and does. How hard it is tried (retry, time-out, parallelism) changes no result that is there, and is not part of it. */
-function definition(block: Block, task: PlanTask, blocks: BlockHashes, included: JsonObject): Json {
-  const idOf = (index: number): string => block.tasks[index]!.id;
-  return {
-    id: task.id, kind: task.kind, action: task.action, effect: task.effect, parameters: bare(task.parameters), condition: optional(task.condition), needs: task.needs.map(idOf),
-    onFailure: typeof task.onFailure === 'string' ? task.onFailure : { route: idOf(task.onFailure.route) },
-    onSuccess: task.onSuccess === undefined ? null : idOf(task.onSuccess), onFalse: task.onFalse === undefined ? null : idOf(task.onFalse),
-    handlers: task.handlers.map((handler) => bareHandler(handler, blocks)), model: optional(task.model), cacheKey: optional(task.cache?.key), body: task.body === undefined ? null : blocks[task.body]!,
-    source: optional(task.source), while: optional(task.while), until: optional(task.until), maxIterations: optional(task.maxIterations), autos: task.autos.map(bareAuto), included,
-  };
-}
-
-/** What is left of a task besides its definition, so that the plan's hash covers all of it. */
-function settings(task: PlanTask): Json {
-  const { retry, timeoutMs, cache, onAmbiguous, maxParallel, order, dependencies, handlerOnly } = task;
-  return {
-    hash: task.hash, retry: (retry as unknown as JsonObject | undefined) ?? null, timeoutMs: timeoutMs ?? null, cache: cache === undefined ? null : { ttlMs: cache.ttlMs ?? null }, onAmbiguous: onAmbiguous ?? null,
-    maxParallel: optional(maxParallel), order, dependencies, handlerOnly: handlerOnly ?? false,
-  };
+function bareInput({ name, schema, type, required, default: fallback, autos = [] }: PlanInput): Json {
+  return [name, canonicalJson(schema), type, required, bare(fallback), autos.map(bareAuto)];
 }
 
 function bareOutputs(outputs: { name: string; value: PlanValue }[]): Json {
   return outputs.map(({ name, value }) => [name, bare(value)]);
 }
 
-function bareBlock(block: Block, blocks: BlockHashes): Json {
-  const { kind, loopName, queue, tasks, inputs, outputs, pipeline } = block;
-  return {
-    kind, loopName: loopName ?? null, queue: queue ?? false, tasks: tasks.map((task) => [task.hash, settings(task), ...task.handlers.map((handler) => bareHandler(handler, blocks))]),
-    inputs: (inputs ?? []).map(bareInput), outputs: bareOutputs(outputs ?? []), pipeline: pipeline === undefined ? null : { ...pipeline },
-  };
+function barePipeline({ id, name, version, description }: Plan['pipeline']): Json {
+  return [id, name, version, description ?? null];
+}
+
+/** The hashes of the blocks after the one at hand; those that it holds are among them. */
+type BlockHashes = readonly string[];
+
+function bareHandler({ block, fallback, codes, classes, patterns, retry, maxRetries }: PlanHandler, blocks: BlockHashes): Json {
+  return [block === undefined ? null : blocks[block]!, bare(fallback), codes, classes, patterns, retry, maxRetries];
+}
+
+/** What a task is and does. How hard it is tried (retry, time-out, parallelism) changes no result that is there, and is not part of it. */
+function definition(block: Block, task: PlanTask, blocks: BlockHashes, included: Json): Json {
+  const { id, kind, action, effect, parameters, condition, needs, onFailure, onSuccess, onFalse, handlers, model, cache, body, source, until, maxIterations, autos } = task;
+  const idOf = (index: number | undefined): string | null => (index === undefined ? null : block.tasks[index]!.id);
+  return [
+    id, kind, action, effect, bare(parameters), bare(condition), needs.map(idOf), typeof onFailure === 'string' ? onFailure : [idOf(onFailure.route)], idOf(onSuccess), idOf(onFalse),
+    handlers.map((handler) => bareHandler(handler, blocks)), bare(model), bare(cache?.key), body === undefined ? null : blocks[body]!, bare(source), bare(task.while), bare(until), bare(maxIterations),
+    autos.map(bareAuto), included,
+  ];
+}
+
+/** A task in its block: its definition by hash, and the rest of it, so that the plan's hash covers all. */
+function bareTask({ hash, retry, timeoutMs, cache, onAmbiguous, maxParallel, order, dependencies, handlerOnly }: PlanTask): Json {
+  const tries: Json = retry === undefined ? null : [retry.maxAttempts, retry.initialBackoffMs, retry.backoffFactor, retry.maxBackoffMs, retry.jitter, retry.on];
+  return [hash, tries, timeoutMs ?? null, cache?.ttlMs ?? null, onAmbiguous ?? null, bare(maxParallel), order, dependencies, handlerOnly ?? false];
+}
+
+function bareBlock({ kind, loopName, queue, tasks, inputs = [], outputs = [], pipeline }: Block): Json {
+  return [kind, loopName ?? null, queue ?? false, tasks.map(bareTask), inputs.map(bareInput), bareOutputs(outputs), pipeline === undefined ? null : barePipeline(pipeline)];
+}
+
+function hashOf(value: Json): string {
+  return sha256(JSON.stringify(value));
 }
 
 /**
@@ -74,14 +77,15 @@ export function hashPlan(plan: Plan, includedBy: (task: PlanTask) => Iterable<st
   for (let number = plan.blocks.length - 1; number >= 0; number--) {
     const block = plan.blocks[number]!;
     for (const task of block.tasks) {
-      const included = Object.fromEntries([...includedBy(task)].map((path) => [path, inclusions.get(path)!]));
-      task.hash = sha256(canonicalJson(definition(block, task, blocks, included))).slice(0, 16);
+      const included = [...includedBy(task)].sort().map((path) => [path, inclusions.get(path)!]);
+      task.hash = hashOf(definition(block, task, blocks, included)).slice(0, 16);
     }
-    blocks[number] = sha256(canonicalJson(bareBlock(block, blocks)));
+    blocks[number] = hashOf(bareBlock(block));
   }
-  const { format, pipeline, handlers, timeoutMs, concurrency, budget, defaultModel, actions, needsModel } = plan;
-  plan.hash = sha256(canonicalJson({
-    format, pipeline, handlers: handlers.map((handler) => bareHandler(handler, blocks)), timeoutMs: timeoutMs ?? null, concurrency: concurrency ?? null, budget: budget ?? null, defaultModel: optional(defaultModel),
-    actions: actions as unknown as JsonObject, needsModel, inclusions: Object.fromEntries(inclusions), inputs: plan.inputs.map(bareInput), outputs: bareOutputs(plan.outputs), root: blocks[0]!,
-  }));
+  const { format, pipeline, handlers, timeoutMs, concurrency, budget, defaultModel, actions, needsModel, inputs, outputs } = plan;
+  plan.hash = hashOf([
+    format, barePipeline(pipeline), inputs.map(bareInput), bareOutputs(outputs), blocks[0]!, handlers.map((handler) => bareHandler(handler, blocks)), timeoutMs ?? null, concurrency ?? null,
+    budget === undefined ? null : [budget.usd, budget.onExceed], bare(defaultModel), needsModel, [...inclusions].sort(([a], [b]) => (a < b ? -1 : 1)),
+    Object.keys(actions).sort().map((name) => [name, actions[name]!.effect, canonicalJson(actions[name]!.parameters), canonicalJson(actions[name]!.result), actions[name]!.provider ?? null]),
+  ]);
 }

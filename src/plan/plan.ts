@@ -119,7 +119,7 @@ export interface Block {
 /** A compiled pipeline: immutable, plain data, named by its hash; loads without YAML. */
 export interface Plan {
   format: 1;
-  /** SHA-256 of the canonical JSON of everything else, `files` by content. */
+  /** SHA-256 of what the plan means: everything but `files` and the places in them, so that name, place and layout of a file do not count. */
   hash: string;
   pipeline: { id: string; name: string; version: string; description?: string };
   /** The pipeline file, what it includes and the sub-pipelines, with the text as compiled; index 0 is the pipeline itself. */

@@ -1,12 +1,12 @@
 import { isObject, setOwn, type Json, type JsonObject, type JsonSchema } from '../json.ts';
 import { calls, parseExpression, references, type Expr, type Template } from '../language/expression/index.ts';
 import { at as step } from '../language/index.ts';
-import type { LiteralValue, MapValue, OffsetMap, Value } from '../language/pipeline.ts';
+import type { ExpressionValue, LiteralValue, MapValue, OffsetMap, Value } from '../language/pipeline.ts';
 import type { Span } from '../language/source.ts';
 import { lowerTag } from './autos.ts';
 import { place, type Site } from './compilation.ts';
 import { includeFile } from './files.ts';
-import type { PlanValue } from './plan.ts';
+import type { Place, PlanValue } from './plan.ts';
 import { checkReference, sourceSpan } from './references.ts';
 import { ANYTHING, type Scope, type Shape } from './scope.ts';
 
@@ -16,13 +16,25 @@ export function lower(site: Site, value: Value, schema: JsonSchema = true): Plan
   const text: { s?: 1 } = wantsText(schema) ? { s: 1 } : {};
   switch (value.kind) {
     case 'literal': return { v: text.s && isScalar(value.value) ? (value.source ?? value.value) : value.value };
-    case 'expression': return { e: checkText(site, value.expr, value.text, value.map).text, at: place(site.unit, value.map.toSource(0)), ...text };
+    case 'expression': return { ...lowerLone(site, value).value, ...text };
     case 'template': return { t: checkText(site, value.template, value.text, value.map).text, at: place(site.unit, value.map.toSource(0)) };
     case 'auto': return lowerTag(site, value.tag, schema, false);
     case 'mixed': return { m: value.parts.map((part) => (part.kind === 'auto' ? lowerTag(site, part.tag, true, true) : lower(site, part))) };
     case 'list': return joinList(value.items.map((item, index) => lower(inside(site, index), item, itemSchema(schema, index))));
     case 'map': return joinMap(value, (key, member) => lower(inside(site, key), member, memberSchema(schema, key)));
   }
+}
+
+/** A lone expression, and what is known of its value. */
+export function lowerLone(site: Site, { expr, text, map }: ExpressionValue): { value: { e: string; at: Place }; shape: Shape } {
+  const checked = checkText(site, expr, text, map);
+  return { value: { e: withoutBraces(checked.text), at: place(site.unit, map.toSource(Math.max(0, text.search(/[^{\s-]/)))) }, shape: checked.shape };
+}
+
+/** `{{ e }}` and `e` are two spellings of one expression. */
+function withoutBraces(text: string): string {
+  const inner = /^\s*\{\{-?([^]*?)-?\}\}\s*$/.exec(text)?.[1];
+  return (inner === undefined || inner.includes('{{') || inner.includes('}}') ? text : inner).trim();
 }
 
 function isScalar(value: Json): boolean {
@@ -139,12 +151,12 @@ function lowerExpression(site: Site, value: Value, schema: JsonObject): PlanValu
   }
   const bound: Scope = schema['x-item'] === true ? { kind: 'names', outer: site.scope, names: new Map([['item', ANYTHING]]) } : site.scope;
   const here: Site = { ...site, scope: bound };
-  if (value.kind === 'expression') return { v: checkText(here, value.expr, value.text, value.map).text };
+  if (value.kind === 'expression') return { v: lowerLone(here, value).value.e };
   const { text, map } = value.kind === 'template' ? value : { text: plainText(value), map: literalMap(here, value) };
   if (text === undefined) return { v: (value as LiteralValue).value };
   const parsed = parseExpression(text);
   for (const problem of parsed.problems) reporter.error(problem.code, sourceSpan(map, problem.start, problem.end), problem.message, { path: site.path, help: problem.help ?? [] });
-  return { v: parsed.expr === null ? text : checkText(here, parsed.expr, text, map).text };
+  return { v: withoutBraces(parsed.expr === null ? text : checkText(here, parsed.expr, text, map).text) };
 }
 
 function plainText({ value, source }: LiteralValue): string | undefined {
