@@ -36,7 +36,7 @@ export function restore(text: string): RunState {
   state.scheduledAt = Float64Array.from(data.scheduledAt);
   state.beganAt = Float64Array.from(data.beganAt);
   state.settledAt = Float64Array.from(data.settledAt);
-  state.extra = new Map((data.extra as unknown as [number, Extra & { steps?: unknown; overrides?: unknown }][]).map(([slot, extra]) => [slot, restoreExtra(extra)]));
+  state.extra = new Map((data.extra as unknown as [number, { [key: string]: unknown }][]).map(([slot, extra]) => [slot, restoreExtra(extra)]));
   state.signals = new Map(data.signals as unknown as [string, never][]);
   return state;
 }

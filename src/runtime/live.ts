@@ -29,7 +29,7 @@ export interface LiveRun {
   /** Row as last written, to write only what changes. */
   row: { status: RunStatus; reason: Reason | null; dueAt: number | null; tasksDone: number; writtenAt: number };
   /** Present until the first commit. */
-  create: Batch['create'] | null;
+  create: NonNullable<Batch['create']> | null;
   readonly listeners: Set<(events: RunEvent[]) => void>;
   readonly settlers: { resolve: () => void; reject: (error: unknown) => void }[];
   /** Why this process can no longer drive the run. */
@@ -49,5 +49,12 @@ export interface InFlight {
 /** An event as the outside sees it. */
 export function outsideEvent(run: LiveRun, event: Event, seq: number): RunEvent {
   const slot = 'slot' in event ? event.slot : 'owner' in event && typeof event.owner === 'number' ? event.owner : -1;
-  return { ...event, seq, run: run.id, path: slot >= 0 ? pathOf(run.plan, run.state, slot) : null };
+  return { ...event, seq, run: run.id, path: slot >= 0 ? pathOf(run.plan, run.state, slot) : null } as RunEvent;
+}
+
+export function newLiveRun(id: string, plan: Plan, state: RunState, epoch: number, row: LiveRun['row'], create: LiveRun['create'] = null): LiveRun {
+  return {
+    id, plan, state, epoch, row, create, durable: state.seq, inputs: [], events: [], effects: [], blobs: [], ledger: [], consumed: [], waiters: [], inFlight: new Map(), timers: new Map(),
+    held: 0, listeners: new Set(), settlers: [], lost: null, sinceSnapshot: 0, nextCall: new Map(),
+  };
 }

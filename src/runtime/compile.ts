@@ -1,0 +1,75 @@
+import { readFileSync, realpathSync } from 'node:fs';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { OrchestratorError } from '../errors.ts';
+import { completeInputs, compute, initial, type Computing } from '../engine/index.ts';
+import { isObject, type JsonObject } from '../json.ts';
+import type { Diagnostic } from '../language/diagnostic.ts';
+import { encodePlan, type Plan, type PlanValue } from '../plan/index.ts';
+import type { ActionSpec } from '../tools/port.ts';
+
+/** A compiled pipeline with the text of its plan, so that many runs of it are started without compiling again. */
+export interface Compiled {
+  plan: Plan;
+  /** The plan as the store keeps it. */
+  body: string;
+  /** Warnings and notes; errors never get here. */
+  diagnostics: Diagnostic[];
+}
+
+/** The pipeline has problems: all of them, with positions. */
+export class ValidationError extends OrchestratorError {
+  readonly diagnostics: Diagnostic[];
+
+  constructor(diagnostics: Diagnostic[]) {
+    const errors = diagnostics.filter(diagnostic => diagnostic.severity === 'error');
+    const first = errors[0]!;
+    super(first.code, errors.length === 1 ? first.message : `${first.message} (and ${errors.length - 1} more)`, { class: 'invalid_input', help: first.help ?? [] });
+    this.name = 'ValidationError';
+    this.diagnostics = diagnostics;
+  }
+}
+
+/** Compiles a file as `validate` does: nothing is executed, connected to or imported. Throws ValidationError, ORC-517. */
+export async function compileFile(file: string, cwd: string, actions: ActionSpec[], strict = false): Promise<Compiled> {
+  const path = resolve(cwd, file);
+  return compileText(file, readSource(path, file), dirname(path), actions, strict);
+}
+
+export function readSource(path: string, asGiven: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new OrchestratorError('ORC-517', code === 'ENOENT' ? `there is no file ${asGiven}` : `${asGiven} cannot be read: ${code}`, { class: 'not_found' });
+  }
+}
+
+/** Compiles a text; `folder` is where the files that it names are looked for. */
+export async function compileText(file: string, text: string, folder: string, actions: ActionSpec[], strict = false): Promise<Compiled> {
+  const { compile } = await import('../plan/compile.ts');
+  const { plan, diagnostics } = compile({ file, text, read: path => readInside(folder, path), actions, strict });
+  if (plan === null) throw new ValidationError(diagnostics);
+  return { plan, body: encodePlan(plan), diagnostics };
+}
+
+/** The text of a file within the pipeline's folder, or null where it is absent or leads outside, also through links. */
+export function readInside(folder: string, path: string): string | null {
+  if (isAbsolute(path) || path.includes('\0')) return null;
+  try {
+    const root = realpathSync(folder);
+    const real = realpathSync(resolve(root, path));
+    const inside = relative(root, real);
+    if (inside.startsWith(`..${sep}`) || inside === '..' || isAbsolute(inside)) return null;
+    return readFileSync(real, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+/** Inputs of a run: what was given, checked, with the defaults; those whose default is an AUTO tag stay open until the run asks. Throws ORC-115. */
+export function startInputs(plan: Plan, given: JsonObject, host: Computing['host']): JsonObject {
+  const computing: Computing = { plan, state: initial(), run: '', host, load: ref => ('v' in ref ? ref.v : null) };
+  const asked = new Set(plan.inputs.filter(input => (input.autos?.length ?? 0) > 0 && !Object.hasOwn(given, input.name)).map(input => input.name));
+  const inputs = completeInputs(plan.inputs.filter(input => !asked.has(input.name)), given, (value: PlanValue) => compute(value, computing, { slot: -1 }));
+  return isObject(inputs) ? inputs : {};
+}

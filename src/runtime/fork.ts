@@ -1,0 +1,162 @@
+import { pathOf, resultOf, slotOf, type Event, type Ref, type RunState } from '../engine/index.ts';
+import { OrchestratorError } from '../errors.ts';
+import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
+import type { Plan } from '../plan/index.ts';
+import type { ForkOptions } from './api.ts';
+import type { ValueStore } from './values.ts';
+
+export interface ForkRequest {
+  plan: Plan;
+  state: RunState;
+  parent: string;
+  options: ForkOptions;
+  now: number;
+  program: string;
+  values: ValueStore;
+  blobs: { hash: string; content: string }[];
+}
+
+export interface Fork {
+  events: Event[];
+  /** Parameters to lay over those of tasks that run again, by the slots of the new run. */
+  overrides: { slot: number; path: string; value: Ref }[];
+}
+
+const COMPLETED = 4;
+const SKIPPED = 6;
+
+/**
+ * The first events of a fork: the scopes that are kept, and an adoption for every task in them that had settled, at no cost.
+ * At a task all is kept but it and what depends on it; at a sequence number (the state is folded up to there) what had settled by then.
+ */
+export function forkRun(request: ForkRequest): Fork {
+  const { plan, state, parent, options, now, program } = request;
+  if (state.created === null) throw new OrchestratorError('ORC-508', `${parent} has no events at ${options.at}`, { class: 'invalid_input' });
+  const edits = readEdits(request);
+  const dropped = droppedSlots(plan, state, typeof options.at === 'string' ? options.at : null, parent);
+  const events: Event[] = [
+    {
+      ...state.created, at: now, program, trigger: 'fork', key: null, until: null, parent: { run: parent, at: String(options.at) },
+      ...(edits.inputs === null ? {} : { inputs: edits.inputs }),
+    },
+    { type: 'run.started', at: now },
+  ];
+  const slots = adopt(request, dropped, edits.outputs, events);
+  const overrides = edits.parameters.map(({ path, parameter, value }) => ({ slot: slots.get(slotOf(plan, state, path)) ?? -1, path: `parameters.${parameter}`, value }));
+  return { events, overrides: overrides.filter(override => override.slot >= 0) };
+}
+
+interface Edits {
+  inputs: Ref | null;
+  outputs: Map<number, Ref>;
+  parameters: { path: string; parameter: string; value: Ref }[];
+}
+
+/** `inputs.x`, `TASK.output.x`, `TASK.parameters.x`. */
+function readEdits({ plan, state, options, values, blobs }: ForkRequest): Edits {
+  const edits: Edits = { inputs: null, outputs: new Map(), parameters: [] };
+  let inputs: JsonObject | null = null;
+  for (const [target, value] of Object.entries(options.set ?? {})) {
+    const [, input] = /^inputs\.([^.]+)$/.exec(target) ?? [];
+    const [, path, kind, rest] = /^(.+)\.(output|parameters)(?:\.(.+))?$/.exec(target) ?? [];
+    if (input !== undefined) {
+      const known = state.created!.inputs;
+      inputs ??= { ...((values.load(known) ?? {}) as JsonObject) };
+      setOwn(inputs, input, value);
+    } else if (path !== undefined && kind === 'parameters' && rest !== undefined) {
+      edits.parameters.push({ path, parameter: rest, value: values.refer(value, blobs) });
+    } else if (path !== undefined && kind === 'output') {
+      const slot = slotOf(plan, state, path);
+      if (slot < 0) throw new OrchestratorError('ORC-508', `there is no task \`${path}\` in the run`, { class: 'not_found' });
+      const output = rest === undefined ? value : withMember(resultOf({ plan, state, run: '', load: ref => values.load(ref) }, slot), rest.split('.'), value);
+      edits.outputs.set(slot, values.refer(output, blobs));
+    } else {
+      throw new OrchestratorError('ORC-518', `\`${target}\` is nothing that can be set`, { class: 'invalid_input', help: ['write inputs.NAME, TASK.output.FIELD or TASK.parameters.NAME'] });
+    }
+  }
+  if (inputs !== null) edits.inputs = values.refer(inputs, blobs);
+  return edits;
+}
+
+function withMember(value: Json, steps: string[], member: Json): Json {
+  const [step, ...rest] = steps;
+  if (step === undefined) return member;
+  if (Array.isArray(value)) return value.map((item, i) => (String(i) === step ? withMember(item, rest, member) : item));
+  const copy: JsonObject = isObject(value) ? { ...value } : {};
+  setOwn(copy, step, withMember(Object.hasOwn(copy, step) ? copy[step]! : null, rest, member));
+  return copy;
+}
+
+/** Slots of the parent that do not go into the fork: the task named, all that depends on it in its list, and the containers around it, which go on. */
+function droppedSlots(plan: Plan, state: RunState, at: string | null, parent: string): Set<number> {
+  const dropped = new Set<number>();
+  if (at === null) return dropped;
+  const named = slotOf(plan, state, at);
+  if (named < 0) throw new OrchestratorError('ORC-508', `there is no task \`${at}\` in ${parent}`, { class: 'not_found', help: [`orchestrator show ${parent}`] });
+  for (let slot = named; slot >= 0; ) {
+    const scope = state.scopes[state.scopeOf[slot]!]!;
+    const { tasks } = plan.blocks[scope.block]!;
+    const marks = new Set([slot - scope.base]);
+    for (let grew = true; grew; ) {
+      grew = false;
+      tasks.forEach((task, i) => {
+        if (marks.has(i) || !task.needs.some(need => marks.has(need))) return;
+        marks.add(i);
+        grew = true;
+      });
+    }
+    for (const local of marks) dropped.add(scope.base + local);
+    slot = scope.owner;
+  }
+  return dropped;
+}
+
+/** Opens the kept scopes in the parent's order and adopts what had settled in them. Returns the new slot of each old one. */
+function adopt({ plan, state, parent, now, options }: ForkRequest, dropped: Set<number>, outputs: Map<number, Ref>, events: Event[]): Map<number, number> {
+  const slots = new Map<number, number>();
+  let next = 0;
+  const settled: number[] = [];
+  const ancestors = typeof options.at === 'string' ? ancestorsOf(state, slotOf(plan, state, options.at)) : new Set<number>();
+  for (const scope of state.scopes) {
+    const kind = plan.blocks[scope.block]!.kind;
+    const owner = scope.owner < 0 ? -1 : slots.get(scope.owner);
+    const ownerIsDropped = scope.owner >= 0 && dropped.has(scope.owner) && !ancestors.has(scope.owner);
+    if (owner === undefined || ownerIsDropped || kind === 'handler') continue;
+    const loop = state.extra.get(scope.owner)?.loop;
+    if (loop !== undefined && scope.index === 0) {
+      const { items, count, parallel, limit } = loop;
+      events.push({ type: 'loop.started', at: now, slot: owner, items, count, parallel, limit });
+    }
+    if (kind === 'while' && loop !== undefined) events.push({ type: 'condition.evaluated', at: now, slot: owner, site: 'while', index: scope.index, value: true });
+    events.push({ type: 'scope.opened', at: now, owner, block: scope.block, index: scope.index, inputs: scope.inputs });
+    const count = plan.blocks[scope.block]!.tasks.length;
+    for (let i = 0; i < count; i++) slots.set(scope.base + i, next + i);
+    next += count;
+  }
+  for (const slot of new Set(state.order)) if (slots.has(slot) && !dropped.has(slot)) settled.push(slot);
+  for (const slot of settled) {
+    const status = state.taskStatus[slot];
+    if (status !== COMPLETED && !(status === SKIPPED && state.taskReason[slot] !== 'upstream_failed')) continue;
+    events.push({
+      type: 'task.adopted', at: now, slot: slots.get(slot)!, status: status === COMPLETED ? 'completed' : 'skipped', output: outputs.get(slot) ?? state.output[slot] ?? null,
+      recovered: state.extra.get(slot)?.recovered === true, from: `${parent}:${pathOf(plan, state, slot)}`,
+    });
+  }
+  carryAnswers(state, slots, now, events);
+  return slots;
+}
+
+function ancestorsOf(state: RunState, slot: number): Set<number> {
+  const ancestors = new Set<number>();
+  for (let at = state.scopes[state.scopeOf[slot]!]!.owner; at >= 0; at = state.scopes[state.scopeOf[at]!]!.owner) ancestors.add(at);
+  return ancestors;
+}
+
+/** Answers to AUTO tags are kept also for tasks that run again: the same question is not paid twice. */
+function carryAnswers(state: RunState, slots: Map<number, number>, now: number, events: Event[]): void {
+  for (const [slot, extra] of state.extra) {
+    const target = slot < 0 ? slot : slots.get(slot);
+    if (target === undefined) continue;
+    extra.autos?.forEach((answer, index) => events.push({ type: 'auto.resolved', at: now, slot: target, index, ...answer }));
+  }
+}

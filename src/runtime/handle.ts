@@ -1,0 +1,87 @@
+import { TASK_STATUSES, documentOf, hasEnded, pathOf, taskOfSlot, visibleStatus, type Reason, type RunDocument, type TaskStatus } from '../engine/index.ts';
+import type { ActiveTask, RunEvent, RunHandle, RunView } from './api.ts';
+import type { LiveRun } from './live.ts';
+import type { Shop } from './shell.ts';
+
+/** At most so many tasks under way are shown; the counts tell of all. */
+const SHOWN = 64;
+
+/** The handle of a run that this process drives. */
+export class Handle implements RunHandle {
+  readonly id: string;
+  readonly #shop: Shop;
+  readonly #run: LiveRun;
+  readonly #settled: Promise<void>;
+
+  constructor(shop: Shop, run: LiveRun) {
+    this.id = run.id;
+    this.#shop = shop;
+    this.#run = run;
+    this.#settled = new Promise((resolve, reject) => {
+      if (run.lost !== null) reject(run.lost);
+      else if (hasEnded(run.state) && run.inputs.length === 0 && run.events.length === 0) resolve();
+      else run.settlers.push({ resolve, reject });
+    });
+    // A run that is lost while nobody waits for it is told by whoever asks next.
+    this.#settled.catch(() => {});
+  }
+
+  async result(): Promise<RunDocument> {
+    await this.#settled;
+    return this.document();
+  }
+
+  document(): Promise<RunDocument> {
+    const { values } = this.#shop;
+    return values.settle(() => documentOf({ plan: this.#run.plan, state: this.#run.state, run: this.id, load: ref => values.load(ref) }));
+  }
+
+  async *events(): AsyncIterable<RunEvent> {
+    yield* this.#shop.eventsOf(this.id, { follow: true });
+  }
+
+  async pause(reason: Reason = 'requested'): Promise<void> {
+    const { loop } = this.#shop;
+    await loop.sendDurably(this.#run, { type: 'pause', reason: reason === 'drain' ? 'drain' : 'requested', now: loop.now() });
+  }
+
+  async cancel(reason: Reason = 'requested'): Promise<void> {
+    const { loop } = this.#shop;
+    if (hasEnded(this.#run.state)) return;
+    if (reason === 'timed_out') await loop.sendDurably(this.#run, { type: 'expired', now: loop.now() });
+    else await loop.sendDurably(this.#run, { type: 'command', command: { type: 'cancel', by: 'this process' }, now: loop.now() });
+  }
+
+  view(): RunView {
+    const { state, plan } = this.#run;
+    const { status, reason } = this.#run.inFlight.size > 0 ? { status: state.status, reason: state.reason } : visibleStatus(state);
+    const active: ActiveTask[] = [];
+    for (let slot = 0; slot < state.slots && active.length < SHOWN; slot++) {
+      const name = TASK_STATUSES[state.taskStatus[slot]!]!;
+      if (name === 'running' || name === 'waiting' || name === 'scheduled') active.push(activeTask(this.#run, slot, name));
+    }
+    return {
+      run: this.id, pipeline: plan.pipeline.name, status, reason, done: state.done, failed: state.failed, total: state.slots,
+      startedAt: state.startedAt === 0 ? null : state.startedAt, costMicroUsd: state.costMicroUsd, active,
+    };
+  }
+}
+
+function activeTask(run: LiveRun, slot: number, status: TaskStatus): ActiveTask {
+  const { state, plan } = run;
+  const extra = state.extra.get(slot);
+  const flight = run.inFlight.get(slot) ?? run.inFlight.get(-2 - slot);
+  const loop = extra?.loop;
+  return {
+    path: pathOf(plan, state, slot),
+    action: taskOfSlot(plan, state, slot).action,
+    status,
+    reason: state.taskReason[slot] ?? null,
+    since: state.beganAt[slot]! || state.scheduledAt[slot]!,
+    until: extra?.until ?? null,
+    attempt: state.attempt[slot]!,
+    iterations: loop === undefined ? null : { done: loop.done, total: loop.items === null ? null : loop.count, failed: loop.failed },
+    progress: flight?.progress ?? null,
+    tokens: flight?.tokens ?? null,
+  };
+}

@@ -1,0 +1,70 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { OrchestratorError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import type { Diagnostic } from '../language/diagnostic.ts';
+import { openModels } from '../models/index.ts';
+import { openStore } from '../store/index.ts';
+import { actionSpecs, BUILTIN_ACTIONS, type Action, type ActionSpec } from '../tools/index.ts';
+import type { ActionManifest } from '../tools/own.ts';
+import { loadConfig, type ConfigOptions, type LoadedConfig } from './config/index.ts';
+import { Secrets } from './secrets.ts';
+import { EmbeddedShell } from './shell.ts';
+
+const MANIFEST = 'orchestrator.actions.json';
+/** Effects under way at once in one process, unless the options say otherwise. */
+const CONCURRENCY = 256;
+
+export interface OpenShellOptions extends ConfigOptions {
+  /** Own actions, beside the built-in ones and those that the configuration names. */
+  actions?: Action[];
+  concurrency?: number;
+  /** Told what of a configuration was left out because nobody trusted it. */
+  onWarning?: (warning: Diagnostic) => void;
+  /** Opens the store for looking only. */
+  readOnly?: boolean;
+}
+
+/** The actions that a configuration knows, as data: nothing is loaded. Compiling needs no more. */
+export function knownActions(loaded: LoadedConfig, own: readonly Action[] = []): ActionSpec[] {
+  return [...actionSpecs(), ...actionSpecs(own), ...recorded(loaded).modules.flatMap(module => module.actions)];
+}
+
+function recorded(loaded: LoadedConfig): ActionManifest {
+  const path = join(loaded.folder, MANIFEST);
+  if (loaded.config.actions.length === 0 || !existsSync(path)) return { v: 1, modules: [] };
+  return JSON.parse(readFileSync(path, 'utf8')) as ActionManifest;
+}
+
+/** Opens a shell over the store, models, policy and actions that the configuration names. */
+export async function openShell(options: OpenShellOptions): Promise<EmbeddedShell> {
+  const loaded = loadConfig(options);
+  for (const warning of loaded.warnings) options.onWarning?.(warning);
+  const { config } = loaded;
+  const own = [...(options.actions ?? []), ...(await ownActions(loaded))];
+  const store = await openStore(loaded.stateUrl, options.readOnly === undefined ? {} : { readOnly: options.readOnly });
+  return new EmbeddedShell({
+    cwd: options.cwd,
+    store,
+    stateFolder: loaded.stateUrl.startsWith('sqlite:') ? dirname(loaded.stateUrl.slice('sqlite:'.length)) : undefined,
+    models: openModels(config.models as unknown as Json, { env: options.env, folder: loaded.folder }),
+    policy: config.policy,
+    secrets: new Secrets(name => loaded.secret(name)),
+    actions: [...BUILTIN_ACTIONS, ...own],
+    concurrency: options.concurrency ?? CONCURRENCY,
+    program: PROGRAM,
+  });
+}
+
+/** Name and version for the journal. */
+export const PROGRAM = `orchestrator ${(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version}`;
+
+/** Modules of own actions that the configuration names, each as `actions sync` recorded it. */
+async function ownActions(loaded: LoadedConfig): Promise<Action[]> {
+  if (loaded.config.actions.length === 0) return [];
+  const path = join(loaded.folder, MANIFEST);
+  if (!existsSync(path)) throw new OrchestratorError('ORC-513', `the configuration names modules of own actions, and there is no ${MANIFEST} beside it`, { class: 'invalid_input', help: ['orchestrator actions sync'] });
+  const { loadRecorded, readManifest } = await import('../tools/own.ts');
+  const { modules } = readManifest(readFileSync(path, 'utf8'));
+  return (await Promise.all(modules.map(module => loadRecorded(module, loaded.folder)))).flat();
+}

@@ -1,0 +1,31 @@
+import { OrchestratorError } from '../errors.ts';
+import type { Models } from '../models/index.ts';
+import type { Plan } from '../plan/index.ts';
+import type { StartOptions } from './api.ts';
+
+/** Before a run is accepted: are the models and providers that it needs there? Throws ORC-402, ORC-407 (exit 4), ORC-201 for an unknown `until`. */
+export function checkReady(plan: Plan, models: Models, options: StartOptions): void {
+  const mocked = new Set(Object.keys(options.mocks ?? {}));
+  const tasks = plan.blocks.flatMap(block => block.tasks);
+  if (options.until !== undefined && !plan.blocks[0]!.tasks.some(task => task.id === options.until)) {
+    throw new OrchestratorError('ORC-201', `there is no task \`${options.until}\` to run until`, { class: 'invalid_input' });
+  }
+  for (const [name, action] of Object.entries(plan.actions)) {
+    if (action.provider === undefined || !tasks.some(task => task.action === name && !mocked.has(task.id))) continue;
+    throw new OrchestratorError('ORC-407', `\`${name}\` needs a provider, and none is configured`, { class: 'unavailable', help: [`orchestrator actions ${name}`] });
+  }
+  if (!plan.needsModel || models.hasDefault() || plan.defaultModel !== undefined) return;
+  const open = tasks.filter(task => needsModel(task) && !mocked.has(task.id));
+  if (open.length === 0 && !plan.inputs.some(input => input.autos?.some(tag => tag.default === undefined && tag.model === undefined))) return;
+  throw new OrchestratorError('ORC-402', `${open.length === 0 ? 'an input' : `\`${open[0]!.id}\``} needs a model, and none is configured`, {
+    class: 'unavailable',
+    help: ['name one in orchestrator.config.yaml, under models: default', 'or give the <AUTO> tags a default="…"', 'or take a recorded result: --mock TASK=@FILE'],
+  });
+}
+
+const ASKING = new Set(['generate_text', 'generate_structured', 'analyze_text']);
+
+function needsModel(task: Plan['blocks'][number]['tasks'][number]): boolean {
+  if (task.model !== undefined) return false;
+  return ASKING.has(task.action) || task.autos.some(tag => tag.default === undefined && tag.model === undefined);
+}

@@ -1,0 +1,385 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { systemClock, type Clock } from '../clock.ts';
+import {
+  apply, documentOf, hasEnded, initial, waitsForOutside, type Command, type Computing, type Event, type Observation, type RunDocument,
+} from '../engine/index.ts';
+import { OrchestratorError } from '../errors.ts';
+import { sha256 } from '../hash.ts';
+import { newId } from '../ids.ts';
+import { canonicalJson, type JsonObject } from '../json.ts';
+import type { Models } from '../models/index.ts';
+import type { Plan } from '../plan/index.ts';
+import type { RunFilter, RunRow, Store } from '../store/port.ts';
+import type { Action, Policy } from '../tools/port.ts';
+import type { ForkOptions, RunEvent, RunHandle, Shell, StartOptions } from './api.ts';
+import { ask, gatewayFor, type AskingShop } from './asking.ts';
+import { checkCommand } from './commands.ts';
+import { compileFile, startInputs, type Compiled } from './compile.ts';
+import { readEvents } from './follow.ts';
+import { forkRun } from './fork.ts';
+import { Handle } from './handle.ts';
+import { newLiveRun, type LiveRun } from './live.ts';
+import { findRun, foldRun, PlanShelf, rowOf } from './load.ts';
+import { Loop } from './loop.ts';
+import { effectOf, perform } from './perform.ts';
+import { checkReady } from './ready.ts';
+import type { Secrets } from './secrets.ts';
+import { ValueStore } from './values.ts';
+
+/** All that a shell is made of; `openShell` puts it together from the configuration. */
+export interface ShellSettings {
+  cwd: string;
+  store: Store;
+  stateFolder: string | undefined;
+  models: Models;
+  policy: Policy;
+  secrets: Secrets;
+  actions: Action[];
+  /** Effects under way at once in this process. */
+  concurrency: number;
+  /** Name and version of this program, for the journal. */
+  program: string;
+  clock?: Clock;
+}
+
+export type Shop = AskingShop & { eventsOf(run: string, options: { from?: number; follow?: boolean; signal?: AbortSignal }): AsyncIterable<RunEvent> };
+
+const POLL_MS = 250;
+
+/** Runs pipelines in this process, over one store. */
+export class EmbeddedShell implements Shell {
+  readonly store: Store;
+  readonly shop: Shop;
+  readonly actions: Action[];
+  readonly #settings: ShellSettings;
+  readonly #clock: Clock;
+  readonly #plans: PlanShelf;
+  readonly #loop: Loop;
+  readonly #parked = new Map<string, number | null>();
+  readonly #attached = new Set<string>();
+  #poll: NodeJS.Timeout | undefined;
+
+  constructor(settings: ShellSettings) {
+    this.#settings = settings;
+    this.#clock = settings.clock ?? systemClock;
+    this.store = settings.store;
+    this.actions = settings.actions;
+    this.#plans = new PlanShelf(settings.store);
+    const values = new ValueStore(settings.store);
+    const shop: Shop = {
+      values, actions: new Map(settings.actions.map(action => [action.name, action])), policy: settings.policy, stateFolder: settings.stateFolder,
+      secrets: settings.secrets, models: settings.models,
+      loop: undefined as unknown as Loop,
+      computing: (run, observed) => this.#computing(run, observed),
+      gateway: (run, slot, flight) => gatewayFor(shop, run, slot, flight),
+      eventsOf: (run, options) => readEvents(this.store, this.#loop, this.#plans, run, options),
+    };
+    this.#loop = shop.loop = new Loop({
+      store: settings.store, values, clock: this.#clock, concurrency: settings.concurrency,
+      performer: {
+        perform: (run, slot, attempt) => perform(shop, run, slot, attempt),
+        ask: (run, slot, index) => ask(shop, run, slot, index),
+        effectOf: (run, slot) => effectOf(shop, run, slot),
+        computing: (run, observed) => this.#computing(run, observed),
+      },
+    });
+    this.#loop.onIdle = run => this.#park(run);
+    this.shop = shop;
+  }
+
+  #computing(run: LiveRun, observed: Observation[]): Computing {
+    const { values } = this.shop;
+    const see = <T extends Observation['value']>(call: string, argument: string | null, value: T): T => {
+      observed.push({ call, argument, value });
+      return value;
+    };
+    const workspace = run.state.created!.workspace;
+    return {
+      plan: run.plan, state: run.state, run: run.id, load: ref => values.load(ref),
+      host: {
+        now: () => see('now', null, this.#clock.now()),
+        fileExists: path => see('file_exists', path, existsSync(resolve(workspace, path))),
+        file: path => run.plan.inclusions[path] ?? '',
+      },
+    };
+  }
+
+  compile(file: string): Promise<Compiled> {
+    return compileFile(file, this.#settings.cwd, this.actions);
+  }
+
+  async start(pipeline: string | Compiled, given: JsonObject = {}, options: StartOptions = {}): Promise<RunHandle> {
+    const compiled = typeof pipeline === 'string' ? await this.compile(pipeline) : pipeline;
+    const { plan } = compiled;
+    const now = this.#clock.now();
+    const host = { now: () => now, fileExists: (path: string) => existsSync(resolve(this.#settings.cwd, path)), file: (path: string) => plan.inclusions[path] ?? '' };
+    const inputs = startInputs(plan, given, host);
+    checkReady(plan, this.#settings.models, options);
+    const control = await this.store.control();
+    if (control.drain || control.stop) throw new OrchestratorError('ORC-514', `nothing new is started: ${control.reason ?? 'the system is draining'}`, { class: 'unavailable', help: ['orchestrator undrain'] });
+    const keyHash = options.key === undefined ? null : sha256(canonicalJson({ plan: plan.hash, inputs }));
+    const known = options.key === undefined ? undefined : await this.#known(options.key, keyHash!);
+    if (known !== undefined) return known;
+    const run = this.#create(compiled, inputs, options, keyHash, now);
+    return this.#begin(run, options);
+  }
+
+  async run(pipeline: string | Compiled, inputs: JsonObject = {}, options: StartOptions = {}): Promise<RunDocument> {
+    return (await this.start(pipeline, inputs, options)).result();
+  }
+
+  /** The run that an idempotency key stands for already (S1). */
+  async #known(key: string, keyHash: string): Promise<RunHandle | undefined> {
+    const row = await this.store.byKey(key);
+    if (row === undefined) return undefined;
+    if (row.keyHash !== keyHash) {
+      throw new OrchestratorError('ORC-509', `the key ${key} was used for ${row.run}, with another pipeline or other inputs`, { class: 'invalid_input', help: [`orchestrator show ${row.run}`, 'use another --key'] });
+    }
+    const live = this.#loop.runs.get(row.run);
+    if (live !== undefined) return new Handle(this.shop, live);
+    return this.#ended(row) ? this.#recorded(row) : this.resume(row.run);
+  }
+
+  #ended(row: RunRow): boolean {
+    return row.status === 'completed' || row.status === 'failed' || row.status === 'cancelled';
+  }
+
+  /** A handle of a run that has ended: its record. */
+  async #recorded(row: RunRow): Promise<RunHandle> {
+    const plan = await this.#plans.get(row.planHash);
+    const state = await foldRun(this.store, plan, row.run);
+    return new Handle(this.shop, newLiveRun(row.run, plan, state, row.epoch, rowNow(row)));
+  }
+
+  #create(compiled: Compiled, inputs: JsonObject, options: StartOptions, keyHash: string | null, now: number): LiveRun {
+    const { plan, body } = compiled;
+    const id = newId('run', now, Math.random);
+    const workspace = resolve(this.#settings.cwd, options.workspace ?? '.');
+    const blobs: LiveRun['blobs'] = [];
+    const created: Event = {
+      type: 'run.created', at: now, plan: plan.hash, inputs: this.shop.values.refer(inputs, blobs), workspace, program: this.#settings.program, trigger: options.trigger ?? 'cli',
+      user: options.user ?? null, tags: options.tags ?? [], key: options.key ?? null, parent: null, until: options.until ?? null, mocks: options.mocks ?? null,
+    };
+    return this.#newRun(id, plan, body, [created], blobs, { user: created.user, tags: created.tags, key: created.key, keyHash, parent: null, workspace });
+  }
+
+  /** A run that does not exist yet: its first events wait for the first commit. */
+  #newRun(id: string, plan: Plan, body: string, events: Event[], blobs: LiveRun['blobs'], about: Pick<RunRow, 'user' | 'tags' | 'key' | 'keyHash' | 'parent' | 'workspace'>): LiveRun {
+    this.#plans.put(plan);
+    const createdAt = events[0]!.at;
+    const row: Omit<RunRow, 'seq' | 'epoch' | 'owner'> = {
+      run: id, planHash: plan.hash, pipeline: plan.pipeline.name, version: plan.pipeline.version, file: plan.files[0]?.file ?? '', status: 'pending', reason: null, createdAt,
+      startedAt: null, endedAt: null, dueAt: null, tasksDone: 0, tasksTotal: plan.blocks[0]!.tasks.length, costMicroUsd: 0, error: null, ...about,
+    };
+    const state = initial();
+    const run = newLiveRun(id, plan, state, 1, { status: 'pending', reason: null, dueAt: null, tasksDone: 0, writtenAt: createdAt }, { row, plan: { hash: plan.hash, body } });
+    for (const event of events) {
+      apply(plan, state, event);
+      run.events.push(event);
+    }
+    run.blobs.push(...blobs);
+    return run;
+  }
+
+  async #begin(run: LiveRun, options: StartOptions): Promise<RunHandle> {
+    this.#loop.add(run);
+    const handle = new Handle(this.shop, run);
+    this.#attached.add(run.id);
+    await this.#loop.sendDurably(run, { type: 'start', now: this.#clock.now() });
+    this.#startPoll();
+    options.signal?.addEventListener('abort', () => void handle.cancel(), { once: true });
+    return handle;
+  }
+
+  async resume(name: string): Promise<RunHandle> {
+    const id = await this.find(name);
+    const live = this.#loop.runs.get(id);
+    if (live !== undefined) {
+      if (live.state.status === 'paused') await this.#loop.sendDurably(live, { type: 'resume', now: this.#clock.now() });
+      return new Handle(this.shop, live);
+    }
+    const row = await rowOf(this.store, id);
+    if (row.status === 'completed') throw new OrchestratorError('ORC-508', `${id} is completed: there is nothing to resume`, { class: 'invalid_input', help: [`orchestrator show ${id}`, `orchestrator fork ${id} --at TASK`] });
+    if (row.status === 'failed' || row.status === 'cancelled') return this.retry(id);
+    const run = await this.#take(id);
+    const handle = new Handle(this.shop, run);
+    await this.#revive(run, true);
+    return handle;
+  }
+
+  async retry(name: string): Promise<RunHandle> {
+    const id = await this.find(name);
+    const row = await rowOf(this.store, id);
+    if (row.status !== 'failed' && row.status !== 'cancelled') {
+      throw new OrchestratorError('ORC-508', `${id} is ${row.status}: only a failed or cancelled run is tried again`, { class: 'invalid_input', help: [row.status === 'completed' ? `orchestrator fork ${id} --at TASK` : `orchestrator resume ${id}`] });
+    }
+    const run = await this.#take(id);
+    const handle = new Handle(this.shop, run);
+    await this.#loop.sendDurably(run, { type: 'reopen', by: 'retry', now: this.#clock.now() });
+    this.#startPoll();
+    return handle;
+  }
+
+  async fork(name: string, options: ForkOptions): Promise<RunHandle> {
+    const parent = await this.find(name);
+    const row = await rowOf(this.store, parent);
+    const plan = await this.#plans.get(row.planHash);
+    const state = await foldRun(this.store, plan, parent, typeof options.at === 'number' ? options.at : undefined);
+    const now = this.#clock.now();
+    const blobs: LiveRun['blobs'] = [];
+    const { events, overrides } = await this.shop.values.settle(() => forkRun({ plan, state, parent, options, now, program: this.#settings.program, values: this.shop.values, blobs }));
+    const body = (await this.store.plan(plan.hash))!;
+    const run = this.#newRun(newId('run', now, Math.random), plan, body, events, blobs, { user: row.user, tags: row.tags, key: null, keyHash: null, parent, workspace: row.workspace });
+    for (const override of overrides) this.#loop.send(run, { type: 'override', ...override, now });
+    run.inputs.push({ type: 'recovered', epoch: 1, owner: this.store.owner, program: this.#settings.program, now });
+    return this.#begin(run, {});
+  }
+
+  /** Makes this process the owner of a run and folds it. */
+  async #take(id: string): Promise<LiveRun> {
+    const row = await this.store.acquire(id);
+    if (row === undefined) throw new OrchestratorError('ORC-507', `another live process owns ${id}`, { class: 'storage', help: [`orchestrator watch ${id}`, `orchestrator cancel ${id}`] });
+    const plan = await this.#plans.get(row.planHash);
+    const state = await foldRun(this.store, plan, id);
+    const run = newLiveRun(id, plan, state, row.epoch, rowNow(row));
+    this.#parked.delete(id);
+    this.#loop.add(run);
+    return run;
+  }
+
+  /** Goes on where a run stood: what others asked of it meanwhile first, then the verdicts on what was under way, then what is owed. */
+  async #revive(run: LiveRun, resume: boolean): Promise<void> {
+    const now = this.#clock.now();
+    const orders = await this.store.inbox(run.id);
+    const inRun = (order: { command: Command }): boolean => order.command.type === 'cancel';
+    for (const order of orders.filter(inRun)) this.#obey(run, order);
+    this.#loop.send(run, { type: 'recovered', epoch: run.epoch, owner: this.store.owner, program: this.#settings.program, now });
+    for (const order of orders.filter(order => !inRun(order))) this.#obey(run, order);
+    if (resume && run.state.status === 'paused') this.#loop.send(run, { type: 'resume', now });
+    this.#startPoll();
+    await this.#loop.sendDurably(run, { type: 'due', slot: 0, now });
+  }
+
+  #obey(run: LiveRun, order: { key: string; command: Command }): void {
+    run.consumed.push(order.key);
+    this.#loop.send(run, { type: 'command', command: order.command, now: this.#clock.now() });
+  }
+
+  async command(name: string, command: Command): Promise<void> {
+    const id = await this.find(name);
+    const live = this.#loop.runs.get(id);
+    const row = await rowOf(this.store, id);
+    const plan = live?.plan ?? (await this.#plans.get(row.planHash));
+    checkCommand(id, plan, live?.state ?? (await foldRun(this.store, plan, id)), command);
+    const now = this.#clock.now();
+    if (live !== undefined) return this.#loop.sendDurably(live, { type: 'command', command, now });
+    await this.store.deliver(id, newId('cmd', now, Math.random), command, now);
+    if (this.#parked.has(id)) await this.#wakeParked(id);
+    else if (command.type === 'cancel' && !(row.owner !== null && (await this.store.alive(row.owner)))) await this.#cancelUnowned(id);
+  }
+
+  /** Nobody runs it, so nobody else would write that it is cancelled. */
+  async #cancelUnowned(id: string): Promise<void> {
+    const run = await this.#take(id);
+    const handle = new Handle(this.shop, run);
+    await this.#revive(run, false);
+    await handle.result();
+  }
+
+  async show(name: string): Promise<RunDocument> {
+    const id = await this.find(name);
+    const { values } = this.shop;
+    const live = this.#loop.runs.get(id);
+    if (live !== undefined) return values.settle(() => documentOf({ plan: live.plan, state: live.state, run: id, load: ref => values.load(ref) }));
+    const row = await rowOf(this.store, id);
+    const plan = await this.#plans.get(row.planHash);
+    const state = await foldRun(this.store, plan, id);
+    return values.settle(() => documentOf({ plan, state, run: id, load: ref => values.load(ref) }));
+  }
+
+  async *events(name: string, options: { from?: number; follow?: boolean; signal?: AbortSignal } = {}): AsyncIterable<RunEvent> {
+    yield* this.shop.eventsOf(await this.find(name), options);
+  }
+
+  runs(filter: RunFilter = {}): Promise<RunRow[]> {
+    return this.store.runs(filter);
+  }
+
+  find(name: string): Promise<string> {
+    return findRun(this.store, name);
+  }
+
+  /** Takes up all runs that nobody alive owns. */
+  async resumeAll(): Promise<RunHandle[]> {
+    const handles: RunHandle[] = [];
+    for (const row of await this.store.orphans()) if (row.status !== 'paused') handles.push(await this.resume(row.run));
+    return handles;
+  }
+
+  /** A run that only waits for the outside is kept as rows: its state leaves the memory. */
+  #park(run: LiveRun): void {
+    if (hasEnded(run.state)) {
+      this.#attached.delete(run.id);
+      if (this.#loop.runs.size === 0 && this.#parked.size === 0) this.#stopPoll();
+      return;
+    }
+    if (!waitsForOutside(run.state) || run.listeners.size > 0) return;
+    this.#loop.park(run);
+    this.#parked.set(run.id, run.row.dueAt);
+    this.#startPoll();
+  }
+
+  async #wakeParked(id: string): Promise<void> {
+    const run = await this.#take(id);
+    await this.#revive(run, false);
+  }
+
+  #startPoll(): void {
+    if (this.#poll !== undefined) return;
+    this.#poll = setInterval(() => void this.#look().catch(() => {}), POLL_MS);
+    this.#poll.unref();
+  }
+
+  #stopPoll(): void {
+    clearInterval(this.#poll);
+    this.#poll = undefined;
+  }
+
+  /** What others want: the control row, orders to runs that this process owns, timers of parked runs. */
+  async #look(): Promise<void> {
+    const control = await this.store.control();
+    const holding = control.drain || control.stop;
+    if (this.#loop.holding !== holding) {
+      this.#loop.holding = holding;
+      this.#loop.admitWaiting();
+    }
+    for (const order of await this.store.inbox()) {
+      const live = this.#loop.runs.get(order.run);
+      if (live === undefined) {
+        if (this.#parked.has(order.run)) await this.#wakeParked(order.run);
+      } else if (!live.consumed.includes(order.key)) this.#obey(live, order);
+    }
+    const now = this.#clock.now();
+    for (const [id, due] of this.#parked) if (due !== null && due <= now) await this.#wakeParked(id);
+  }
+
+  /** Stops driving, without a word about the runs: they are taken up again by `resume`. What was decided is written first. */
+  async close(): Promise<void> {
+    this.#stopPoll();
+    this.#loop.holding = true;
+    await this.#loop.flushed();
+    for (const run of [...this.#loop.runs.values()]) {
+      for (const flight of run.inFlight.values()) flight.abort(new OrchestratorError('ORC-231', 'the process is closing', { class: 'cancelled' }));
+      run.lost = new OrchestratorError('ORC-231', 'the shell was closed', { class: 'cancelled' });
+      this.#loop.park(run);
+      for (const settler of run.settlers.splice(0)) settler.reject(run.lost);
+    }
+    await this.#settings.models.close();
+    await this.store.close();
+  }
+}
+
+function rowNow(row: RunRow): LiveRun['row'] {
+  return { status: row.status, reason: row.reason, dueAt: row.dueAt, tasksDone: row.tasksDone, writtenAt: 0 };
+}
