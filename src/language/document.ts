@@ -30,7 +30,7 @@ const EXAMPLE = ['write:\n    pipeline:\n      name: my_pipeline\n      version:
 
 /** Masks and parses a text, and checks the tree; undefined where it is not YAML. */
 export function loadYaml(reporter: Reporter): Document.Parsed | undefined {
-  const { text, reserved, tooDeepAt } = mask(reporter.source.text);
+  const { text, reserved, tooDeepAt, unclosedAt } = mask(reporter.source.text);
   for (const span of reserved.slice(0, 20)) {
     reporter.error('ORC-317', span, 'this character is one of those that the compiler needs for itself (U+E021 to U+E07D)', { help: ['remove it, or write it as an escape in double quotes: "\\uE021"'] });
   }
@@ -39,9 +39,10 @@ export function loadYaml(reporter: Reporter): Document.Parsed | undefined {
     reportDepth(reporter, { start: tooDeepAt, end: tooDeepAt + 1 });
     return undefined;
   }
-  const document = parseDocument(text, { logLevel: 'silent', prettyErrors: false, strict: true, uniqueKeys: false, version: '1.2', customTags: keepNumbers });
+  const document = parseDocument(text, { logLevel: 'error', prettyErrors: false, strict: true, uniqueKeys: false, version: '1.2', customTags: keepNumbers });
   if (document.errors.length > 0) {
-    reportSyntax(reporter, document.errors);
+    if (unclosedAt === undefined) reportSyntax(reporter, document.errors);
+    else reportUnclosed(reporter, unclosedAt);
     return undefined;
   }
   if (document.directives.yaml.explicit === true) {
@@ -77,12 +78,20 @@ interface Wording {
 const SYNTAX: Record<string, Wording> = {
   TAB_AS_INDENT: { message: 'a tab indents this line; YAML takes only spaces', help: ['replace each tab by two spaces'] },
   BAD_INDENT: { message: 'the indentation of this line does not fit the lines above', help: ['keys of one map, and the dashes of one list, stand in the same column'] },
-  BLOCK_AS_IMPLICIT_KEY: { message: 'a colon followed by a space begins a map, which cannot stand here', help: ['put the text in quotes: "like: this"'] },
-  MULTILINE_IMPLICIT_KEY: { message: 'this line is neither a `key: value` nor a part of the value above it', help: ['write `key: value`, or indent the line more than the key that it belongs to'] },
+  BLOCK_AS_IMPLICIT_KEY: { message: 'a colon followed by a space begins a map, which cannot stand here', help: ['put a text that holds a colon in quotes: "like: this"', 'or check the indentation of this line and the next'] },
+  MULTILINE_IMPLICIT_KEY: { message: 'this line is neither a `key: value` nor a part of the value above it', help: ['write `key: value`, with a blank after the colon, or indent the line more than the key that it belongs to'] },
   BAD_SCALAR_START: { message: 'an unquoted text cannot begin with this character', help: ['put the text in quotes'] },
   BAD_DQ_ESCAPE: { message: 'this is not an escape that double quotes know', help: ["write \\\\ for a backslash, or use single quotes: '…'"] },
   KEY_OVER_1024_CHARS: { message: 'this key is longer than 1024 characters', help: ['put a long text in quotes or in a block: key: |'] },
   BLOCK_IN_FLOW: { message: 'a list or map written over lines cannot stand inside brackets', help: ['close the bracket first, or write the whole value in brackets'] },
+};
+
+/** The same, where the code of the parser says less than its words. */
+const SPOKEN: Record<string, Wording> = {
+  'without - indicator': SYNTAX['BAD_INDENT']!,
+  'at node end': { message: 'something follows the end of this value', help: ['inside double quotes write \\" for a quote, or put the text in single quotes: \'say "hello"\'', 'or remove what follows'] },
+  'flow-seq-end': { message: 'this bracket closes a list that was never opened', help: ['remove it, or open the list with ['] },
+  'flow-map-end': { message: 'this brace closes a map that was never opened', help: ['remove it, or open the map with {'] },
 };
 
 function reportSyntax(reporter: Reporter, errors: YAMLError[]): void {
@@ -111,22 +120,17 @@ function reportSyntaxError(reporter: Reporter, error: YAMLError): void {
   } else if (error.code === 'RESOURCE_EXHAUSTION') reportDepth(reporter, span);
   else if (error.code === 'BAD_ALIAS' || error.code === 'ALIAS_PROPS' || error.code === 'MULTIPLE_ANCHORS' || error.code === 'MULTIPLE_TAGS') {
     reporter.error('ORC-101', span, 'anchors, aliases and tags are not part of the language', { help: ['write the value out where it is needed'] });
-  } else if (error.code === 'MISSING_CHAR') reportMissingCharacter(reporter, span, error);
-  else {
-    const wording = SYNTAX[error.code] ?? { message: `this is not YAML: ${unmask(error.message)}` };
+  } else {
+    const wording = Object.entries(SPOKEN).find(([words]) => error.message.includes(words))?.[1] ?? SYNTAX[error.code] ?? { message: `this is not YAML: ${unmask(error.message)}` };
     reporter.error('ORC-100', span, wording.message, wording.help === undefined ? {} : { help: wording.help });
   }
 }
 
-function reportMissingCharacter(reporter: Reporter, span: Span, error: YAMLError): void {
-  const quote = /Missing closing (.)quote/.exec(error.message)?.[1];
-  if (quote !== undefined) {
-    reporter.error('ORC-100', span, `a text is opened with ${quote} and never closed`, { help: [`close it with ${quote} at the end of the text`] });
-    return;
-  }
-  const bracket = /must end with a (.)/.exec(error.message)?.[1] ?? /expected .*(\]|\})/.exec(error.message)?.[1];
-  if (bracket !== undefined) reporter.error('ORC-100', span, `a bracket is never closed; \`${bracket}\` is missing`, { help: [`add \`${bracket}\` where the value ends`] });
-  else reporter.error('ORC-100', span, `this is not YAML: ${unmask(error.message)}`);
+/** What follows an unclosed quote or bracket is read as its inside, so that nothing but its beginning is worth a word. */
+function reportUnclosed(reporter: Reporter, start: number): void {
+  const open = reporter.source.text[start]!;
+  const close = { '[': ']', '{': '}' }[open] ?? open;
+  reporter.error('ORC-100', { start, end: start + 1 }, `this ${open} is never closed`, { label: 'opened here', help: [`close it with ${close} where the value ends`] });
 }
 
 /** Looks at every node once for what YAML allows and the language does not. */
@@ -165,7 +169,7 @@ function checkProperties(reporter: Reporter, node: YamlNode, path: Path | undefi
     reporter.error('ORC-101', { start: anchor, end: anchor + node.anchor.length + 1 }, `\`&${node.anchor}\` is an anchor, and anchors are not part of the language`, { ...place, help: ['remove it'] });
   }
   if (node.tag !== undefined) {
-    const tag = Math.max(0, text.lastIndexOf('!', start));
+    const tag = start - (/!\S*\s*$/.exec(text.slice(Math.max(0, start - 200), start))?.[0].length ?? 0);
     const tagEnd = tag + (/^\S+/.exec(text.slice(tag, tag + 200))?.[0].length ?? 1);
     reporter.error('ORC-101', { start: tag, end: tagEnd }, `\`${text.slice(tag, tagEnd)}\` is a tag, and YAML tags are not part of the language`, { ...place, help: ['remove it, or put the text in quotes'] });
   }

@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, type YAMLMap } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type YAMLMap } from 'yaml';
 import { parseDuration } from '../duration.ts';
 import { nearest } from '../ids.ts';
 import { hasAuto } from './auto.ts';
@@ -49,6 +49,8 @@ export class Fields {
 
   /** Reports a member that is not what its key wants. */
   wrong(name: string, node: YamlNode, wanted: string, details: Details = {}): undefined {
+    // An alias has been reported for what it is.
+    if (isAlias(node)) return;
     this.reporter.error('ORC-104', nodeSpan(node), `\`${this.written(name)}\` is ${wanted}, and this is ${kindOf(node)}`, { path: this.pathOf(name), ...details });
     return undefined;
   }
@@ -140,7 +142,7 @@ export class Fields {
     items.forEach((item, i) => {
       const path = single ? this.pathOf(name) : at(this.pathOf(name), i);
       if (!isScalar(item) || item.value === null) {
-        this.reporter.error('ORC-104', nodeSpan(item), `\`${name}\` is ${wanted}, and this is ${kindOf(item)}`, { path });
+        this.wrong(name, item, wanted, { path });
       } else if (!this.refuseAuto(name, item, scalarText(item), path)) words.push({ text: scalarText(item), span: nodeSpan(item), path });
     });
     return words;
@@ -160,7 +162,7 @@ export class Fields {
       const path = at(this.path, key);
       const near = nearest(key, [...names, ...accepted], 1)[0];
       const message = `\`${key}\` is not a key of ${what}`;
-      if (near !== undefined) this.reporter.error('ORC-103', keySpan, message, { path, label: `did you mean \`${near}\`?`, help: [`did you mean \`${near}\`?`] });
+      if (near !== undefined) this.reporter.error('ORC-103', keySpan, message, { path, label: 'no such key', help: [`did you mean \`${near}\`?`] });
       else this.reporter.warn('ORC-103', keySpan, message, { path, notes: [`${what} knows: ${names.join(', ')}`], help: [`remove it, or call it \`x-${key}\` if it is a note of your own`] });
     }
   }

@@ -1,12 +1,12 @@
 import { isMap, isSeq } from 'yaml';
 import { CODES } from '../codes.ts';
-import { nearest } from '../ids.ts';
 import { readAction } from './actions.ts';
 import { Fields, type Word } from './fields.ts';
 import { ERROR_CLASSES, HANDLER_KEYS, MATCH_KEYS, RETRY_KEYS } from './keys.ts';
 import { listItems, nodeSpan } from './nodes.ts';
 import type { Handler, Retry } from './pipeline.ts';
-import { at, type Reporter } from './report.ts';
+import { at, suggest, type Reporter } from './report.ts';
+import type { Span } from './source.ts';
 import { ERROR_TYPES, HANDLER_SPELLINGS, MATCH_SPELLINGS, RETRY_SPELLINGS } from './spellings.ts';
 import { readMap, readValue } from './values.ts';
 
@@ -34,12 +34,7 @@ function readClasses(reporter: Reporter, words: Word[]): string[] {
     const name = Object.hasOwn(ERROR_TYPES, text) ? ERROR_TYPES[text]! : text;
     if ((ERROR_CLASSES as readonly string[]).includes(name)) classes.push(name);
     else {
-      const near = nearest(text, ERROR_CLASSES, 1)[0];
-      reporter.error('ORC-106', span, `\`${text}\` is not a class of errors`, {
-        path,
-        ...(near === undefined ? {} : { label: `did you mean \`${near}\`?` }),
-        help: [`one of: ${ERROR_CLASSES.join(', ')}`],
-      });
+      reporter.error('ORC-106', span, `\`${text}\` is not a class of errors`, { path, ...suggest(text, ERROR_CLASSES) });
     }
   }
   return classes;
@@ -64,10 +59,10 @@ export function readHandlers(parent: Fields): Handler[] {
   return handlers.sort((a, b) => a.priority - b.priority);
 }
 
-function readHandler(fields: Fields, span: Handler['span']): Handler | undefined {
+function readHandler(fields: Fields, span: Span): Handler | undefined {
   fields.finish(HANDLER_KEYS, 'a handler', [...Object.keys(HANDLER_SPELLINGS), ...Object.keys(MATCH_SPELLINGS)]);
   const fallback = fields.get('fallback_value');
-  const run = readRun(fields);
+  const run = readRun(fields, span);
   if (run === undefined) return undefined;
   return {
     span,
@@ -81,7 +76,7 @@ function readHandler(fields: Fields, span: Handler['span']): Handler | undefined
   };
 }
 
-function readRun(fields: Fields): Handler['run'] | undefined {
+function readRun(fields: Fields, span: Span): Handler['run'] | undefined {
   const [action, task] = [fields.get('action') ?? fields.get('tool'), fields.get('task')];
   if (action !== undefined && task !== undefined) {
     fields.reporter.error('ORC-111', task.keySpan, 'a handler runs an action or a task, not both', { path: fields.pathOf('task'), related: [{ message: 'the action is here', span: action.keySpan }], help: ['write two handlers'] });
@@ -97,10 +92,9 @@ function readRun(fields: Fields): Handler['run'] | undefined {
     const empty = { kind: 'map' as const, entries: [], span: action.keySpan };
     return named && { kind: 'action', action: named, parameters: parameters === undefined ? empty : readMap(fields.reporter, parameters.node, fields.pathOf('parameters')) };
   }
-  const first = fields.entries.values().next().value;
   // A handler may do nothing but run the failed task again.
   if (fields.has('fallback_value') || fields.has('retry')) return { kind: 'value' };
-  fields.reporter.error('ORC-102', first?.keySpan ?? { start: 0, end: 0 }, 'this handler says nothing to do', { path: fields.path, help: ['add `action`, `task` or `fallback_value`'] });
+  fields.reporter.error('ORC-102', span, 'this handler says nothing to do', { path: fields.path, help: ['add `action`, `task` or `fallback_value`'] });
   return undefined;
 }
 

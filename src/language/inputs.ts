@@ -2,7 +2,7 @@ import { isMap, isScalar, isSeq } from 'yaml';
 import { canonicalJson, type Json, type JsonObject } from '../json.ts';
 import { Fields, ID, ID_HELP } from './fields.ts';
 import { INPUT_KEYS, INPUT_SCHEMA_KEYS, INPUT_TYPE_NAMES } from './keys.ts';
-import { isNull, kindOf, listItems, nodeSpan, type Entry, type YamlNode } from './nodes.ts';
+import { findPair, isNull, kindOf, listItems, nodeSpan, type Entry, type YamlNode } from './nodes.ts';
 import type { InputSpec, InputType, Value } from './pipeline.ts';
 import { INPUT_SPELLINGS } from './spellings.ts';
 import { readJson, readValue } from './values.ts';
@@ -10,6 +10,12 @@ import { readJson, readValue } from './values.ts';
 export function readInputs(pipeline: Fields): InputSpec[] {
   const node = pipeline.get('inputs')?.node;
   if (node === undefined || isNull(node)) return [];
+  if (isSeq(node)) {
+    // Its items all have names where it could be read as a map.
+    const nameless = listItems(node).find(item => !isMap(item) || findPair(item, 'name') === undefined) ?? node;
+    pipeline.reporter.error('ORC-102', nodeSpan(nameless), 'an input in a list has a `name` of its own', { path: pipeline.pathOf('inputs'), label: 'needs `name`', help: ['write: - { name: topic, type: string }', 'or a map: inputs: { topic: { type: string } }'] });
+    return [];
+  }
   const inputs = pipeline.map('inputs', 'a map of inputs');
   if (inputs === undefined) return [];
   return Array.from(inputs.entries.values(), entry => readInput(inputs, entry));

@@ -19,6 +19,8 @@ export interface MaskedText {
   reserved: Span[];
   /** Where the nesting first exceeds MAX_DEPTH; the rest of the file was not scanned. */
   tooDeepAt: number | undefined;
+  /** Where a quote or bracket opens that the file never closes. */
+  unclosedAt: number | undefined;
 }
 
 /** Masks AUTO tags, `{{ }}`, `{% %}` and `{# #}` in the plain scalars of a YAML text. The result is as long as the text. */
@@ -32,7 +34,7 @@ export function mask(text: string): MaskedText {
     done = end;
   }
   const reserved = Array.from(text.matchAll(TWINS), ({ 0: run, index }) => ({ start: index, end: index + run.length }));
-  return { text: masked + text.slice(done), reserved, tooDeepAt: scanner.tooDeepAt };
+  return { text: masked + text.slice(done), reserved, tooDeepAt: scanner.tooDeepAt, unclosedAt: scanner.unclosedAt };
 }
 
 /** Gives masked characters their own faces again. */
@@ -59,6 +61,7 @@ const isFlowIndicator = (character: string | undefined): boolean => character !=
 class Scanner {
   readonly regions: Span[] = [];
   tooDeepAt: number | undefined;
+  unclosedAt: number | undefined;
   readonly #text: string;
   readonly #autoEnds: Map<number, number>;
   #position = 0;
@@ -68,6 +71,7 @@ class Scanner {
   #flowDepth = 0;
   /** End of the lines that the outermost flow collection may take. */
   #flowLimit = 0;
+  #flowStart = 0;
   /** For each closing bracket of templates: the limit up to which it was last looked for in vain. */
   readonly #unclosed = new Map<string, number>();
 
@@ -81,6 +85,7 @@ class Scanner {
       this.#token();
       if (this.#columns.length + this.#flowDepth > MAX_DEPTH) this.tooDeepAt = this.#position;
     }
+    if (this.#flowDepth > 0) this.unclosedAt ??= this.#flowStart;
   }
 
   /** Column of the innermost block collection: what belongs to a value in it is indented by more. */
@@ -139,7 +144,10 @@ class Scanner {
 
   #flowIndicator(character: string): void {
     if (character === '[' || character === '{') {
-      if (this.#flowDepth === 0) this.#flowLimit = this.#valueLimit(this.#position);
+      if (this.#flowDepth === 0) {
+        this.#flowStart = this.#position;
+        this.#flowLimit = this.#valueLimit(this.#position);
+      }
       this.#flowDepth++;
     } else if (character !== ',' && this.#flowDepth > 0) this.#flowDepth--;
     this.#position++;
@@ -176,13 +184,15 @@ class Scanner {
   #quoted(quote: string): void {
     const text = this.#text;
     const column = this.#position - this.#lineStart;
-    let i = this.#position + 1;
+    const start = this.#position;
+    let i = start + 1;
     for (; i < text.length; i++) {
       if (text[i] === '\\' && quote === '"') i++;
       else if (text[i] === '\n') this.#lineStart = i + 1;
       else if (text[i] === quote && quote === "'" && text[i + 1] === quote) i++;
       else if (text[i] === quote) break;
     }
+    if (i >= text.length) this.unclosedAt = start;
     this.#position = Math.min(i + 1, text.length);
     while (isBlank(text[this.#position])) this.#position++;
     if (text[this.#position] === ':') {

@@ -1,7 +1,7 @@
 import { isMap } from 'yaml';
 import type { Diagnostic } from './diagnostic.ts';
 import { readYaml } from './document.ts';
-import { FUNCTIONS } from './expression/index.ts';
+import { FUNCTION_NAMES } from './expression/index.ts';
 import { Fields } from './fields.ts';
 import { readHandlers, readRetry } from './handlers.ts';
 import { readInputs } from './inputs.ts';
@@ -59,7 +59,7 @@ function read(reporter: Reporter, taskLimit: number): Pipeline | null {
     fields.finish(Object.keys(PIPELINE_KEYS), 'a pipeline', [...Object.keys(PIPELINE_SPELLINGS), 'pipeline', 'config']);
     return readPipeline(reporter, fields, nodeSpan(file.root), firstKeySpan(fields), ['name', 'tasks'], taskLimit);
   }
-  new Fields(reporter, file.root, at(undefined, '')).finish(['pipeline'], 'a file, beside `pipeline`');
+  new Fields(reporter, file.root, at(undefined, '')).finish(['pipeline'], 'a file that holds `pipeline`');
   const keySpan = nodeSpan(wrapper.key as YamlNode);
   if (!isMap(wrapper.value)) {
     reporter.error('ORC-104', keySpan, '`pipeline` is a map of keys', { path, help: ['write below it: name, version and tasks'] });
@@ -113,7 +113,7 @@ function readPipeline(reporter: Reporter, fields: Fields, span: Span, headSpan: 
 /** What every task of the pipeline would hide. */
 function rootScope(inputs: InputSpec[]): Scope {
   const names = new Map<string, string>();
-  for (const { name } of FUNCTIONS) names.set(name, 'a function of the expression language');
+  for (const name of FUNCTION_NAMES) names.set(name, 'a function of the expression language');
   for (const name of RESERVED_NAMES) names.set(name, 'a word of the expression language');
   for (const { name } of inputs) names.set(name, 'an input of the pipeline');
   return { parent: undefined, names };

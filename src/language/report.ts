@@ -17,6 +17,7 @@ export function at(parent: Path | undefined, key: string | number): Path {
 export function pathText(path: Path): string {
   let text = '';
   for (let here: Path | undefined = path; here !== undefined; here = here.parent) {
+    if (here.key === '') continue;
     const part = typeof here.key === 'number' ? `[${here.key}]` : /^[\w-]+$/.test(here.key) ? `.${here.key}` : `[${JSON.stringify(here.key)}]`;
     text = part + text;
   }
@@ -83,12 +84,11 @@ export class Reporter {
   }
 }
 
-/** `did you mean …?` for a word that nobody knows: a label for the carets where one name is near, and the list of what exists. */
-export function suggest(word: string, known: Iterable<string>): { label?: string; help: string[] } {
+/** For a word that nobody knows: the name that may have been meant, where one is near, and what exists. */
+export function suggest(word: string, known: Iterable<string>): { help: string[] } {
   const all = [...known];
   const near = nearest(word, all, 1)[0];
-  if (near !== undefined) return { label: `did you mean \`${near}\`?`, help: [`did you mean \`${near}\`?`] };
-  return { help: [`one of: ${all.join(', ')}`] };
+  return { help: near === undefined ? [`one of: ${all.join(', ')}`] : [`did you mean \`${near}\`?`, `one of: ${all.join(', ')}`] };
 }
 
 /** Names for a sentence: `` `a`, `b` and `c` ``. */

@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, type YAMLMap } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type YAMLMap } from 'yaml';
 import type { JsonObject } from '../json.ts';
 import { namesModel, readAction } from './actions.ts';
 import { Fields, ID, ID_HELP, type Word } from './fields.ts';
@@ -64,6 +64,7 @@ function nameTasks(reader: TaskReader, items: YamlNode[], path: Path, scope: Sco
       reporter.error('ORC-605', nodeSpan(item), 'this pipeline has more tasks than are allowed', { path: place, help: ['move a part of it to a file of its own: action: pipeline.run', 'or raise `limits.tasks` in the configuration'] });
     }
     if (reader.remaining < 0) break;
+    if (isAlias(item)) continue;
     if (!isMap(item)) {
       reporter.error('ORC-104', nodeSpan(item), `a task is a map of keys, and this is ${kindOf(item)}`, { path: place, help: ['write: - { id: hello, action: echo, parameters: { text: hello } }'] });
       continue;
@@ -86,7 +87,7 @@ function nameTasks(reader: TaskReader, items: YamlNode[], path: Path, scope: Sco
     if (!task.generated) continue;
     while (taken.has(`step_${number}`)) number++;
     task.id.text = `step_${number++}`;
-    if (scope.parent === undefined) reporter.error('ORC-102', task.id.span, 'this task has no `id`', { path: task.place, help: [`add: id: ${task.id.text}`] });
+    if (scope.parent === undefined && findPair(task.map, 'id') === undefined) reporter.error('ORC-102', task.id.span, 'this task has no `id`', { path: task.place, help: [`add: id: ${task.id.text}`] });
   }
   return named;
 }
@@ -203,7 +204,7 @@ function readActionOf(fields: Fields, task: Task): void {
     reporter.error('ORC-102', task.idSpan, `task \`${task.id}\` is missing \`action\``, {
       path: fields.path,
       label: 'needs `action`',
-      help: ['add what it does, such as: action: echo', 'list actions: orchestrator actions'],
+      help: ['add what it does, such as: action: echo', 'list actions: orc actions'],
     });
     return;
   }
