@@ -105,7 +105,7 @@ function round(input: Value, precision: number, method: string, run: Run): Value
   }
   if (method !== 'ceil' && method !== 'floor') throw run.fail(`\`${method}\` is not a way to round`, ['common, ceil or floor']);
   const unit = 10 ** precision;
-  return makeFloat((method === 'ceil' ? Math.ceil(number * unit) : Math.floor(number * unit)) / unit);
+  return makeFloat(((method === 'ceil' ? Math.ceil(number * unit) : Math.floor(number * unit)) + 0) / unit);
 }
 
 function fileSize(bytes: number, binary: boolean, run: Run): string {

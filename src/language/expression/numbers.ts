@@ -42,6 +42,7 @@ export function floatText(value: number): string {
 /** A number with so many decimals, a half going to the even neighbour as in Python (`toFixed` takes the larger one). */
 export function fixedText(value: number, decimals: number): string {
   if (!Number.isFinite(value)) return floatText(value);
+  if (Object.is(value, -0)) return `-${fixedText(0, decimals)}`;
   if (Math.abs(value) >= 1e21) return `${BigInt(value)}${decimals > 0 ? `.${'0'.repeat(decimals)}` : ''}`;
   const rounded = value.toFixed(decimals);
   const exact = value.toFixed(Math.min(100, decimals + 40));

@@ -73,16 +73,28 @@ function arithmetic(operator: string, a: number, b: number, float: boolean, run:
     case '/':
       return makeFloat(a / b);
     case '//':
-      result = Math.floor(a / b);
+      result = divide(a, b).quotient;
       break;
     case '%':
-      result = a % b;
-      if (result !== 0 && result < 0 !== b < 0) result += b;
+      result = divide(a, b).rest;
       break;
     default:
       return power(a, b, float, run);
   }
   return float ? makeFloat(result) : integer(result, run);
+}
+
+/** Python's divmod: the rest has the sign of the divisor, and the quotient goes with it to the last bit. */
+function divide(a: number, b: number): { quotient: number; rest: number } {
+  let rest = a % b;
+  let quotient = (a - rest) / b;
+  if (rest === 0) rest = b < 0 ? -0 : 0;
+  else if (rest < 0 !== b < 0) {
+    rest += b;
+    quotient -= 1;
+  }
+  const floor = Math.floor(quotient);
+  return { quotient: quotient === 0 ? (a / b) * 0 : quotient - floor > 0.5 ? floor + 1 : floor, rest };
 }
 
 function power(a: number, b: number, float: boolean, run: Run): Value {
