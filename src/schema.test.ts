@@ -156,6 +156,7 @@ describe('checkSchema', () => {
   test('C23 sees own members only', () => {
     expect(check({ required: ['constructor', '__proto__'] }, {})).toHaveLength(2);
     expect(check({ properties: {}, additionalProperties: false }, JSON.parse('{"__proto__": 1, "toString": 1}') as Json)).toHaveLength(2);
+    expect(check({ const: JSON.parse('{"__proto__": {}}') as Json }, { x: 1 })).toHaveLength(1);
     expect(check({ $ref: '#/constructor' }, 1)).toEqual([expect.stringContaining('$ref: cannot be checked')]);
     expect(
       check(JSON.parse('{"properties": {"__proto__": {"type": "string"}}}') as JsonSchema, JSON.parse('{"__proto__": 1}') as Json),

@@ -65,6 +65,19 @@ describe('askStructured', () => {
     await expect(askStructured(failing, ASK, COUNT, { signal: new AbortController().signal })).rejects.toThrow('down');
   });
 
+  test('a plain shape is told in words, another with its schema', async () => {
+    const told = async (schema: JsonSchema): Promise<string> => {
+      const { ask, requests } = setup('{"value": []}');
+      await ask(schema, 1);
+      return requests[0]!.messages[0]!.content;
+    };
+    expect(await told({ enum: ['a', 'b'] })).toBe(
+      'How many?\n\nAnswer with nothing but JSON of this form: {"value": …}, where the value is: one of: a, b.',
+    );
+    const list: JsonSchema = { type: 'array', items: { type: 'object', required: ['a'] } };
+    expect(await told(list)).toContain(JSON.stringify(list));
+  });
+
   test('a schema of an object is asked for as it is', async () => {
     const schema: JsonSchema = { type: 'object', required: ['name'], properties: { name: { type: 'string' } } };
     const { ask, requests } = setup('{"name": "x"}');

@@ -90,8 +90,10 @@ function withFormat(messages: ModelRequest['messages'], schema: JsonSchema): Mod
 
 function formatOf(schema: JsonSchema): string {
   if (isObjectSchema(schema)) return `Answer with nothing but JSON that fits this JSON Schema: ${JSON.stringify(schema)}`;
-  const nested = isObject(schema) && (isObject(schema['items']) || Object.hasOwn(schema, '$defs'));
-  const detail = nested ? ` It must fit this JSON Schema: ${JSON.stringify(schema)}` : '';
+  const { type, enum: choices } = isObject(schema) ? schema : {};
+  const plain =
+    choices !== undefined || ['string', 'integer', 'number', 'boolean', 'null'].includes(String(type)) || Object.keys(schema).length === 0;
+  const detail = plain ? '' : ` It must fit this JSON Schema: ${JSON.stringify(schema)}`;
   return `Answer with nothing but JSON of this form: {"value": …}, where the value is: ${describeSchema(schema)}.${detail}`;
 }
 

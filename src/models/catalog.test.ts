@@ -92,7 +92,7 @@ test.each<[JsonObject, string]>([
   [{ providers: { lab: { type: 'openai-compatible' } } }, 'models.providers.lab must have `base_url`'],
   [
     { providers: { lab: { type: 'openai-compatible', base_url: 'ftp://x' } } },
-    'models.providers.lab.base_url must match the pattern ^https?://[^/]',
+    'models.providers.lab.base_url must match the pattern ^https?://[^/@]+(/.*)?$',
   ],
   [
     { providers: { lab: { type: 'llama.cpp', base_url: 'http://x' } } },

@@ -47,7 +47,7 @@ export const MODELS_SCHEMA: JsonSchema = {
             additionalProperties: false,
             properties: {
               type: true,
-              base_url: { type: 'string', pattern: '^https?://[^/]' },
+              base_url: { type: 'string', pattern: '^https?://[^/@]+(/.*)?$' },
               api_key: { type: 'string' },
               headers: { type: 'object', additionalProperties: { type: 'string' } },
               timeout: DURATION,

@@ -9,8 +9,8 @@ export interface Asked {
   /** Name of the model within its provider; undefined where the service as a whole was asked. */
   model: string | undefined;
   baseUrl: string;
-  /** Never to be seen in a message, even where the service repeats it. */
-  secret: string | undefined;
+  /** Never to be seen in a message, even where the service repeats them. */
+  secrets: string[];
 }
 
 /** What a service answered in place of a completion. */
@@ -24,7 +24,7 @@ export interface BadAnswer {
 export function fromStatus(asked: Asked, answer: BadAnswer, clock: Clock = systemClock): OrchestratorError {
   const { status } = answer;
   const { message, code } = readError(answer.body);
-  const said = hideSecret(asked, `(${status})${message === '' ? '' : `: ${message}`}`);
+  const said = hideSecrets(asked, `(${status})${message === '' ? '' : `: ${message}`}`);
   const retryAfterMs = readRetryAfter(answer.headers, clock.now());
   const fail = (errorCode: Code, words: string, options: OrchestratorErrorOptions): OrchestratorError =>
     new OrchestratorError(errorCode, `${asked.provider} ${words} ${said}`, { details: { status, provider: asked.provider }, ...options });
@@ -106,7 +106,7 @@ function fromOddReply(asked: Asked, chain: unknown[], clock: Clock): Orchestrato
 }
 
 export function badReply(asked: Asked, reason: string): OrchestratorError {
-  const message = hideSecret(asked, `the reply of ${nameOf(asked)} cannot be used: ${reason}`);
+  const message = hideSecrets(asked, `the reply of ${nameOf(asked)} cannot be used: ${reason}`);
   return new OrchestratorError('ORC-405', message, { class: 'invalid_output', retryable: true, details: { provider: asked.provider } });
 }
 
@@ -209,6 +209,7 @@ export function readRetryAfter(headers: Record<string, string>, nowMs: number): 
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }
 
-function hideSecret(asked: Asked, text: string): string {
-  return asked.secret === undefined || asked.secret === '' ? text : text.replaceAll(asked.secret, '▮▮▮');
+/** What is shorter than 8 characters is no secret (C11), and hiding it would spoil the words around it. */
+function hideSecrets({ secrets }: Asked, text: string): string {
+  return secrets.filter(secret => secret.length >= 8).reduce((hidden, secret) => hidden.replaceAll(secret, '▮▮▮'), text);
 }

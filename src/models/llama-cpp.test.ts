@@ -103,7 +103,8 @@ describe.skipIf(!MODEL_IS_HERE)('a real small model', { timeout: 60_000 }, () =>
   test('answers alike whatever was asked before', async () => {
     const first = await generate(HELLO);
     await generate({ messages: [{ role: 'user', content: 'Tell me about Rome.' }], maxTokens: 10 });
-    expect((await generate(HELLO)).text).toBe(first.text);
+    const { text, usage } = await generate(HELLO);
+    expect({ text, usage }).toEqual({ text: first.text, usage: first.usage });
   });
 
   test('stops at the limit of tokens and says so', async () => {
@@ -147,16 +148,19 @@ describe.skipIf(!MODEL_IS_HERE)('a real small model', { timeout: 60_000 }, () =>
     expect(answer).toMatchObject({ ok: true, value: expect.toBeOneOf(['positive', 'negative']) });
   });
 
-  test('calls wait for each other; an abort ends a running and a waiting one', async () => {
-    const abort = new AbortController();
-    const running = generate(
-      { messages: [{ role: 'user', content: 'Tell a long story.' }], maxTokens: 800 },
-      { signal: abort.signal, onToken: () => abort.abort() },
-    );
-    const waiting = generate(HELLO, { signal: abort.signal });
+  test('calls wait for each other; an abort ends a running call, and a waiting one before its turn', async () => {
+    const [first, second] = [new AbortController(), new AbortController()];
+    const order: string[] = [];
+    const story: ModelRequest = { messages: [{ role: 'user', content: 'Tell a long story.' }], maxTokens: 800 };
+    const running = caught(generate(story, { signal: first.signal, onToken: () => second.abort() })).finally(() => order.push('running'));
+    const waiting = caught(generate(HELLO, { signal: second.signal })).finally(() => {
+      order.push('waiting');
+      first.abort();
+    });
     const after = generate(HELLO);
-    expect(await caught(running)).toMatchObject({ code: 'ORC-231', class: 'cancelled' });
-    expect(await caught(waiting)).toMatchObject({ code: 'ORC-231' });
+    expect(await waiting).toMatchObject({ code: 'ORC-231', class: 'cancelled' });
+    expect(await running).toMatchObject({ code: 'ORC-231' });
+    expect(order).toEqual(['waiting', 'running']);
     expect((await after).text).toContain('Paris');
   });
 

@@ -244,6 +244,14 @@ test.each(['hang', 'stall'] as const)('a service that falls silent (%s) is given
   expect(await caught(ask({}, { onToken: () => {} }))).toMatchObject({ code: 'ORC-404', class: 'timeout' });
 });
 
+test('a stream that is slow, but not silent, is heard to its end', async () => {
+  const { ask } = setup({ timeoutMs: 250 });
+  server.reply({ text: 'one two three four five six', pauseMs: 50 });
+  const reply = await ask({}, { onToken: () => {} });
+  expect(reply.text).toBe('one two three four five six');
+  expect(reply.latencyMs).toBeGreaterThan(250);
+});
+
 test('an abort ends the call at once and hangs up', async () => {
   const { ask } = setup();
   server.reply({ fault: 'hang' });

@@ -40,7 +40,8 @@ async function loadSdk(): Promise<{ ai: typeof import('ai'); openai: typeof impo
 export function openAICompatible(options: OpenAICompatibleOptions): Provider {
   const { name, headers = {}, clock = systemClock } = options;
   const baseUrl = options.baseUrl.replace(/\/+$/, '');
-  const asked = (model: string | undefined): Asked => ({ provider: name, model, baseUrl, secret: options.apiKey });
+  const secrets = [options.apiKey ?? '', ...Object.values(headers)];
+  const asked = (model: string | undefined): Asked => ({ provider: name, model, baseUrl, secrets });
   const auth: Record<string, string> = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
   let service: OpenAICompatibleProvider | undefined;
 
@@ -173,7 +174,7 @@ function readUsage(usage: LanguageModelUsage): { usage: ModelUsage; usageUnknown
 }
 
 function finish(asked: Asked, request: ModelRequest, { finish: reason, ...reply }: RawReply): ModelReply {
-  if (reason === 'content-filter') throw refused(asked, { said: reply.text.slice(0, 500), model: reply.model, usage: { ...reply.usage } });
+  if (reason === 'content-filter') throw refused(asked, { model: reply.model, usage: { ...reply.usage } });
   if (reason === 'error') throw badReply(asked, 'it ended with an error');
   const object = request.schema === undefined ? undefined : parseAnswer(reply.text);
   return {

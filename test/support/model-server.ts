@@ -32,6 +32,8 @@ export interface Answer {
   usage?: JsonObject | null;
   /** Waits before the first byte. */
   delayMs?: number;
+  /** Waits before each piece of a stream. */
+  pauseMs?: number;
   status?: number;
   headers?: Record<string, string>;
   /** Sent as it is, in place of a completion. */
@@ -101,15 +103,17 @@ async function answer(request: RecordedRequest, given: Answer, models: JsonObjec
   if (request.method === 'GET' && request.path.endsWith('/models')) return sendJson(response, 200, { object: 'list', data: models });
   if (!request.path.endsWith('/chat/completions')) return sendJson(response, 404, { error: { message: `no such route: ${request.path}` } });
   const parts = request.body['stream'] === true ? events(request, given) : [JSON.stringify(completion(request, given))];
-  await sendParts(response, request.body['stream'] === true ? 'text/event-stream' : 'application/json', parts, given.fault);
+  await sendParts(response, request.body['stream'] === true ? 'text/event-stream' : 'application/json', parts, given);
 }
 
-async function sendParts(response: ServerResponse, type: string, parts: string[], fault: Fault | undefined): Promise<void> {
+async function sendParts(response: ServerResponse, type: string, parts: string[], { fault, pauseMs }: Answer): Promise<void> {
   const broken = fault === 'truncate' || fault === 'stall' || fault === 'reset-midway';
   const whole = parts.length === 1 ? [parts[0]!.slice(0, parts[0]!.length / 2), parts[0]!.slice(parts[0]!.length / 2)] : parts;
   response.writeHead(200, { 'content-type': type });
-  for (const part of broken ? whole.slice(0, Math.ceil(whole.length / 2)) : whole)
+  for (const part of broken ? whole.slice(0, Math.ceil(whole.length / 2)) : whole) {
+    if (pauseMs !== undefined) await new Promise(resolve => setTimeout(resolve, pauseMs));
     await new Promise(resolve => response.write(part, resolve));
+  }
   if (fault === 'stall') return;
   if (fault === 'reset-midway') response.socket?.destroy();
   else response.end();
