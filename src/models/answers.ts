@@ -90,7 +90,7 @@ function withFormat(messages: ModelRequest['messages'], schema: JsonSchema): Mod
 
 function formatOf(schema: JsonSchema): string {
   if (isObjectSchema(schema)) return `Answer with nothing but JSON that fits this JSON Schema: ${JSON.stringify(schema)}`;
-  const { type, enum: choices } = isObject(schema) ? schema : {};
+  const { type, enum: choices }: JsonObject = isObject(schema) ? schema : {};
   const plain =
     choices !== undefined || ['string', 'integer', 'number', 'boolean', 'null'].includes(String(type)) || Object.keys(schema).length === 0;
   const detail = plain ? '' : ` It must fit this JSON Schema: ${JSON.stringify(schema)}`;
