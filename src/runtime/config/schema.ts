@@ -66,7 +66,7 @@ const DURATION: JsonObject = { anyOf: [{ type: 'number', minimum: 0 }, { type: '
 const duration = (description: string): JsonObject => ({ ...DURATION, description });
 
 const PROVIDER = map('A model service, or a folder of local models.', {
-  type: text('`openai-compatible` or `llama.cpp`.'),
+  type: choice('What it speaks: the dialect of OpenAI, or files on this machine.', ['openai-compatible', 'llama.cpp']),
   base_url: text('Address up to and without `/chat/completions`.'),
   api_key: text('The key; write a reference such as `${env:LAB_KEY}`, never the key itself.'),
   headers: { type: 'object', additionalProperties: { type: 'string' }, description: 'Headers that each request carries.' },
