@@ -70,7 +70,7 @@ function applyRun(state: RunState, event: RunEvents): void {
     case 'run.resumed':
       state.status = 'running';
       state.reason = null;
-      state.until = null;
+      state.until = event.until;
       return;
     case 'run.reopened':
       state.status = 'running';

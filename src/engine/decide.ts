@@ -52,11 +52,11 @@ function respond(turn: Turn, input: Input): void {
       if (state.status === 'running') emit(turn, { type: 'run.paused', reason: input.reason });
       return;
     case 'resume':
-      return resume(turn);
+      return resume(turn, input.until);
     case 'command':
       if (input.command.type === 'cancel') return cancelRun(turn, input.command.by, 'requested');
       if (input.command.type === 'pause') return respond(turn, { type: 'pause', reason: 'requested', now: input.now });
-      if (input.command.type === 'resume') return resume(turn);
+      if (input.command.type === 'resume') return resume(turn, null);
       return command(turn, input.command);
     default:
       return respondForTask(turn, input);
@@ -149,9 +149,9 @@ function step(turn: Turn, input: Extract<Input, { type: 'step' }>): void {
   else emit(turn, { type: 'step.completed', slot: input.slot, name: input.name, output: input.step.completed });
 }
 
-function resume(turn: Turn): void {
+function resume(turn: Turn, until: string | null): void {
   if (turn.state.status !== 'paused') return;
-  emit(turn, { type: 'run.resumed' });
+  emit(turn, { type: 'run.resumed', until });
   owedOf(turn);
 }
 

@@ -32,7 +32,7 @@ export type Input = { now: number } & (
   | { type: 'due'; slot: number }
   | { type: 'expired' }
   | { type: 'pause'; reason: 'requested' | 'drain' | 'breakpoint' | 'budget' }
-  | { type: 'resume' }
+  | { type: 'resume'; until: string | null }
   | { type: 'reopen'; by: string }
   | { type: 'override'; slot: number; path: string; value: Ref }
   | { type: 'command'; command: Command }

@@ -34,7 +34,7 @@ export type Event =
   | { type: 'run.acquired'; at: number; epoch: number; owner: string; program: string; again: number[]; doubt: number[] }
   | { type: 'run.started'; at: number }
   | { type: 'run.paused'; at: number; reason: Reason }
-  | { type: 'run.resumed'; at: number }
+  | { type: 'run.resumed'; at: number; until: string | null }
   | { type: 'run.reopened'; at: number; by: string }
   | { type: 'run.cancelling'; at: number; by: string; reason: Reason }
   | { type: 'run.ended'; at: number; status: 'completed' | 'failed' | 'cancelled'; reason: Reason | null; failure: Failure | null; outputs: Ref | null }

@@ -75,3 +75,11 @@ function collect(reporter: Reporter, node: YamlNode, path: Path | undefined, tag
   }
 }
 
+
+/** The guide's parser of YAML with AUTO tags. */
+export class AutoTagYAMLParser {
+  /** As the function of the same name. Throws AutoTagError{line, column, kind}. */
+  parseYamlWithAutoTags(text: string): { value: Json; tags: FoundTag[] } {
+    return parseYamlWithAutoTags(text);
+  }
+}

@@ -1,6 +1,6 @@
 /** The language room: the text of a pipeline, and everything that is known of it before it is planned. */
 export { AUTO_ATTRIBUTES, AUTO_TYPES } from './auto.ts';
-export { AutoTagError, parseYamlWithAutoTags, type AutoTagErrorKind, type FoundTag } from './auto-parser.ts';
+export { AutoTagError, AutoTagYAMLParser, parseYamlWithAutoTags, type AutoTagErrorKind, type FoundTag } from './auto-parser.ts';
 export type { Diagnostic, Severity } from './diagnostic.ts';
 export { PIPELINE_KEYS, TASK_KEYS } from './keys.ts';
 export { parse, type ParseOptions, type Parsed } from './parse.ts';

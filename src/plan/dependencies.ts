@@ -60,3 +60,15 @@ function readNeeds(tasks: readonly Dependent[]): Needs {
   }));
   return (node) => needs[node]!;
 }
+
+/** The guide's resolver of the order of tasks. */
+export class DependencyResolver {
+  /** Ids in an order that respects all dependencies. Throws CircularDependencyError, MissingDependencyError. */
+  resolveDependencies(tasks: readonly Dependent[]): string[] {
+    return resolveDependencies(tasks);
+  }
+
+  levels(tasks: readonly Dependent[]): string[][] {
+    return levels(tasks);
+  }
+}

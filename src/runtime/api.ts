@@ -80,7 +80,7 @@ export interface Shell {
   start(file: string, inputs?: JsonObject, options?: StartOptions): Promise<RunHandle>;
   run(file: string, inputs?: JsonObject, options?: StartOptions): Promise<RunDocument>;
   /** Goes on with a run: waiting, paused, interrupted, or failed (then the same as retry). */
-  resume(run: string): Promise<RunHandle>;
+  resume(run: string, options?: { until?: string }): Promise<RunHandle>;
   /** Reopens an ended run: failed, cancelled and skipped-for-them tasks run again. */
   retry(run: string): Promise<RunHandle>;
   fork(run: string, options: ForkOptions): Promise<RunHandle>;

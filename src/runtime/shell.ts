@@ -192,11 +192,12 @@ export class EmbeddedShell implements Shell {
     return handle;
   }
 
-  async resume(name: string): Promise<RunHandle> {
+  async resume(name: string, options: { until?: string } = {}): Promise<RunHandle> {
+    const until = options.until ?? null;
     const id = await this.find(name);
     const live = this.#loop.runs.get(id);
     if (live !== undefined) {
-      if (live.state.status === 'paused') await this.#loop.sendDurably(live, { type: 'resume', now: this.#clock.now() });
+      if (live.state.status === 'paused') await this.#loop.sendDurably(live, { type: 'resume', until, now: this.#clock.now() });
       return new Handle(this.shop, live);
     }
     const row = await rowOf(this.store, id);
@@ -204,7 +205,7 @@ export class EmbeddedShell implements Shell {
     if (row.status === 'failed' || row.status === 'cancelled') return this.retry(id);
     const run = await this.#take(id);
     const handle = new Handle(this.shop, run);
-    await this.#revive(run, true);
+    await this.#revive(run, { until });
     return handle;
   }
 
@@ -249,14 +250,14 @@ export class EmbeddedShell implements Shell {
   }
 
   /** Goes on where a run stood: what others asked of it meanwhile first, then the verdicts on what was under way, then what is owed. */
-  async #revive(run: LiveRun, resume: boolean): Promise<void> {
+  async #revive(run: LiveRun, resume: { until: string | null } | null): Promise<void> {
     const now = this.#clock.now();
     const orders = await this.store.inbox(run.id);
     const inRun = (order: { command: Command }): boolean => order.command.type === 'cancel';
     for (const order of orders.filter(inRun)) this.#obey(run, order);
     this.#loop.send(run, { type: 'recovered', epoch: run.epoch, owner: this.store.owner, program: this.#settings.program, now });
     for (const order of orders.filter(order => !inRun(order))) this.#obey(run, order);
-    if (resume && run.state.status === 'paused') this.#loop.send(run, { type: 'resume', now });
+    if (resume !== null && run.state.status === 'paused') this.#loop.send(run, { type: 'resume', until: resume.until, now });
     this.#startPoll();
     await this.#loop.sendDurably(run, { type: 'due', slot: 0, now });
   }
@@ -283,7 +284,7 @@ export class EmbeddedShell implements Shell {
   async #cancelUnowned(id: string): Promise<void> {
     const run = await this.#take(id);
     const handle = new Handle(this.shop, run);
-    await this.#revive(run, false);
+    await this.#revive(run, null);
     await handle.result();
   }
 
@@ -332,7 +333,7 @@ export class EmbeddedShell implements Shell {
 
   async #wakeParked(id: string): Promise<void> {
     const run = await this.#take(id);
-    await this.#revive(run, false);
+    await this.#revive(run, null);
   }
 
   #startPoll(): void {

@@ -1,0 +1,1 @@
+export { PipelineRecovery, RestoredPipeline, type Checkpoint, type RecoveryOptions } from './checkpoint.ts';
