@@ -2,11 +2,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { openBench, type BenchOptions } from '../../test/support/action-bench.ts';
+import { openBench } from '../../test/support/action-bench.ts';
 import type { Json, JsonObject } from '../json.ts';
 import { parseCsv, printCsv } from './csv.ts';
 import { AGGREGATE_NAMES, compareValues } from './aggregates.ts';
 import { DATA_ACTIONS } from './data.ts';
+import type { ActionContext } from './port.ts';
 
 const COMMA = { delimiter: ',', infer: true };
 const ROWS: JsonObject[] = [
@@ -16,14 +17,14 @@ const ROWS: JsonObject[] = [
 ];
 
 /** A stand-in for the pipeline's language: a comparison of a field of item with a number. */
-const evaluate: BenchOptions['evaluate'] = (expression, bindings) => {
+const evaluate: ActionContext['evaluate'] = (expression, bindings) => {
   const [, field, operator, operand] = /^item\.(\w+) ([>*]) (\d+)$/.exec(expression)!;
   const value = Number((bindings['item'] as JsonObject)[field!]);
   return operator === '>' ? value > Number(operand) : value * Number(operand);
 };
 
 async function perform(action: string, parameters: JsonObject): Promise<JsonObject> {
-  await using bench = await openBench({ ...(evaluate === undefined ? {} : { evaluate }) });
+  await using bench = await openBench({ evaluate });
   return (await bench.perform(action, parameters)) as JsonObject;
 }
 

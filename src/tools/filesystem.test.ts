@@ -178,6 +178,21 @@ describe('C7 hostile paths', () => {
     expect(await bench.perform('filesystem.list', { path: '.' })).toMatchObject({ files: [{ name: 'in' }] });
   });
 
+  test('the state folder is known by what it is, not by its name', async () => {
+    await using bench = await openBench();
+    await mkdir(join(bench.folder, 'real'));
+    await writeFile(join(bench.folder, 'real/state.db'), 'state');
+    await symlink(join(bench.folder, 'real'), join(bench.folder, '.orchestrator'));
+    for (const path of ['real/state.db', 'real']) {
+      await expect(bench.perform('filesystem.read', { path })).rejects.toMatchObject({ code: path === 'real' ? 'ORC-221' : 'ORC-222' });
+      await expect(bench.perform('filesystem.delete', { path, recursive: true })).rejects.toMatchObject(denied);
+      await expect(bench.perform('filesystem.exists', { path })).rejects.toMatchObject(denied);
+      await expect(bench.perform('filesystem.list', { path })).rejects.toMatchObject(path === 'real' ? denied : {});
+    }
+    await expect(bench.perform('filesystem.write', { path: 'real/new', content: '' })).rejects.toMatchObject(denied);
+    await expect(bench.perform('shell.run', { command: 'pwd', cwd: 'real' })).rejects.toMatchObject({ code: 'ORC-214' });
+  });
+
   test('a folder that is exchanged for a link while it is open still leads to the folder', async () => {
     if (process.platform !== 'linux') return;
     await using bench = await openBench();

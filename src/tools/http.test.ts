@@ -6,6 +6,7 @@ import { openBench, type BenchOptions } from '../../test/support/action-bench.ts
 import type { JsonObject } from '../json.ts';
 import { checkedAddresses, isPublicAddress, type Resolve } from './address.ts';
 import { findAction } from './index.ts';
+import type { ActionContext } from './port.ts';
 import { performRequest } from './requests.ts';
 
 const OPEN: BenchOptions = { policy: { network: { private: 'allow' } } };
@@ -194,9 +195,9 @@ describe('what is sent', () => {
   });
 
   test('C11 secrets are joined in headers and body at the moment of sending', async () => {
-    const reveal: BenchOptions['reveal'] = value =>
+    const reveal: ActionContext['reveal'] = value =>
       JSON.parse(JSON.stringify(value).replaceAll('{"secret":"TOKEN"}', '"hunter22"')) as typeof value;
-    await using bench = await openBench({ ...OPEN, ...(reveal === undefined ? {} : { reveal }) });
+    await using bench = await openBench({ ...OPEN, reveal });
     seen = [];
     const result = await bench.perform('http.post', {
       url: `${base}/text`,

@@ -1,10 +1,9 @@
-import type { JsonObject } from '../json.ts';
 import { DATA_ACTIONS } from './data.ts';
 import { FILESYSTEM_ACTIONS } from './filesystem.ts';
 import { HTTP_ACTIONS } from './http.ts';
 import { MESSAGE_ACTIONS } from './messages.ts';
-import { withDefaults } from './parameters.ts';
-import type { Action, ActionContext, ActionSpec } from './port.ts';
+import { withFilledParameters } from './parameters.ts';
+import type { Action, ActionSpec } from './port.ts';
 import { PROCESS_ACTIONS } from './process.ts';
 import { REPORT_ACTIONS } from './report.ts';
 import { TEXT_ACTIONS } from './text.ts';
@@ -14,16 +13,6 @@ import { WAIT_ACTIONS } from './waits.ts';
 import { WEB_ACTIONS } from './web.ts';
 
 export * from './port.ts';
-
-/** The same action, which finds the defaults of its schema filled in. */
-function filled(action: Action): Action {
-  const { run, effectOf } = action;
-  return {
-    ...action,
-    run: (parameters: JsonObject, context: ActionContext) => run(withDefaults(action.parameters, parameters), context),
-    ...(effectOf === undefined ? {} : { effectOf: (parameters: JsonObject) => effectOf(withDefaults(action.parameters, parameters)) }),
-  };
-}
 
 /** Every action that comes with the program. What needs a heavy library loads it when it runs, so that this list is cheap to import. */
 export const BUILTIN_ACTIONS: readonly Action[] = [
@@ -38,11 +27,27 @@ export const BUILTIN_ACTIONS: readonly Action[] = [
   ...WEB_ACTIONS,
   ...REPORT_ACTIONS,
   ...WAIT_ACTIONS,
-].map(filled);
+].map(withFilledParameters);
+
+const SPEC_KEYS = [
+  'name',
+  'summary',
+  'description',
+  'effect',
+  'powers',
+  'parameters',
+  'result',
+  'example',
+  'engine',
+  'provider',
+] as const satisfies (keyof ActionSpec)[];
 
 /** The specifications alone, as plain data. */
 export function actionSpecs(actions: readonly Action[] = BUILTIN_ACTIONS): ActionSpec[] {
-  return actions.map(({ run: _run, effectOf: _effectOf, ...spec }) => spec);
+  return actions.map(
+    action =>
+      Object.fromEntries(SPEC_KEYS.flatMap(key => (action[key] === undefined ? [] : [[key, action[key]]]))) as unknown as ActionSpec,
+  );
 }
 
 /** The action of this canonical name, or undefined. */

@@ -69,9 +69,9 @@ function checkSize(_expression: unknown, _input: unknown, _environment: unknown,
 function pad(value: string, width: number, filler = ' '): string {
   const size = Math.abs(Math.trunc(width));
   if (size > MAX_TEXT) throw fuelError('makes a text that is too long');
-  const characters = [...value].length;
-  const padding = [...(filler === '' ? ' ' : filler).repeat(Math.max(0, size - characters))]
-    .slice(0, Math.max(0, size - characters))
+  const missing = Math.max(0, size - Array.from(value).length);
+  const padding = Array.from((filler === '' ? ' ' : filler).repeat(missing))
+    .slice(0, missing)
     .join('');
   return width < 0 ? padding + value : value + padding;
 }

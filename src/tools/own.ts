@@ -5,6 +5,7 @@ import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts';
 import { actionSpecs, findAction } from './index.ts';
+import { withFilledParameters } from './parameters.ts';
 import type { Action, ActionSpec, EffectClass, Power } from './port.ts';
 
 /** One module of own actions as it was when it was recorded. */
@@ -76,7 +77,7 @@ function isActionLike(value: unknown): value is Action {
   return isObject(value) && typeof value['run'] === 'function' && 'name' in value;
 }
 
-/** Imports a module and gives the actions that it exports, one by one, in lists, or as its default. This runs the module's code. */
+/** Imports a module and gives the actions that it exports, one by one, in lists, or as its default; they find the defaults of their schemas filled in. This runs the module's code. */
 export async function loadModule(file: string, shown = file): Promise<Action[]> {
   let exported: Record<string, unknown>;
   try {
@@ -97,7 +98,7 @@ export async function loadModule(file: string, shown = file): Promise<Action[]> 
     if (names.has(action.name)) throw moduleError(shown, `the action ${action.name} is exported twice`);
     names.add(action.name);
   }
-  return actions;
+  return actions.map(withFilledParameters);
 }
 
 /** Imports the modules once and gives the text of their manifest. `folder` is where the manifest will lie. */

@@ -1,15 +1,23 @@
 import { parseDuration } from '../duration.ts';
 import { OrchestratorError } from '../errors.ts';
 import { isObject, own, type Json, type JsonObject, type JsonSchema } from '../json.ts';
+import type { Action } from './port.ts';
 
 /** The parameters with the defaults that their schema declares; null counts as not given. */
-export function withDefaults(schema: JsonSchema, parameters: JsonObject): JsonObject {
+function withDefaults(schema: JsonSchema, parameters: JsonObject): JsonObject {
   const filled: JsonObject = { ...parameters };
   const properties = isObject(schema) ? schema['properties'] : undefined;
   if (!isObject(properties)) return filled;
   for (const [name, property] of Object.entries(properties)) {
     if (isObject(property) && property['default'] !== undefined && (own(filled, name) ?? null) === null) filled[name] = property['default'];
   }
+  return filled;
+}
+
+/** The same action, which finds the defaults of its schema filled in. */
+export function withFilledParameters(action: Action): Action {
+  const filled: Action = { ...action, run: (parameters, context) => action.run(withDefaults(action.parameters, parameters), context) };
+  if (action.effectOf !== undefined) filled.effectOf = parameters => action.effectOf!(withDefaults(action.parameters, parameters));
   return filled;
 }
 
