@@ -77,7 +77,7 @@ function systemCode(error: unknown): number | undefined {
   switch (error.code) {
     case 'ENOSPC': case 'EDQUOT': return SQLITE.full;
     case 'EACCES': case 'EPERM': case 'EROFS': return SQLITE.perm;
-    case 'ENOENT': case 'ENOTDIR': case 'EISDIR': return SQLITE.cannotOpen;
+    case 'EEXIST': case 'EISDIR': case 'ENOENT': case 'ENOTDIR': return SQLITE.cannotOpen;
     default: return undefined;
   }
 }

@@ -42,11 +42,11 @@ export class Lease {
     return false;
   }
 
-  /** Removes the files of all dead owners. */
-  sweep(): void {
-    for (const name of existsSync(this.folder) ? readdirSync(this.folder) : []) {
-      if (name.endsWith(ENDING)) this.alive(name.slice(0, -ENDING.length));
-    }
+  /** True where some other owner lives. Removes the files of all that do not. */
+  others(): boolean {
+    if (!existsSync(this.folder)) return false;
+    const owners = readdirSync(this.folder).filter(name => name.endsWith(ENDING)).map(name => name.slice(0, -ENDING.length));
+    return owners.filter(owner => owner !== this.owner && this.alive(owner)).length > 0;
   }
 
   release(): void {

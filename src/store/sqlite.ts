@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from '../engine/event.ts';
 import { getBlob, unpack, type Packed } from './blobs.ts';
@@ -7,19 +7,18 @@ import { Database, type DatabaseOptions } from './database.ts';
 import { damaged, isDamage, unknownRun } from './failures.ts';
 import { loadRun, readJournal } from './journal.ts';
 import { Lease } from './lease.ts';
+import { hasLostCommits } from './log.ts';
 import type { Batch, Control, Damage, LedgerRow, RunFilter, RunRow, Store, StoreHealth, Verdict } from './port.ts';
 import { prune, type PruneRequest } from './prune.ts';
 import { OPEN_STATUSES, parseRun, SELECT_RUN, type Held, type RawRow } from './rows.ts';
 import { migrate, schemaVersion } from './schema.ts';
-import { verify } from './verify.ts';
+import { verify, WHOLE_STORE } from './verify.ts';
 import { ledgerValues, Writer } from './writer.ts';
 
 const OPEN = OPEN_STATUSES.map(status => `'${status}'`).join(', ');
 /** Above every character that an id can hold. */
 const LAST = '\u{10ffff}';
 const SELECT_LEDGER = `SELECT run, path, attempt, call, at, purpose, model, input_tokens AS "inputTokens", output_tokens AS "outputTokens", cost_micro_usd AS "costMicroUsd", latency_ms AS "latencyMs", sum FROM ledger`;
-/** Stands for the whole store where a run would stand in the table of what is quarantined. */
-export const WHOLE_STORE = '';
 
 export interface SqliteOptions extends DatabaseOptions {
   /** Id of this process's lease: letters, digits and underscores, never used before. */
@@ -172,7 +171,7 @@ export class SqliteStore implements Store {
   }
 
   async orphans(): Promise<RunRow[]> {
-    this.#lease.sweep();
+    this.#lease.others();
     return this.#unowned(this.#rows(`WHERE status IN (${OPEN}) ORDER BY created_at, run`));
   }
 
@@ -256,20 +255,27 @@ export class SqliteStore implements Store {
     return writers.length - gone.length;
   }
 
-  /** Without its log, what a dead owner had committed may be gone: then no unfinished run can be trusted, for it could repeat what was done. */
+  /** Where the log of a dead owner is missing or damaged, no unfinished run can be trusted: it could repeat what was done. */
   #lookForLosses(): void {
     const writers = this.#db.all<{ owner: string }>('SELECT owner FROM writers').map(row => row.owner);
-    const lost = this.#db.alone && writers.some(owner => !this.#lease.alive(owner));
-    const what = 'the write-ahead log is missing, and with it what was last acknowledged';
-    if (lost && this.#db.readOnly) {
+    const dead = writers.filter(owner => !this.#lease.alive(owner));
+    const what = dead.length === 0 ? undefined : this.#lossIn(`${this.#db.path}-wal`);
+    if (what !== undefined && this.#db.readOnly) {
       for (const { run } of this.#db.all<{ run: string }>(`SELECT run FROM runs WHERE status IN (${OPEN})`)) this.#quarantine.set(run, what);
-    } else if (lost) {
+    } else if (what !== undefined) {
       this.#db.write(() => {
-        this.#db.run(`INSERT OR REPLACE INTO quarantine SELECT run, ? FROM runs WHERE status IN (${OPEN}) UNION ALL SELECT ?, ?`, what, WHOLE_STORE, what);
-        for (const owner of writers) if (!this.#lease.alive(owner)) this.#db.run('DELETE FROM writers WHERE owner = ?', owner);
+        this.#db.run(`INSERT OR REPLACE INTO quarantine SELECT run, ?1 FROM runs WHERE status IN (${OPEN}) UNION ALL SELECT ?2, ?1`, what, WHOLE_STORE);
+        for (const owner of dead) this.#db.run('DELETE FROM writers WHERE owner = ?', owner);
       });
     }
     for (const row of this.#db.all<{ run: string; what: string }>('SELECT run, what FROM quarantine')) this.#quarantine.set(row.run, row.what);
+  }
+
+  #lossIn(log: string): string | undefined {
+    if (this.#db.alone) return 'the write-ahead log is missing, and with it what was last acknowledged';
+    // A log that others are writing to cannot be judged from outside, nor need it be: they have read it.
+    if (this.#lease.others() || !existsSync(log) || !hasLostCommits(readFileSync(log)) || this.#lease.others()) return undefined;
+    return 'the write-ahead log is damaged, and what was acknowledged after the damage is lost';
   }
 
   #take(run: string): Held | undefined {

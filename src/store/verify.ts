@@ -12,6 +12,9 @@ import { MIGRATIONS } from './schema.ts';
 
 type Value = string | number | null;
 
+/** Stands for the whole store where a run would stand in the table of what is quarantined. */
+export const WHOLE_STORE = '';
+
 /** Reads everything and says what does not hold. Other work of this process goes on in between. */
 export async function verify(db: Database): Promise<Damage[]> {
   const damages: Damage[] = [];
@@ -58,7 +61,7 @@ function checkStructure(db: Database): Damage[] {
 }
 
 function quarantined(db: Database): Damage[] {
-  return db.all<{ run: string; what: string }>('SELECT run, what FROM quarantine').map(({ run, what }) => ({ run: run === '' ? null : run, what }));
+  return db.all<{ run: string; what: string }>('SELECT run, what FROM quarantine').map(({ run, what }) => ({ run: run === WHOLE_STORE ? null : run, what }));
 }
 
 /** Every run that any table names. */
