@@ -23,6 +23,8 @@ export class Parser {
   #tokens: readonly Token[];
   #at = 0;
   #depth = 0;
+  /** Where an expression in parentheses begins and ends with them: what is made of it covers them too. */
+  readonly #extents = new Map<Expr, { start: number; end: number }>();
 
   constructor(tokens: readonly Token[], problems: ExpressionProblem[], locals: { has(name: string): boolean }) {
     this.#tokens = tokens;
@@ -32,6 +34,14 @@ export class Parser {
 
   get token(): Token {
     return this.#tokens[this.#at]!;
+  }
+
+  #from(expr: Expr): number {
+    return this.#extents.get(expr)?.start ?? expr.start;
+  }
+
+  #to(expr: Expr): number {
+    return this.#extents.get(expr)?.end ?? expr.end;
   }
 
   #last(): Token {
@@ -98,7 +108,7 @@ export class Parser {
       if (this.token.type === 'end') break;
       items.push(element());
     }
-    return checked({ kind: 'list', tuple: true, items, start: first.start, end: this.#last().end });
+    return checked({ kind: 'list', tuple: true, items, start: this.#from(first), end: this.#last().end });
   }
 
   expression(): Expr {
@@ -107,7 +117,7 @@ export class Parser {
     while (this.take('if')) {
       const test = this.disjunction();
       const otherwise = this.take('else') ? this.expression() : null;
-      expr = { kind: 'conditional', test, then: expr, otherwise, start: expr.start, end: (otherwise ?? test).end };
+      expr = { kind: 'conditional', test, then: expr, otherwise, start: this.#from(expr), end: this.#to(otherwise ?? test) };
     }
     this.#depth--;
     return this.#depth === 0 ? checked(expr) : expr;
@@ -124,7 +134,7 @@ export class Parser {
       if (operator === undefined) return left;
       this.#at++;
       const right = operand();
-      left = { kind: 'binary', operator, left, right, start: left.start, end: right.end };
+      left = { kind: 'binary', operator, left, right, start: this.#from(left), end: this.#to(right) };
     }
   }
 
@@ -138,7 +148,7 @@ export class Parser {
     this.#enter();
     const operand = this.#negation();
     this.#depth--;
-    return { kind: 'unary', operator: 'not', operand, start, end: operand.end };
+    return { kind: 'unary', operator: 'not', operand, start, end: this.#to(operand) };
   }
 
   #comparison(): Expr {
@@ -154,7 +164,7 @@ export class Parser {
       } else break;
       rest.push({ operator, operand: this.#sum() });
     }
-    return rest.length === 0 ? first : { kind: 'compare', first, rest, start: first.start, end: rest.at(-1)!.operand.end };
+    return rest.length === 0 ? first : { kind: 'compare', first, rest, start: this.#from(first), end: this.#to(rest.at(-1)!.operand) };
   }
 
   #sum(): Expr {
@@ -170,7 +180,7 @@ export class Parser {
       this.#enter();
       const operand = this.#unary(false);
       this.#depth--;
-      expr = { kind: 'unary', operator: text as '-' | '+', operand, start, end: operand.end };
+      expr = { kind: 'unary', operator: text as '-' | '+', operand, start, end: this.#to(operand) };
     } else expr = this.primary();
     expr = this.#postfix(expr);
     return filters ? this.#filters(expr) : expr;
@@ -254,7 +264,10 @@ export class Parser {
     const { start } = this.next();
     if (this.take(')')) return { kind: 'list', tuple: true, items: [], start, end: this.#last().end };
     const first = this.expression();
-    if (this.take(')')) return first;
+    if (this.take(')')) {
+      this.#extents.set(first, { start, end: this.#last().end });
+      return first;
+    }
     const items = [first];
     while (this.take(',')) {
       if (this.#peek(')')) break;
@@ -301,15 +314,15 @@ export class Parser {
   #attribute(object: Expr): Expr {
     const { type, text, start, end, number } = this.next();
     if (type === 'integer')
-      return { kind: 'index', object, index: { kind: 'literal', value: number, start, end }, start: object.start, end };
+      return { kind: 'index', object, index: { kind: 'literal', value: number, start, end }, start: this.#from(object), end };
     if (type !== 'name') {
       this.#at--;
       throw this.unexpected('a name after the dot');
     }
-    if (!this.#peek('(')) return { kind: 'attribute', object, name: text, nameStart: start, start: object.start, end };
+    if (!this.#peek('(')) return { kind: 'attribute', object, name: text, nameStart: start, start: this.#from(object), end };
     const args = this.#arguments();
     this.checks.use('method', text, args, { start, end });
-    return { kind: 'method', object, name: text, nameStart: start, arguments: args, start: object.start, end: this.#last().end };
+    return { kind: 'method', object, name: text, nameStart: start, arguments: args, start: this.#from(object), end: this.#last().end };
   }
 
   #subscript(object: Expr): Expr {
@@ -317,13 +330,13 @@ export class Parser {
     const from = this.#peek(':') ? null : this.expression();
     if (!this.take(':')) {
       this.expect(']', 'to close the index');
-      return { kind: 'index', object, index: from!, start: object.start, end: this.#last().end };
+      return { kind: 'index', object, index: from!, start: this.#from(object), end: this.#last().end };
     }
     const bound = (): Expr | null => (this.#peek(':') || this.#peek(']') ? null : this.expression());
     const to = bound();
     const step = this.take(':') ? bound() : null;
     this.expect(']', 'to close the slice');
-    return { kind: 'slice', object, from, to, step, start: object.start, end: this.#last().end };
+    return { kind: 'slice', object, from, to, step, start: this.#from(object), end: this.#last().end };
   }
 
   #filters(first: Expr): Expr {
@@ -331,7 +344,7 @@ export class Parser {
     for (;;) {
       if (this.take('|')) {
         const { name, nameStart, arguments: args } = this.filterCall();
-        expr = { kind: 'filter', name, nameStart, input: expr, arguments: args, start: expr.start, end: this.#last().end };
+        expr = { kind: 'filter', name, nameStart, input: expr, arguments: args, start: this.#from(expr), end: this.#last().end };
       } else if (this.take('is')) expr = this.#test(expr);
       else return expr;
     }
@@ -350,7 +363,7 @@ export class Parser {
     const { text: name, start, end } = this.#peek('in') ? this.next() : this.name('the name of a test');
     const args = this.#testArguments();
     this.checks.use('test', name, args, { start, end });
-    return { kind: 'test', name, nameStart: start, input, arguments: args, negated, start: input.start, end: this.#last().end };
+    return { kind: 'test', name, nameStart: start, input, arguments: args, negated, start: this.#from(input), end: this.#last().end };
   }
 
   /** Arguments in parentheses, or one value without them: `is divisibleby 3`. */

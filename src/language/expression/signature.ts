@@ -1,4 +1,5 @@
 import { nearest } from '../../ids.ts';
+import { makeFloat } from './numbers.ts';
 import type { Run } from './run.ts';
 import type { Record, Value } from './values.ts';
 
@@ -34,7 +35,8 @@ export function parseSignature(text: string): Signature {
 }
 
 function readDefault(text: string): Value {
-  return text === 'none' ? null : (JSON.parse(text.replaceAll("'", '"')) as Value);
+  if (text === 'none') return null;
+  return /^\d+\.\d+$/.test(text) ? makeFloat(Number(text)) : (JSON.parse(text.replaceAll("'", '"')) as Value);
 }
 
 /** What is wrong with a call of so many values and these names, or null. `help` says what it takes. */
