@@ -6,6 +6,7 @@ import type { Span } from '../language/source.ts';
 import { lowerTag } from './autos.ts';
 import { place, type Site } from './compilation.ts';
 import { includeFile } from './files.ts';
+import { itemSchema, memberSchema, wantsText } from './members.ts';
 import type { Place, PlanValue } from './plan.ts';
 import { checkReference, sourceSpan } from './references.ts';
 import { ANYTHING, type Scope, type Shape } from './scope.ts';
@@ -19,7 +20,7 @@ export function lower(site: Site, value: Value, schema: JsonSchema = true): Plan
     case 'expression': return { ...lowerLone(site, value).value, ...text };
     case 'template': return { t: checkText(site, value.template, value.text, value.map).text, at: place(site.unit, value.map.toSource(0)) };
     case 'auto': return lowerTag(site, value.tag, schema, false);
-    case 'mixed': return { m: value.parts.map((part) => (part.kind === 'auto' ? lowerTag(site, part.tag, true, true) : lower(site, part))) };
+    case 'mixed': return { m: value.parts.map((part) => (part.kind === 'auto' ? lowerTag(site, part.tag, schema, true) : lower(site, part))) };
     case 'list': return joinList(value.items.map((item, index) => lower(inside(site, index), item, itemSchema(schema, index))));
     case 'map': return joinMap(value, (key, member) => lower(inside(site, key), member, memberSchema(schema, key)));
   }
@@ -61,42 +62,6 @@ export function joinEntries(entries: [string, PlanValue][]): PlanValue {
     setOwn(object, key, value.v);
   }
   return { v: object };
-}
-
-/** Whether the schema takes text and nothing else, so that what is written plainly or computed is made text. */
-export function wantsText(schema: JsonSchema): boolean {
-  if (!isObject(schema)) return false;
-  if (schema['type'] !== undefined) return schema['type'] === 'string';
-  const { enum: choices } = schema;
-  return Array.isArray(choices) && choices.length > 0 && choices.every((choice) => typeof choice === 'string');
-}
-
-/** Whether a schema takes values of a JSON type at all, whatever else it asks of them. */
-export function takesType(schema: JsonSchema, wanted: string): boolean {
-  if (!isObject(schema)) return schema;
-  const { type, anyOf, oneOf, enum: choices } = schema;
-  if (type !== undefined) return Array.isArray(type) ? type.includes(wanted) : type === wanted;
-  const alternatives = anyOf ?? oneOf;
-  if (Array.isArray(alternatives)) return alternatives.some((part) => takesType(part as JsonSchema, wanted));
-  return !Array.isArray(choices) || someOfType(choices, wanted);
-}
-
-function someOfType(choices: Json[], wanted: string): boolean {
-  return choices.some((choice) => (choice === null ? 'null' : Array.isArray(choice) ? 'array' : typeof choice) === wanted);
-}
-
-export function memberSchema(schema: JsonSchema, key: string): JsonSchema {
-  if (!isObject(schema)) return true;
-  const { properties, additionalProperties } = schema;
-  if (isObject(properties) && Object.hasOwn(properties, key)) return properties[key] as JsonSchema;
-  return isObject(additionalProperties) ? additionalProperties : true;
-}
-
-export function itemSchema(schema: JsonSchema, index: number): JsonSchema {
-  if (!isObject(schema)) return true;
-  const { items, prefixItems } = schema;
-  const prefix = Array.isArray(prefixItems) ? prefixItems[index] : undefined;
-  return ((prefix ?? items) as JsonSchema | undefined) ?? true;
 }
 
 /** Checks the names and calls of an expression or template. Gives its text, with the paths of included files as the plan names them, and what is known of a lone reference. */
@@ -149,7 +114,7 @@ function lowerExpression(site: Site, value: Value, schema: JsonObject): PlanValu
     case 'map': return joinMap(value, (key, member) => lowerExpression(inside(site, key), member, schema));
     default: break;
   }
-  const bound: Scope = schema['x-item'] === true ? { kind: 'names', outer: site.scope, names: new Map([['item', ANYTHING]]) } : site.scope;
+  const bound: Scope = schema['x-item'] === true ? { kind: 'names', outer: site.scope, names: new Map([['item', ANYTHING], ['index', ANYTHING]]) } : site.scope;
   const here: Site = { ...site, scope: bound };
   if (value.kind === 'expression') return { v: lowerLone(here, value).value.e };
   const { text, map } = value.kind === 'template' ? value : { text: plainText(value), map: literalMap(here, value) };

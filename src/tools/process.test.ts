@@ -69,6 +69,7 @@ describe('shell.run', () => {
     await using bench = await openBench({ ...SHELL, reveal: value => (typeof value === 'object' ? 'hunter22' : value) });
     const { stdout } = (await bench.perform('shell.run', { command: 'env', env: { TOKEN: { secret: 'T' }, N: 1 } })) as { stdout: string };
     delete process.env['TOOLS_TEST_SECRET'];
+    expect(await bench.perform('shell.run', { command: 'cat', input: { secret: 'T' } })).toMatchObject({ stdout: 'hunter22' });
     const names = stdout
       .trim()
       .split('\n')

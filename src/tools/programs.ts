@@ -2,7 +2,7 @@ import { OrchestratorError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import { runProgram, type Program, type ProgramEnd } from './child.ts';
 import { workingFolder } from './files.ts';
-import { badParameter, count, flag, optionalDurationMs, optionalNumber, optionalObject, optionalText, text, texts } from './parameters.ts';
+import { badParameter, count, flag, given, optionalDurationMs, optionalNumber, optionalObject, text, texts } from './parameters.ts';
 import type { ActionContext } from './port.ts';
 
 const FALLBACK_PATH = '/usr/local/bin:/usr/bin:/bin';
@@ -120,12 +120,13 @@ function resultOf(end: ProgramEnd, name: string, parameters: JsonObject, context
 
 export async function runShell(parameters: JsonObject, context: ActionContext): Promise<JsonObject> {
   const line = commandLine(parameters, context);
-  const input = context.reveal(optionalText(parameters, 'input') ?? '');
+  const input = context.reveal(given(parameters, 'input') ?? '');
+  if (typeof input !== 'string') throw badParameter('input', 'text');
   const program: Program = {
     ...line,
     cwd: await workingFolder(text(parameters, 'cwd'), context),
     env: environmentOf(parameters, context, Array.isArray(context.policy.shell)),
-    input: String(input),
+    input,
     timeoutMs: optionalDurationMs(parameters, 'timeout'),
     maxOutput: count(parameters, 'max_output'),
   };
