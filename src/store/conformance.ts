@@ -1,34 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Command, Event } from '../engine/event.ts';
 import { sha256 } from '../hash.ts';
-import type { Batch, LedgerRow, RunRow, Store } from './port.ts';
+import { addition, creation, PLAN, started } from './batches.ts';
+import type { Batch, LedgerRow, Store } from './port.ts';
 
 /** One place in which stores are opened: each `open` is another process's view of the same runs. */
 export interface Place {
   open(): Promise<Store>;
   /** Called when the test is over and its stores are closed. */
   remove(): void;
-}
-
-const PLAN = { hash: sha256('plan'), body: '{"plan":1}' };
-
-/** The batch that creates a run. */
-export function creation(run: string, row: Partial<RunRow> = {}, more: Partial<Batch> = {}): Batch {
-  const base = {
-    run, planHash: PLAN.hash, pipeline: 'demo', version: '1', file: 'demo.yaml', workspace: '/w', status: 'pending', reason: null, createdAt: 1000, startedAt: null, endedAt: null,
-    dueAt: null, user: null, tags: [], key: null, keyHash: null, parent: null, tasksDone: 0, tasksTotal: 3, costMicroUsd: 0, error: null,
-  } as const;
-  return { run, expectedSeq: 0, epoch: 1, events: [started(1000)], create: { row: { ...base, tags: [], ...row }, plan: PLAN }, ...more };
-}
-
-/** A batch of `count` events after `expectedSeq`. */
-export function addition(run: string, expectedSeq: number, count = 1, more: Partial<Batch> = {}): Batch {
-  const events = Array.from({ length: count }, (_, i): Event => ({ type: 'task.scheduled', at: 2000 + expectedSeq + i, slot: expectedSeq + i }));
-  return { run, expectedSeq, epoch: 1, events, ...more };
-}
-
-function started(at: number): Event {
-  return { type: 'run.started', at };
 }
 
 function ended(run: string, expectedSeq: number, endedAt: number, more: Partial<Batch> = {}): Batch {

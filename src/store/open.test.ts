@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { addition, creation } from './conformance.ts';
+import { addition, creation } from './batches.ts';
 import { Database, requireSqlite } from './database.ts';
 import { networkDisk } from './disk.ts';
 import { createBackend, openStore } from './index.ts';

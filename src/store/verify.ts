@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Event } from '../engine/event.ts';
@@ -48,7 +49,9 @@ export async function verify(db: Database): Promise<Damage[]> {
 
 /** SQLite's own view of its pages and indexes, and the tables themselves, which must be those that we made. */
 function checkStructure(db: Database): Damage[] {
-  const damages = db.all<{ integrity_check: string }>('PRAGMA integrity_check').filter(row => row.integrity_check !== 'ok').map(row => ({ run: null, what: row.integrity_check }));
+  const damages: Damage[] = db.all<{ integrity_check: string }>('PRAGMA integrity_check').filter(row => row.integrity_check !== 'ok').map(row => ({ run: null, what: row.integrity_check }));
+  const { page } = db.get<{ page: number }>('SELECT page_size AS page FROM pragma_page_size')!;
+  if (statSync(db.path).size % page !== 0) damages.push({ run: null, what: `${db.path} ends in the middle of a page` });
   const tables = `SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name <> 'schema_version' ORDER BY name`;
   const fresh = new DatabaseSync(':memory:');
   try {
