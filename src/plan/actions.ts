@@ -7,7 +7,8 @@ import type { Site } from './compilation.ts';
 import { checkGiven, checkNames } from './parameters.ts';
 import type { PlanValue } from './plan.ts';
 import { nearNames } from './references.ts';
-import { inside, joinEntries, lower, memberSchema, takesType } from './values.ts';
+import { memberSchema, takesType } from './members.ts';
+import { inside, joinEntries, lower } from './values.ts';
 
 /** The action of this name, and the plan's note of it; undefined, with a problem, where there is none. */
 export function findAction(site: Site, action: { name: string; span: Span; prose?: string }): ActionSpec | undefined {

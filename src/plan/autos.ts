@@ -3,7 +3,8 @@ import type { AutoTag } from '../language/pipeline.ts';
 import { checkSchema, describeSchema } from '../schema.ts';
 import { place, type Site } from './compilation.ts';
 import type { PlanAuto, PlanValue } from './plan.ts';
-import { lower, wantsText } from './values.ts';
+import { wantsText } from './members.ts';
+import { lower } from './values.ts';
 
 /** An AUTO tag as a numbered question of its task; tags within its question come first. `inText`: it stands in a longer text. */
 export function lowerTag(site: Site, tag: AutoTag, schema: JsonSchema, inText: boolean): PlanValue {
@@ -56,9 +57,8 @@ function guessType(tag: AutoTag): JsonObject {
 
 /** Whether an answer of one type can stand where another is wanted; anything can be made text. */
 function mayFill(own: Json | undefined, wanted: Json | undefined): boolean {
-  if (own === undefined || wanted === undefined || own === wanted || wanted === 'string') return true;
-  if (Array.isArray(wanted)) return wanted.some((type) => mayFill(own, type));
-  return own === 'integer' && wanted === 'number';
+  if (own === undefined || wanted === undefined || wanted === 'string') return true;
+  return [wanted].flat().some((type) => type === own || (type === 'number' && own === 'integer'));
 }
 
 const LEAST: Readonly<Record<string, [least: string, most: string]>> = { integer: ['minimum', 'maximum'], number: ['minimum', 'maximum'], array: ['minItems', 'maxItems'], string: ['minLength', 'maxLength'] };

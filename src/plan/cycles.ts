@@ -69,9 +69,10 @@ function closeComponent(root: number, waiting: number[], open: Uint8Array): numb
 function shortestCycle(component: number[], needs: Needs): number[] {
   const members = new Set(component);
   const budget = { edges: SEARCH_MAX };
+  const least = component.some((node) => includes(needs(node), node)) ? 2 : 3;
   let best: number[] | undefined;
   for (const start of component) {
-    if (best !== undefined && (best.length === 3 || budget.edges <= 0)) break;
+    if (best !== undefined && (best.length === least || budget.edges <= 0)) break;
     const cycle = cycleThrough(start, members, needs, budget);
     if (best === undefined || cycle.length < best.length) best = cycle;
   }

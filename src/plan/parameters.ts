@@ -2,11 +2,12 @@ import { parseDuration } from '../duration.ts';
 import { isObject, own, type Json, type JsonObject, type JsonSchema } from '../json.ts';
 import type { LiteralValue, MapValue, Value } from '../language/pipeline.ts';
 import type { Code } from '../codes.ts';
-import { checkSchema, describeSchema, type SchemaProblem } from '../schema.ts';
+import { badSchema, checkSchema, describeSchema, type SchemaProblem } from '../schema.ts';
 import type { Site } from './compilation.ts';
 import type { PlanValue } from './plan.ts';
 import { capped, nearNames } from './references.ts';
-import { inside, itemSchema, memberSchema, takesType } from './values.ts';
+import { itemSchema, memberSchema, takesType } from './members.ts';
+import { inside } from './values.ts';
 
 /** Checks what is given for one parameter, or one input of a sub-pipeline, as far as the file says what it is. */
 export function checkGiven(site: Site, value: Value, lowered: PlanValue, schema: JsonSchema, name: string, code: Code, notes: string[]): void {
@@ -28,6 +29,9 @@ function checkPart(given: Given, value: Value, lowered: PlanValue, schema: JsonS
   if (isObject(schema) && schema['x-expression'] === true) return;
   if ('v' in lowered) {
     for (const problem of checkSchema(schema, lowered.v)) reportProblem(given, value, schema, path, problem);
+    if (isObject(schema) && schema['x-schema'] === true) {
+      for (const { path: at, message } of badSchema(lowered.v)) reportMismatch(given, 'ORC-114', partAt(value, at), [...path, ...at], message, []);
+    }
     if (isObject(schema) && schema['x-duration'] === true && typeof lowered.v === 'string' && parseDuration(lowered.v) === undefined) {
       reportMismatch(given, 'ORC-110', value, path, 'must be a time, such as 90, 90s, 2m or 1h30m', []);
     }

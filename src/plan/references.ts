@@ -91,7 +91,7 @@ function innermostList(scope: Scope): Scope | null {
 function checkNamespace(use: Use, found: Found & { kind: 'namespace' }, text: string, path: readonly Step[]): Shape {
   const { site } = use;
   const [first, ...rest] = path;
-  if (found.namespace === 'execution') return checkFields(use, { schema: closedObject(Object.fromEntries(EXECUTION.map((name) => [name, { type: 'string' }]))), closed: true }, text, path, 0);
+  if (found.namespace === 'execution') return checkFields(use, { schema: closedObject(Object.fromEntries(EXECUTION.map((name) => [name, { type: 'string' }]))), closed: true }, text, path, 0, [], 'ORC-302');
   if (found.namespace === 'inputs') {
     if (first === undefined) for (const name of found.inputs.keys()) found.unit.usedInputs.add(name);
     else if (found.inputs.has(String(first))) {
@@ -112,7 +112,7 @@ function checkNamespace(use: Use, found: Found & { kind: 'namespace' }, text: st
 }
 
 /** Follows the steps of a path through what is known of the value, and reports the first one that cannot be there. */
-function checkFields(use: Use, shape: Shape, text: string, path: readonly Step[], offset: number, others: string[] = []): Shape {
+function checkFields(use: Use, shape: Shape, text: string, path: readonly Step[], offset: number, others: string[] = [], code: 'ORC-302' | 'ORC-207' = 'ORC-207'): Shape {
   const missing = findMissing(shape, path);
   if (missing === undefined) return shapeAt(shape, path);
   if (use.quiet) return ANYTHING;
@@ -120,15 +120,16 @@ function checkFields(use: Use, shape: Shape, text: string, path: readonly Step[]
   const step = String(path[index]);
   const what = [text, ...path.slice(0, index)].join('.');
   if (kind !== undefined) reportAt(use.site, 'ORC-207', use.stepSpan(offset + index), `\`${what}\` is ${kind} and has no \`${step}\``, { label: `there is no \`${step}\`` });
-  else reportMember(use, offset + index, `\`${what}\` has no \`${step}\``, step, [...known, ...(index === 0 ? others : [])], `\`${what}\` has`, 'ORC-207');
+  else reportMember(use, offset + index, `\`${what}\` has no \`${step}\``, step, known, `\`${what}\` has`, code, index === 0 ? others : []);
   return ANYTHING;
 }
 
-function reportMember(use: Use, index: number, message: string, word: string, known: string[], what: string, code: 'ORC-302' | 'ORC-207' = 'ORC-302'): void {
-  const near = nearNames(use.site, word, known);
+function reportMember(use: Use, index: number, message: string, word: string, known: string[], what: string, code: 'ORC-302' | 'ORC-207' = 'ORC-302', others: string[] = []): void {
+  const near = nearNames(use.site, word, known) ?? nearNames(use.site, word, others);
+  const all = [...known, ...others];
   reportAt(use.site, code, use.stepSpan(index), message, {
     label: near === undefined ? 'not there' : `did you mean \`${near}\`?`,
-    notes: [known.length === 0 ? `${what}: none` : `${what}: ${capped(known)}`],
+    notes: [`${what}: ${all.length === 0 ? 'none' : capped(all)}`],
     ...(near === undefined ? {} : { help: [`did you mean \`${near}\`?`] }),
   });
 }

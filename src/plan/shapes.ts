@@ -2,7 +2,9 @@ import { isObject, own, setOwn, type Json, type JsonObject, type JsonSchema } fr
 import type { Task, Value } from '../language/pipeline.ts';
 import type { Compilation, Unit } from './compilation.ts';
 import { ANYTHING, type Shape } from './scope.ts';
+import type { ActionSpec } from '../tools/port.ts';
 import { openSubPipeline } from './files.ts';
+import { memberSchema } from './members.ts';
 
 export type Step = string | number;
 
@@ -103,8 +105,9 @@ function findResult(compilation: Compilation, unit: Unit, task: Task): JsonSchem
     const items: JsonObject = { type: 'array', items: membersSchema(compilation, unit, task.tasks) };
     return closedObject({ items, count: { type: 'integer' }, exhausted: { type: 'boolean' } });
   }
-  const spec = compilation.catalog.get(task.action!.name);
-  if (spec?.engine !== 'pipeline') return spec === undefined ? true : literalSchema(spec.result, task) ?? spec.result;
+  const spec = task.action && compilation.catalog.get(task.action.name);
+  if (spec === undefined) return true;
+  if (spec.engine !== 'pipeline') return givenSchema(spec, task) ?? spec.result;
   const sub = openSubPipeline(compilation, unit, task);
   if (!('unit' in sub)) return true;
   const outputs: JsonObject = {};
@@ -119,11 +122,14 @@ export function membersSchema(compilation: Compilation, unit: Unit, tasks: reado
   return closedObject(properties);
 }
 
-/** Where the result has the shape that a parameter describes (`x-schema-from: schema`) and the file says it outright. */
-function literalSchema(result: JsonSchema, task: Task): JsonSchema | undefined {
-  const name = isObject(result) ? result['x-schema-from'] : undefined;
-  const value = task.parameters.entries.find(({ key }) => key === name)?.value;
-  const schema = value === undefined ? undefined : literalOf(value);
+/** The schema that the task gives for its own result, where the action leaves that open and has a parameter for it (`x-schema`). */
+function givenSchema({ parameters, result }: ActionSpec, task: Task): JsonSchema | undefined {
+  if (isObject(result) && ('type' in result || 'properties' in result)) return undefined;
+  const given = task.parameters.entries.find(({ key }) => {
+    const schema = memberSchema(parameters, key);
+    return isObject(schema) && schema['x-schema'] === true;
+  });
+  const schema = given && literalOf(given.value);
   return isObject(schema) ? schema : undefined;
 }
 
