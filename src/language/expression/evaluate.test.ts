@@ -21,7 +21,11 @@ import {
   type View,
 } from './index.ts';
 
-const host = { now: () => Date.UTC(2026, 0, 2, 3, 4, 5), fileExists: (path: string) => path === 'here', file: (path: string) => `<${path}>` };
+const host = {
+  now: () => Date.UTC(2026, 0, 2, 3, 4, 5),
+  fileExists: (path: string) => path === 'here',
+  file: (path: string) => `<${path}>`,
+};
 
 function context(data: { [key: string]: Value } = {}, fuel?: Partial<Fuel>): EvalContext {
   const scope = { lookup: (name: string) => (Object.hasOwn(data, name) ? data[name] : undefined), names: () => Object.keys(data) };
@@ -41,7 +45,11 @@ function text(source: string, data: { [key: string]: Value } = {}, fuel?: Partia
 }
 
 /** The code and the part of the text that an error is about. */
-function failure(source: string, data: { [key: string]: Value } = {}, fuel?: Partial<Fuel>): { code: string; at: string; message: string; help: string[] } {
+function failure(
+  source: string,
+  data: { [key: string]: Value } = {},
+  fuel?: Partial<Fuel>,
+): { code: string; at: string; message: string; help: string[] } {
   const isTemplate = source.includes('{%') || source.includes('{{');
   try {
     const parsed = isTemplate ? parseTemplate(source).template! : parseExpression(source).expr!;
@@ -237,7 +245,10 @@ describe('texts', () => {
   });
 
   test.each<[string, string]>([
-    ['(http://a.com/c(d)) <www.x.org>, mailto:a@b.c a@b.c @a@b.c', '(<a href="http://a.com/c(d)" rel="noopener">http://a.com/c(d)</a>) &lt;<a href="https://www.x.org" rel="noopener">www.x.org</a>&gt;, <a href="mailto:a@b.c">a@b.c</a> <a href="mailto:a@b.c">a@b.c</a> @a@b.c'],
+    [
+      '(http://a.com/c(d)) <www.x.org>, mailto:a@b.c a@b.c @a@b.c',
+      '(<a href="http://a.com/c(d)" rel="noopener">http://a.com/c(d)</a>) &lt;<a href="https://www.x.org" rel="noopener">www.x.org</a>&gt;, <a href="mailto:a@b.c">a@b.c</a> <a href="mailto:a@b.c">a@b.c</a> @a@b.c',
+    ],
     ['plain. http://1.2.3.4:80/?q', 'plain. <a href="http://1.2.3.4:80/?q" rel="noopener">http://1.2.3.4:80/?q</a>'],
   ])('urlize %s', (source, expected) => {
     expect(value('x | urlize', { x: source })).toBe(expected);
@@ -251,25 +262,81 @@ describe('texts', () => {
   });
 
   test.each([
-    '"a".split("")', '"a" | split("")', '"a" | truncate(2)', '"a" | regex_search("(")', '"a" | regex_search("(?=a)")', '"a" | regex_search("a", 1)', '"a" | regex_replace("a", "\\\\1")',
-    '"a" | regex_replace("a", "\\\\g<x>")', '{"a b": 1} | xmlattr', '"x" | from_json', '1 | from_json', '[[1]] | urlencode', '"a" | indent(-1)', '"a" | indent("a" | length / 1)', '1 in "a"', '"a" | center("b")',
-    '"a".startswith(1)', '", ".join([1])', '{"a": 1} + {}', '"a" % (1, 2)', '"%s"  % []', '"%" % 1', '"%*d" % 1', '"%q" % 1', '"%d" % "x"', '"%(a)s" % 1', '"%(a)s" % {"b": 1}', '"%c" % -1', '"%d" % 1e400',
-    '"{}".format()', '"{x}".format()', '"{".format()', '"{0.a}".format(1)', '"{:zz}".format(1)', '"{:q}".format(1)', '{}.get([1])', '{[1]: 2}', 'none.upper()', '[1].upper()', '1 in 2', '1 | length', '1 | list',
-    '"x" | date', '"2026-13-01" | date', '"2026-02-30" | date', '[] | date', '1e400 | date', '0 | date("%Q")', '2 is divisibleby 0', '"a" is odd', '1 < "a"', '[] < {}', '{} | dictsort(by="x")', '1 | dictsort', '1 | items',
+    '"a".split("")',
+    '"a" | split("")',
+    '"a" | truncate(2)',
+    '"a" | regex_search("(")',
+    '"a" | regex_search("(?=a)")',
+    '"a" | regex_search("a", 1)',
+    '"a" | regex_replace("a", "\\\\1")',
+    '"a" | regex_replace("a", "\\\\g<x>")',
+    '{"a b": 1} | xmlattr',
+    '"x" | from_json',
+    '1 | from_json',
+    '[[1]] | urlencode',
+    '"a" | indent(-1)',
+    '"a" | indent("a" | length / 1)',
+    '1 in "a"',
+    '"a" | center("b")',
+    '"a".startswith(1)',
+    '", ".join([1])',
+    '{"a": 1} + {}',
+    '"a" % (1, 2)',
+    '"%s"  % []',
+    '"%" % 1',
+    '"%*d" % 1',
+    '"%q" % 1',
+    '"%d" % "x"',
+    '"%(a)s" % 1',
+    '"%(a)s" % {"b": 1}',
+    '"%c" % -1',
+    '"%d" % 1e400',
+    '"{}".format()',
+    '"{x}".format()',
+    '"{".format()',
+    '"{0.a}".format(1)',
+    '"{:zz}".format(1)',
+    '"{:q}".format(1)',
+    '{}.get([1])',
+    '{[1]: 2}',
+    'none.upper()',
+    '[1].upper()',
+    '1 in 2',
+    '1 | length',
+    '1 | list',
+    '"x" | date',
+    '"2026-13-01" | date',
+    '"2026-02-30" | date',
+    '[] | date',
+    '1e400 | date',
+    '0 | date("%Q")',
+    '2 is divisibleby 0',
+    '"a" is odd',
+    '1 < "a"',
+    '[] < {}',
+    '{} | dictsort(by="x")',
+    '1 | dictsort',
+    '1 | items',
   ])('%s is an error of evaluation', source => {
     expect(codeAt(source)[0]).toBe('ORC-310');
   });
 
   test.each<[string, Json]>([
     ["'%5s|%-5s|%05d|%+d|% d' % ('a', 'b', 7, 7, 7)", '    a|b    |00007|+7| 7'],
-    ["'%x %X %#x %o %e %E %g %G %c %% %r %.2s' % (255, 255, 255, 8, 1234.5, 1234.5, 0.00001, 1e20, 65, 'q', 'abc')", 'ff FF 0xff 10 1.234500e+03 1.234500E+03 1e-05 1E+20 A % "q" ab'],
+    [
+      "'%x %X %#x %o %e %E %g %G %c %% %r %.2s' % (255, 255, 255, 8, 1234.5, 1234.5, 0.00001, 1e20, 65, 'q', 'abc')",
+      'ff FF 0xff 10 1.234500e+03 1.234500E+03 1e-05 1E+20 A % "q" ab',
+    ],
     ["'%i %u %F' % (1.9, 2, 0.5)", '1 2 0.500000'],
     ["'%(a)s-%(b).1f' % {'a': 1, 'b': 2.25}", '1-2.2'],
     ["'%(a)s' | format(a=1)", '1'],
     ["'%g %g %#g %#.3g' % (100000.0, 1e400, 1.5, 1e9)", '100000 inf 1.50000 1.00e+09'],
     ["'%e' % 1e400", 'inf'],
     ["'{0:>5}|{0:<5}|{0:^5}|{0:*^5}|{n:05d}|{n:=+6d}'.format('a', n=-7)", '    a|a    |  a  |**a**|-0007|-    7'],
-    ["'{:,} {:_} {:.1%} {:b} {:#b} {:#o} {:g}'.format(1234567, 1234567, 0.25, 5, 5, 8, 2.5)", '1,234,567 1_234_567 25.0% 101 0b101 0o10 2.5'],
+    [
+      "'{:,} {:_} {:.1%} {:b} {:#b} {:#o} {:g}'.format(1234567, 1234567, 0.25, 5, 5, 8, 2.5)",
+      '1,234,567 1_234_567 25.0% 101 0b101 0o10 2.5',
+    ],
     ["'{!r:>4} {} {:.3} {:}'.format('a', 2.0, 2.34567, true)", '   a 2.0 2.35 true'],
     ["'{:x}'.format(-255)", '-ff'],
   ])('formats %s', (source, expected) => {
@@ -283,9 +350,12 @@ describe('texts', () => {
   });
 
   test.each<[string, string]>([
-    ["'2026-03-01T14:05:09.5+02:00' | date('%Y-%m-%d %H:%M:%S %y %e %I %p %f %B %b %A %a %w %j %s %z %Z %F %T %% %-d')", '2026-03-01 12:05:09 26  1 12 PM 500000 March Mar Sunday Sun 0 060 1772366709 +0000 UTC 2026-03-01 12:05:09 % 1'],
+    [
+      "'2026-03-01T14:05:09.5+02:00' | date('%Y-%m-%d %H:%M:%S %y %e %I %p %f %B %b %A %a %w %j %s %z %Z %F %T %% %-d')",
+      '2026-03-01 12:05:09 26  1 12 PM 500000 March Mar Sunday Sun 0 060 1772366709 +0000 UTC 2026-03-01 12:05:09 % 1',
+    ],
     ["'2026-03-01 00:30-0130' | date('%H:%M %I %p')", '02:00 02 AM'],
-    ["0 | date", '1970-01-01'],
+    ['0 | date', '1970-01-01'],
     ["1.5 | date('%s')", '1'],
     ["now() | date('%F %T')", '2026-01-02 03:04:05'],
   ])('dates: %s', (source, expected) => {
@@ -294,7 +364,11 @@ describe('texts', () => {
 });
 
 describe('lists and maps', () => {
-  const rows = [{ n: 2, t: 'b' }, { n: 1, t: 'a' }, { n: 3, t: 'A' }];
+  const rows = [
+    { n: 2, t: 'b' },
+    { n: 1, t: 'a' },
+    { n: 3, t: 'A' },
+  ];
   test.each<[string, Json]>([
     ['rows | sort(attribute="t,n") | map(attribute="n")', [1, 3, 2]],
     ['rows | groupby("t") | map(attribute="grouper")', ['a', 'b']],
@@ -302,7 +376,13 @@ describe('lists and maps', () => {
     ['rows | groupby("t", case_sensitive=true) | map("first")', ['A', 'a', 'b']],
     ['rows | groupby("q", default="z") | first | first', 'z'],
     ['(rows | groupby("t"))[0].nope is defined', false],
-    ['rows | groupby("t")', [['a', [rows[1]!, rows[2]!]], ['b', [rows[0]!]]]],
+    [
+      'rows | groupby("t")',
+      [
+        ['a', [rows[1]!, rows[2]!]],
+        ['b', [rows[0]!]],
+      ],
+    ],
     ['rows | map(attribute="q", default=0)', [0, 0, 0]],
     ['[[1, 2]] | map(attribute=1)', [2]],
     ['[{"a": {"b": 1}}, {"a": {}}] | map(attribute="a.b") | select("defined")', [1]],
@@ -333,8 +413,20 @@ describe('lists and maps', () => {
     ['{"0": "x"} | attr("0")', 'x'],
     ['[1, 2, 3] | batch(2) | list', [[1, 2], [3]]],
     ['[] | batch(2, 0)', []],
-    ['[1, 2, 3] | slice(2, 9)', [[1, 2], [3, 9]]],
-    ['{"a": 1, "b": 2}.items()', [['a', 1], ['b', 2]]],
+    [
+      '[1, 2, 3] | slice(2, 9)',
+      [
+        [1, 2],
+        [3, 9],
+      ],
+    ],
+    [
+      '{"a": 1, "b": 2}.items()',
+      [
+        ['a', 1],
+        ['b', 2],
+      ],
+    ],
     ['{"a": 1}.get("a") + {"a": 1}.get("b", 1)', 2],
     ['{1: "x", none: "y", true: "z", 2.0: "w"}', { 1: 'x', null: 'y', true: 'z', '2.0': 'w' }],
     ['{true: 1}[true]', 1],
@@ -391,7 +483,19 @@ describe('lists and maps', () => {
   });
 
   test.each([
-    'rows | map', 'rows | map(1)', 'rows | map(attribute="n", what=1)', 'rows | select("nope")', 'rows | select(1)', 'rows | map("nope")', '1 | nope', '1 is nope', 'nope()', '1.nope()', 'range()', '["a"] | map("replace")', 'rows | map("default", 1, 2, 3)',
+    'rows | map',
+    'rows | map(1)',
+    'rows | map(attribute="n", what=1)',
+    'rows | select("nope")',
+    'rows | select(1)',
+    'rows | map("nope")',
+    '1 | nope',
+    '1 is nope',
+    'nope()',
+    '1.nope()',
+    'range()',
+    '["a"] | map("replace")',
+    'rows | map("default", 1, 2, 3)',
   ])('%s is refused when it runs, whatever the parser said', source => {
     const { expr } = parseExpression(source.replace('1.nope', '(1).nope'));
     expect(() => evaluate(expr!, context({ rows }))).toThrow(ExpressionError);
@@ -435,7 +539,11 @@ describe('names and strictness', () => {
   });
 
   test('a missing attribute says what there is', () => {
-    expect(failure('d.contnet', { d: { content: 1 } })).toMatchObject({ code: 'ORC-310', at: 'd.contnet', help: ['did you mean `content`?', 'it has: content'] });
+    expect(failure('d.contnet', { d: { content: 1 } })).toMatchObject({
+      code: 'ORC-310',
+      at: 'd.contnet',
+      help: ['did you mean `content`?', 'it has: content'],
+    });
     expect(failure('t.contnet', { t: view({ content: 1 }) }).help[0]).toBe('did you mean `content`?');
   });
 
@@ -455,25 +563,51 @@ describe('names and strictness', () => {
     expect(value(source, { d: { a: 1 }, other: 'o' })).toBe(expected);
   });
 
-  test.each(['missing', 'missing or 1', 'missing == 1', '[missing]', 'missing is none', 'not missing', 'd[missing]', 'missing[0:1]', 'x | default(missing)', 'missing.a.b', '1 ~ missing', 'missing.upper()', 'upper(missing)'])(
-    'S10 %s fails closed',
-    source => {
-      const { expr } = parseExpression(source);
-      expect(() => evaluateCondition(expr!, context({ d: {} }))).toThrow(ExpressionError);
-    },
-  );
+  test.each([
+    'missing',
+    'missing or 1',
+    'missing == 1',
+    '[missing]',
+    'missing is none',
+    'not missing',
+    'd[missing]',
+    'missing[0:1]',
+    'x | default(missing)',
+    'missing.a.b',
+    '1 ~ missing',
+    'missing.upper()',
+    'upper(missing)',
+  ])('S10 %s fails closed', source => {
+    const { expr } = parseExpression(source);
+    expect(() => evaluateCondition(expr!, context({ d: {} }))).toThrow(ExpressionError);
+  });
 
   test('conditions are true as in Python', () => {
-    const truths = ['1', '"a"', '[0]', '{"a": 1}', 'true', '0.5', '2.0', 'v'].map(source => evaluateCondition(parseExpression(source).expr!, context({ v: view({ a: 1 }) })));
+    const truths = ['1', '"a"', '[0]', '{"a": 1}', 'true', '0.5', '2.0', 'v'].map(source =>
+      evaluateCondition(parseExpression(source).expr!, context({ v: view({ a: 1 }) })),
+    );
     expect(truths).toEqual(truths.map(() => true));
-    const falsehoods = ['0', '""', '[]', '{}', 'none', 'false', '0.0', 'not 1'].map(source => evaluateCondition(parseExpression(source).expr!, context()));
+    const falsehoods = ['0', '""', '[]', '{}', 'none', 'false', '0.0', 'not 1'].map(source =>
+      evaluateCondition(parseExpression(source).expr!, context()),
+    );
     expect(falsehoods).toEqual(falsehoods.map(() => false));
   });
 
   test('C2 C23 only own data is reachable', () => {
     for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty', '__class__', 'valueOf']) {
-      for (const source of [name, `d.${name}`, `d["${name}"]`, `xs.${name}`, `s.${name}`, `n.${name}`, `d | attr("${name}")`, `[d] | map(attribute="${name}") | first`]) {
-        expect(() => evaluate(parseExpression(source).expr!, { scope: scopeOf({ d: {}, xs: [1], s: 'a', n: 1 }), host }), source).toThrow(ExpressionError);
+      for (const source of [
+        name,
+        `d.${name}`,
+        `d["${name}"]`,
+        `xs.${name}`,
+        `s.${name}`,
+        `n.${name}`,
+        `d | attr("${name}")`,
+        `[d] | map(attribute="${name}") | first`,
+      ]) {
+        expect(() => evaluate(parseExpression(source).expr!, { scope: scopeOf({ d: {}, xs: [1], s: 'a', n: 1 }), host }), source).toThrow(
+          ExpressionError,
+        );
       }
       expect(value(`d.get("${name}")`, { d: {} })).toBeNull();
       expect(value(`"${name}" in d`, { d: {} })).toBe(false);
@@ -559,12 +693,37 @@ describe('C11 secrets', () => {
   });
 
   test.each([
-    "secret('A') | upper", "secret('A') | default('x')", "secret('A') is defined", "secret('A') is string", "secret('A') ~ ''", "secret('A') == 'a'", "secret('A') + 'a'", "'a' in [secret('A')]", "[secret('A')] | join", "secret('A').x", "secret('A')[0]",
-    "secret('A') | tojson", "{'a': secret('A')} | tojson", "secret('A').upper()", "not secret('A')", "secret('A') and 1", "'%s' % secret('A')", "'{}'.format(secret('A'))", "[secret('A'), 'a'] | sort", "[secret('A')] | unique", "'' | default('', secret('A'))",
-    "{% set x %}{{ secret('A') }}{% endset %}", "{% filter upper %}{{ secret('A') }}{% endfilter %}", "{{ [secret('A')] }}", "secret('A') | first", "1 if secret('A')", "'x{{ secret(\"A\") }}'",
+    "secret('A') | upper",
+    "secret('A') | default('x')",
+    "secret('A') is defined",
+    "secret('A') is string",
+    "secret('A') ~ ''",
+    "secret('A') == 'a'",
+    "secret('A') + 'a'",
+    "'a' in [secret('A')]",
+    "[secret('A')] | join",
+    "secret('A').x",
+    "secret('A')[0]",
+    "secret('A') | tojson",
+    "{'a': secret('A')} | tojson",
+    "secret('A').upper()",
+    "not secret('A')",
+    "secret('A') and 1",
+    "'%s' % secret('A')",
+    "'{}'.format(secret('A'))",
+    "[secret('A'), 'a'] | sort",
+    "[secret('A')] | unique",
+    "'' | default('', secret('A'))",
+    "{% set x %}{{ secret('A') }}{% endset %}",
+    "{% filter upper %}{{ secret('A') }}{% endfilter %}",
+    "{{ [secret('A')] }}",
+    "secret('A') | first",
+    "1 if secret('A')",
+    '\'x{{ secret("A") }}\'',
   ])('%s is ORC-312', source => {
     const inTemplate = source.includes('{%') || source.startsWith('{{');
-    const run = (): unknown => (inTemplate ? renderSegments(parseTemplate(source).template!, context()) : evaluate(parseExpression(source).expr!, context()));
+    const run = (): unknown =>
+      inTemplate ? renderSegments(parseTemplate(source).template!, context()) : evaluate(parseExpression(source).expr!, context());
     expect(run).toThrow(expect.objectContaining({ code: 'ORC-312' }));
   });
 });
@@ -577,7 +736,10 @@ describe('C2 fuel', () => {
     ['{{ range(2000000000) }}', 'range(2000000000)'],
     ['{{ ("a" * 100000) | replace("a", "b" * 100000) }}', '("a" * 100000) | replace("a", "b" * 100000)'],
     ['{{ ("a" * 5000000) ~ ("a" * 6000000) }}', '("a" * 5000000) ~ ("a" * 6000000)'],
-    ['{{ range(100000) | slice(100000) | map("length") | map("string") | list | length > 0 and range(100000) | batch(2000000000, 0) }}', ''],
+    [
+      '{{ range(100000) | slice(100000) | map("length") | map("string") | list | length > 0 and range(100000) | batch(2000000000, 0) }}',
+      '',
+    ],
     ['{% for a in range(2000) %}{% for b in range(2000) %}{% endfor %}{% endfor %}', ''],
     ['{% for a in range(2000) %}{{ "x" * 10000 }}{% endfor %}', ''],
     ['{{ [[[0] * 1000] * 1000] * 1000 }}', ''],
@@ -623,8 +785,14 @@ describe('templates', () => {
     ['{%+ if true +%} x{% endif %}', ' x'],
     ['{%- raw -%} {{ x }} {%- endraw -%}  y', '{{ x }}y'],
     ['{% raw %}{% endraw %}', ''],
-    ['{% for x in [1, 2, 3] if x != 2 %}{{ loop.index }}/{{ loop.length }} {{ loop.revindex }} {{ loop.revindex0 }} {{ loop.first }} {{ loop.last }} {{ loop.depth }}{{ loop.depth0 }};{% endfor %}', '1/2 2 1 true false 10;2/2 1 0 false true 10;'],
-    ['{% for x in [1, 2] %}{{ loop.previtem | default("-") }}{{ loop.nextitem | default("-") }}{{ loop.nope is defined }}{% endfor %}', '-2false1-false'],
+    [
+      '{% for x in [1, 2, 3] if x != 2 %}{{ loop.index }}/{{ loop.length }} {{ loop.revindex }} {{ loop.revindex0 }} {{ loop.first }} {{ loop.last }} {{ loop.depth }}{{ loop.depth0 }};{% endfor %}',
+      '1/2 2 1 true false 10;2/2 1 0 false true 10;',
+    ],
+    [
+      '{% for x in [1, 2] %}{{ loop.previtem | default("-") }}{{ loop.nextitem | default("-") }}{{ loop.nope is defined }}{% endfor %}',
+      '-2false1-false',
+    ],
     ['{% for x in [1, 2] %}{% for y in [1] %}{{ loop.depth }}{% endfor %}{% endfor %}', '22'],
     ['{% for x in [1, 1, 2] %}{{ loop.changed(x) }}{{ loop.cycle("a", "b") }}{% endfor %}', 'trueafalsebtruea'],
     ['{% for a, b in [[1, 2]] %}{{ a + b }}{% endfor %}{% for (a, b) in [[1, 2]] %}{{ a - b }}{% endfor %}', '3-1'],

@@ -31,7 +31,7 @@ const NUMBER = /0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|\d[\d_]*(?:\.\d[\d_]*
 const PLACE = /\d+/y;
 const OPERATOR = /\*\*|\/\/|==|!=|<=|>=|&&|\|\||[-+*/%~<>=()[\]{},:.|!]/y;
 const FILE = /file:\s*([^\s'"{}]+)/y;
-const UNIT = /[a-zA-Z]+|%(?!\s*[\w($'"[{])/y;
+const UNIT = /[a-zA-Z]+|%(?![\w($'"[{])/y;
 const SPELLED: { readonly [operator: string]: string } = { '&&': 'and', '||': 'or', '!': 'not' };
 const CLOSES: { readonly [open: string]: string } = { '(': ')', '[': ']', '{': '}' };
 

@@ -22,6 +22,10 @@ const ABSENT: ReadonlyMap<string, boolean> = new Map([
   ['do', false],
   ['debug', false],
 ]);
+/** The first word of a tag. */
+const WORD = /\{%[-+]?\s*([a-z]+)/y;
+/** Statements that surely have a body. */
+const BLOCKS: ReadonlySet<string> = new Set(['if', 'for', 'with', 'filter']);
 /** One pass reports no more than so many. */
 const MOST_PROBLEMS = 100;
 const STATEMENTS = [
@@ -211,7 +215,10 @@ export class TemplateParser {
 
   #tag(start: number): Tag | null {
     const opened = this.#open(start, '%}');
-    if (opened === null) return null;
+    if (opened === null) {
+      this.#skip(start);
+      return null;
+    }
     const { parser, end } = opened;
     const { type, text: word, start: wordStart, end: wordEnd } = parser.token;
     if (type !== 'name') {
@@ -220,6 +227,21 @@ export class TemplateParser {
     }
     parser.next();
     return { word, start, wordStart, wordEnd, end, parser };
+  }
+
+  /** Reads the body of a block whose own tag cannot be cut into tokens, so that its end is not taken for a mistake too. */
+  #skip(start: number): void {
+    WORD.lastIndex = start;
+    const match = WORD.exec(this.#text);
+    const word = match?.[1];
+    if (word === undefined || !BLOCKS.has(word)) return;
+    const wordEnd = start + match![0].length;
+    const tag = { word, start, wordStart: wordEnd - word.length, wordEnd };
+    this.#loops++;
+    this.#attempt(() => {
+      for (let last = ''; last !== `end${word}`; last = this.#block(tag, ['elif', 'else', `end${word}`]).end.word);
+    });
+    this.#loops--;
   }
 
   /** Reads one statement; false where the tag belongs to an enclosing one. */
@@ -283,7 +305,7 @@ export class TemplateParser {
   }
 
   /** The statements of a block, and the tag that ends it. */
-  #block(tag: Tag, ends: readonly string[]): { body: Statement[]; end: Tag } {
+  #block(tag: Omit<Tag, 'parser' | 'end'>, ends: readonly string[]): { body: Statement[]; end: Tag } {
     const body: Statement[] = [];
     for (;;) {
       const end = this.#body(body);

@@ -1,14 +1,17 @@
 import { isFloat, numberOf, integerOf } from './numbers.ts';
 import { applyCompare, contains } from './operators.ts';
 import { toText } from './print.ts';
-import { alias, byName, test, wantInteger, type Test } from './signature.ts';
+import { byName, test, wantInteger, type Test } from './signature.ts';
 import { isRecord, kindOf, Undefined, type Value } from './values.ts';
 import type { CompareOperator } from './ast.ts';
 import type { Run } from './run.ts';
 
-function comparison(names: string[], operator: CompareOperator, summary: string, example: string): Test[] {
-  const first = test(`${names[0]}(other)`, summary, example, 'true', (input, [other], run) => applyCompare(operator, input, other!, run));
-  return [first, ...names.slice(1).map(name => ({ ...alias(name, first), example: example.replace(`is ${names[0]}`, `is ${name}`) }))];
+/** One test under several names; those that are operators can only be named by a text. */
+function comparison(names: string[], operator: CompareOperator, summary: string, left: number, right: number): Test[] {
+  return names.map(name => {
+    const example = /\w/.test(name) ? `{{ ${left} is ${name} ${right} }}` : `{{ [${left}] | select('${name}', ${right}) | length == 1 }}`;
+    return test(`${name}(other)`, summary, example, 'true', (input, [other], run) => applyCompare(operator, input, other!, run));
+  });
 }
 
 /** The parity of an integer: 0 or 1. */
@@ -71,12 +74,12 @@ const ALL: Test[] = [
   test('upper', 'All its letters are large.', "{{ 'ABC' is upper }}", 'true', (input, _args, run) =>
     hasCase(toText(input, run), 'toUpperCase'),
   ),
-  ...comparison(['eq', 'equalto', '=='], '==', 'It equals another value.', '{{ 1 is eq 1 }}'),
-  ...comparison(['ne', '!='], '!=', 'It does not equal another value.', '{{ 1 is ne 2 }}'),
-  ...comparison(['gt', 'greaterthan', '>'], '>', 'It is greater than another value.', '{{ 2 is gt 1 }}'),
-  ...comparison(['ge', '>='], '>=', 'It is greater than another value, or equal.', '{{ 2 is ge 2 }}'),
-  ...comparison(['lt', 'lessthan', '<'], '<', 'It is less than another value.', '{{ 1 is lt 2 }}'),
-  ...comparison(['le', '<='], '<=', 'It is less than another value, or equal.', '{{ 1 is le 1 }}'),
+  ...comparison(['eq', 'equalto', '=='], '==', 'It equals another value.', 1, 1),
+  ...comparison(['ne', '!='], '!=', 'It does not equal another value.', 1, 2),
+  ...comparison(['gt', 'greaterthan', '>'], '>', 'It is greater than another value.', 2, 1),
+  ...comparison(['ge', '>='], '>=', 'It is greater than another value, or equal.', 2, 2),
+  ...comparison(['lt', 'lessthan', '<'], '<', 'It is less than another value.', 1, 2),
+  ...comparison(['le', '<='], '<=', 'It is less than another value, or equal.', 1, 1),
 ];
 
 /** Tests by name. Those that are operators are for `select` and its like: `select('>', 2)`. */
