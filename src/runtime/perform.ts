@@ -1,5 +1,5 @@
 import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
-import { compute, expressionOf, pathOf, taskOfSlot, namesOf, type Computing, type Observation, type Outcome, type Ref } from '../engine/index.ts';
+import { compute, expressionOf, pathOf, taskOfSlot, namesOf, type Computing, type Observation, type Outcome } from '../engine/index.ts';
 import { evaluate } from '../language/expression/index.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
 import type { PlanTask } from '../plan/index.ts';
@@ -12,6 +12,7 @@ import { plainJson, ValuePending, type ValueStore } from './values.ts';
 
 /** How long an action that was told to stop may take to clean up before it is left behind. */
 const GRACE_MS = 3000;
+const LOG_LIMIT = 16_384;
 
 /** What performing needs of its process. */
 export interface Workshop {
@@ -77,15 +78,20 @@ export function perform(shop: Workshop, run: LiveRun, slot: number, attempt: num
   const flight = new Flight();
   run.inFlight.set(slot, flight);
   if (task.timeoutMs !== undefined) flight.limit(task.timeoutMs, `\`${task.id}\` took longer than ${task.timeoutMs / 1000} s`);
-  const observed: Observation[] = [];
-  attemptOf(shop, run, task, slot, attempt, flight, observed)
-    .then(output => ({ ok: true as const, ...output, observed }), (error: unknown) => ({ ok: false as const, failure: failureOf(flight, error) }))
-    .then(outcome => {
-      flight.done();
-      if (run.inFlight.get(slot) === flight) run.inFlight.delete(slot);
-      shop.loop.send(run, { type: 'settled', slot, attempt, outcome: outcome satisfies Outcome, now: shop.loop.now() });
-      shop.loop.freed(run);
-    });
+  void settle(shop, run, task, slot, attempt, flight);
+}
+
+async function settle(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, attempt: number, flight: Flight): Promise<void> {
+  let outcome: Outcome;
+  try {
+    outcome = await attemptOf(shop, run, task, slot, attempt, flight);
+  } catch (error) {
+    outcome = { ok: false, failure: failureOf(flight, error) };
+  }
+  flight.done();
+  if (run.inFlight.get(slot) === flight) run.inFlight.delete(slot);
+  shop.loop.send(run, { type: 'settled', slot, attempt, outcome, now: shop.loop.now() });
+  shop.loop.freed(run);
 }
 
 function failureOf(flight: Flight, error: unknown): Failure {
@@ -94,30 +100,29 @@ function failureOf(flight: Flight, error: unknown): Failure {
   return toFailure(error);
 }
 
-async function attemptOf(
-  shop: Workshop, run: LiveRun, task: PlanTask, slot: number, attempt: number, flight: Flight, observed: Observation[],
-): Promise<{ output: Ref; cached?: boolean }> {
+async function attemptOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, attempt: number, flight: Flight): Promise<Outcome> {
   const action = shop.actions.get(task.action);
   if (action === undefined) throw new OrchestratorError('ORC-210', `there is no action called \`${task.action}\` in this process`, { class: 'not_found', help: ['orchestrator actions'] });
+  const observed: Observation[] = [];
   const computing = shop.computing(run, observed);
   const parameters = await parametersOf(shop, run, task, slot, computing);
-  const context = contextOf(shop, run, task, slot, attempt, flight, computing);
-  const result = action.run(parameters, context);
-  const value = result instanceof Promise ? await flight.guard(result) : result;
-  const output = shop.secrets.redact(plainJson(value));
+  const result = action.run(parameters, new TaskContext(shop, run, task, slot, attempt, flight, computing));
+  const output = shop.secrets.redact(plainJson(result instanceof Promise ? await flight.guard(result) : result));
   checkResult(task, action, output);
-  return { output: shop.values.refer(output, run.blobs) };
+  return { ok: true, output: shop.values.refer(output, run.blobs), observed };
 }
 
 /** Parameters with the values of this run in them, what a debugger laid over them, checked against the action's schema. */
-async function parametersOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, computing: Computing): Promise<JsonObject> {
-  let value: Json;
+function parametersOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, computing: Computing): JsonObject | Promise<JsonObject> {
   try {
-    value = compute(task.parameters, computing, { slot });
+    return checkedParameters(shop, run, task, slot, compute(task.parameters, computing, { slot }));
   } catch (error) {
     if (!(error instanceof ValuePending)) throw error;
-    value = await shop.values.settle(() => compute(task.parameters, computing, { slot }));
+    return shop.values.settle(() => checkedParameters(shop, run, task, slot, compute(task.parameters, computing, { slot })));
   }
+}
+
+function checkedParameters(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, value: Json): JsonObject {
   const parameters = isObject(value) ? value : {};
   const overrides = run.state.extra.get(slot)?.overrides;
   if (overrides !== undefined) {
@@ -168,34 +173,90 @@ export function effectOf(shop: Workshop, run: LiveRun, slot: number): EffectClas
   }
 }
 
-function contextOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, attempt: number, flight: Flight, computing: Computing): ActionContext {
-  const path = pathOf(run.plan, run.state, slot);
-  const { loop } = shop;
-  const names = new Set<string>();
-  return {
-    run: run.id,
-    path,
-    attempt,
-    key: `${run.id}/${path}`,
-    get signal() {
-      return flight.signal;
-    },
-    workspace: run.state.created!.workspace,
-    stateFolder: shop.stateFolder,
-    policy: shop.policy,
-    pipeline: { name: run.plan.pipeline.name, description: run.plan.pipeline.description },
-    log: (level, text) => loop.send(run, { type: 'logged', slot, level, text: shop.secrets.redactText(text).slice(0, 16_384), now: loop.now() }),
-    progress: (done, total, text) => {
-      flight.progress = { done, total: total ?? null, text: text ?? null };
-    },
-    step: (name, effect, work) => memoised(shop, run, slot, attempt, { path, names, name, effect }, work),
-    get models() {
-      return shop.gateway(run, slot, flight);
-    },
-    evaluate: (text, bindings) => evaluate(expressionOf(text), { scope: namesOf(computing, { slot, bindings }), host: computing.host }),
-    literal: parameter => isLiteral(task, parameter),
-    reveal: value => shop.secrets.reveal(value),
-  };
+/** What an action sees of its process. A class, so that an attempt costs one object and not a dozen closures. */
+class TaskContext implements ActionContext {
+  readonly attempt: number;
+  readonly #shop: Workshop;
+  readonly #run: LiveRun;
+  readonly #task: PlanTask;
+  readonly #slot: number;
+  readonly #flight: Flight;
+  readonly #computing: Computing;
+  #path: string | undefined;
+  #steps: Set<string> | undefined;
+
+  constructor(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, attempt: number, flight: Flight, computing: Computing) {
+    this.#shop = shop;
+    this.#run = run;
+    this.#task = task;
+    this.#slot = slot;
+    this.attempt = attempt;
+    this.#flight = flight;
+    this.#computing = computing;
+  }
+
+  get run(): string {
+    return this.#run.id;
+  }
+
+  get path(): string {
+    return (this.#path ??= pathOf(this.#run.plan, this.#run.state, this.#slot));
+  }
+
+  get key(): string {
+    return `${this.#run.id}/${this.path}`;
+  }
+
+  get signal(): AbortSignal {
+    return this.#flight.signal;
+  }
+
+  get workspace(): string {
+    return this.#run.state.created!.workspace;
+  }
+
+  get stateFolder(): string | undefined {
+    return this.#shop.stateFolder;
+  }
+
+  get policy(): Policy {
+    return this.#shop.policy;
+  }
+
+  get pipeline(): ActionContext['pipeline'] {
+    const { name, description } = this.#run.plan.pipeline;
+    return { name, description };
+  }
+
+  get models(): ModelGateway {
+    return this.#shop.gateway(this.#run, this.#slot, this.#flight);
+  }
+
+  log(level: 'debug' | 'info' | 'warn' | 'error', text: string): void {
+    const { loop, secrets } = this.#shop;
+    loop.send(this.#run, { type: 'logged', slot: this.#slot, level, text: secrets.redactText(text).slice(0, LOG_LIMIT), now: loop.now() });
+  }
+
+  progress(done: number, total: number | undefined, text?: string): void {
+    this.#flight.progress = { done, total: total ?? null, text: text ?? null };
+  }
+
+  step<T extends Json>(name: string, effect: EffectClass, perform: (key: string) => Promise<T> | T): Promise<T> {
+    this.#steps ??= new Set();
+    return memoised(this.#shop, this.#run, this.#slot, this.attempt, { key: this.key, names: this.#steps, name, effect }, perform);
+  }
+
+  evaluate(expression: string, bindings: JsonObject): Json {
+    return evaluate(expressionOf(expression), { scope: namesOf(this.#computing, { slot: this.#slot, bindings }), host: this.#computing.host });
+  }
+
+  literal(parameter: string): boolean {
+    return isLiteral(this.#task, parameter);
+  }
+
+  reveal(value: Json): Json {
+    return this.#shop.secrets.reveal(value);
+  }
 }
 
 function isLiteral(task: PlanTask, parameter: string): boolean {
@@ -207,14 +268,14 @@ function isLiteral(task: PlanTask, parameter: string): boolean {
 
 /** One effect inside an attempt: its intent is durable before it is done (unless it is pure), its result before the action goes on. */
 async function memoised<T extends Json>(
-  shop: Workshop, run: LiveRun, slot: number, attempt: number, step: { path: string; names: Set<string>; name: string; effect: EffectClass }, work: (key: string) => Promise<T> | T,
+  shop: Workshop, run: LiveRun, slot: number, attempt: number, step: { key: string; names: Set<string>; name: string; effect: EffectClass }, work: (key: string) => Promise<T> | T,
 ): Promise<T> {
   const { loop, values } = shop;
   if (step.names.has(step.name)) throw new OrchestratorError('ORC-216', `the step \`${step.name}\` was used twice in one attempt`, { class: 'internal' });
   step.names.add(step.name);
   const known = run.state.extra.get(slot)?.steps?.get(step.name);
   if (known !== undefined && known.output !== null) return (await values.settle(() => values.load(known.output!))) as T;
-  const key = `${run.id}/${step.path}/${step.name}`;
+  const key = `${step.key}/${step.name}`;
   if (step.effect !== 'pure') await loop.sendDurably(run, { type: 'step', slot, attempt, name: step.name, step: { started: { key, effect: step.effect } }, now: loop.now() });
   const result = shop.secrets.redact(plainJson(await work(key)));
   await loop.sendDurably(run, { type: 'step', slot, attempt, name: step.name, step: { completed: values.refer(result, run.blobs) }, now: loop.now() });

@@ -3,7 +3,7 @@ import type { RunDocument } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { Plan, PlanTask } from '../plan/index.ts';
-import { actionSpecs } from '../tools/index.ts';
+import { actionSpecs, type Action } from '../tools/index.ts';
 import type { RunHandle } from './api.ts';
 import { compileFile, compileText, type Compiled } from './compile.ts';
 import { openShell } from './open.ts';
@@ -17,39 +17,36 @@ export class Pipeline {
   /** In the order of the file. */
   readonly tasks: readonly Task[];
   readonly plan: Plan;
-  readonly #recompile: (shell: EmbeddedShell) => Promise<Compiled>;
+  /** The plan and its text, as runs are started from it. */
+  readonly compiled: Compiled;
+  readonly #actions: readonly Action[];
   #shell: Promise<EmbeddedShell> | undefined;
   #run: string | undefined;
 
-  private constructor(compiled: Compiled, recompile: (shell: EmbeddedShell) => Promise<Compiled>) {
+  private constructor(compiled: Compiled, actions: readonly Action[]) {
+    this.compiled = compiled;
+    this.#actions = actions;
     this.plan = compiled.plan;
     this.id = compiled.plan.pipeline.id;
     this.name = compiled.plan.pipeline.name;
     this.version = compiled.plan.pipeline.version;
     this.tasks = compiled.plan.blocks[0]!.tasks.map(task => new Task(this, task, compiled.plan.blocks[0]!.tasks));
-    this.#recompile = recompile;
   }
 
   /** Compiles a file. Throws ValidationError with all problems and their positions. */
-  static async load(file: string, options: { cwd?: string } = {}): Promise<Pipeline> {
-    const cwd = options.cwd ?? process.cwd();
-    return new Pipeline(await compileFile(file, cwd, actionSpecs()), shell => compileFile(file, cwd, actionSpecs(shell.actions)));
+  static async load(file: string, options: { cwd?: string; actions?: readonly Action[] } = {}): Promise<Pipeline> {
+    const { cwd = process.cwd(), actions = [] } = options;
+    return new Pipeline(await compileFile(file, cwd, [...actionSpecs(), ...actionSpecs(actions)]), actions);
   }
 
   /** Compiles a text; files that it names are looked for in the folder of `file`. */
-  static async parse(text: string, options: { file?: string; cwd?: string } = {}): Promise<Pipeline> {
-    const file = options.file ?? 'pipeline.yaml';
-    const folder = dirname(resolve(options.cwd ?? process.cwd(), file));
-    return new Pipeline(await compileText(file, text, folder, actionSpecs()), shell => compileText(file, text, folder, actionSpecs(shell.actions)));
-  }
-
-  /** The plan as this shell's actions make it. */
-  compiledFor(shell: EmbeddedShell): Promise<Compiled> {
-    return this.#recompile(shell);
+  static async parse(text: string, options: { file?: string; cwd?: string; actions?: readonly Action[] } = {}): Promise<Pipeline> {
+    const { file = 'pipeline.yaml', cwd = process.cwd(), actions = [] } = options;
+    return new Pipeline(await compileText(file, text, dirname(resolve(cwd, file)), [...actionSpecs(), ...actionSpecs(actions)]), actions);
   }
 
   #open(): Promise<EmbeddedShell> {
-    this.#shell ??= openShell({ cwd: process.cwd(), env: process.env });
+    this.#shell ??= openShell({ cwd: process.cwd(), env: process.env, actions: [...this.#actions] });
     return this.#shell;
   }
 
@@ -57,7 +54,7 @@ export class Pipeline {
   async execute(inputs: JsonObject = {}): Promise<RunDocument> {
     const shell = await this.#open();
     try {
-      return await shell.run(await this.compiledFor(shell), inputs);
+      return await shell.run(this.compiled, inputs);
     } finally {
       await this.close();
     }
@@ -66,7 +63,7 @@ export class Pipeline {
   /** Settles one task and what it needs, in this object's own run, and nothing else. */
   async executeTask(id: string, inputs: JsonObject = {}): Promise<Json> {
     const shell = await this.#open();
-    const handle = this.#run === undefined ? await shell.start(await this.compiledFor(shell), inputs, { until: id }) : await this.#goOn(shell, this.#run, id);
+    const handle = this.#run === undefined ? await shell.start(this.compiled, inputs, { until: id }) : await this.#goOn(shell, this.#run, id);
     this.#run = handle?.id ?? this.#run!;
     const document = handle === undefined ? await shell.show(this.#run) : await handle.result();
     const task = document.tasks[id];
