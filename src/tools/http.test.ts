@@ -1,5 +1,9 @@
+import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openBench, type BenchOptions } from '../../test/support/action-bench.ts';
@@ -134,6 +138,33 @@ describe('failures', () => {
     await expect(
       performRequest('GET', { url: 'http://nowhere.example/', timeout: 5, max_bytes: 10, follow_redirects: true }, bench.context, missing),
     ).rejects.toMatchObject({ code: 'ORC-224', retryable: false });
+  });
+
+  test('C8 a certificate that nobody vouches for is refused, and not worth another try', async context => {
+    await using bench = await openBench(OPEN);
+    const subject = [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      'key.pem',
+      '-out',
+      'cert.pem',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=localhost',
+    ];
+    const made = spawnSync('openssl', subject, { cwd: bench.folder });
+    if (made.status !== 0) context.skip('openssl is not here to make a certificate');
+    const [key, cert] = await Promise.all(['key.pem', 'cert.pem'].map(name => readFile(join(bench.folder, name))));
+    const secure = createSecureServer({ key: key!, cert: cert! }, (_, response) => response.end('x'));
+    await new Promise<void>(resolve => secure.listen(0, '127.0.0.1', resolve));
+    const url = `https://localhost:${(secure.address() as AddressInfo).port}/`;
+    await expect(bench.perform('http.get', { url })).rejects.toMatchObject({ code: 'ORC-224', class: 'network', retryable: false });
+    secure.close();
   });
 
   test('C8 a server that does not answer is left at the time-out', async () => {

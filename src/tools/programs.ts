@@ -133,11 +133,11 @@ export async function runShell(parameters: JsonObject, context: ActionContext): 
   return resultOf(await runProgram(program, context.signal), 'The command', parameters, context);
 }
 
-/** Ways to start a program without a network, the strongest first. */
+/** Ways to start a program without a network, the strongest first. Each takes the power to go back to the network of the host as well, which root would have. */
 const CUTTERS: string[][] = [
   ['bwrap', '--dev-bind', '/', '/', '--unshare-net', '--unshare-ipc', '--die-with-parent', '--'],
-  ['unshare', '--net', '--ipc', '--'],
   ['unshare', '--user', '--map-current-user', '--net', '--ipc', '--'],
+  ['unshare', '--net', '--ipc', '--', 'setpriv', '--inh-caps=-all', '--bounding-set=-all', '--'],
 ];
 let cutter: Promise<string[] | undefined> | undefined;
 

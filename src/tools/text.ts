@@ -7,7 +7,6 @@ const MODEL_PARAMETERS: JsonObject = {
   system: { type: 'string', description: 'Instructions that stand above the prompt.' },
   model: {
     type: ['string', 'object'],
-    'x-model': true,
     description: 'The model, or what it must be able to do; else the model of the task, else the default.',
   },
   temperature: { type: 'number', minimum: 0, maximum: 2, description: 'How freely words are chosen; 0 is the likeliest each time.' },
