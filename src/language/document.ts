@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Pair, type Scalar, type Tags, type YAMLError, type YAMLMap } from 'yaml';
 import { mask, MAX_DEPTH, unmask } from './mask.ts';
-import { findPair, keyText, nodeSpan, valueOf, type YamlNode } from './nodes.ts';
+import { findPair, keyText, kindOf, nodeSpan, valueOf, type YamlNode } from './nodes.ts';
 import { at, type Path, type Reporter } from './report.ts';
 import type { Span } from './source.ts';
 
@@ -20,7 +20,8 @@ export function readYaml(reporter: Reporter): YamlFile | undefined {
     return undefined;
   }
   if (!isMap(root)) {
-    reporter.error('ORC-104', nodeSpan(root), 'a pipeline is a map of keys, and this file holds something else', { help: EXAMPLE });
+    const { start } = nodeSpan(root);
+    reporter.error('ORC-104', { start, end: start + 1 }, `a pipeline is a map of keys, and this is ${kindOf(root)}`, { help: EXAMPLE });
     return undefined;
   }
   return { document, root };

@@ -1,5 +1,6 @@
 import { isMap, isScalar, isSeq } from 'yaml';
-import { canonicalJson, type Json, type JsonObject } from '../json.ts';
+import type { Json, JsonObject } from '../json.ts';
+import { badSchema, checkSchema } from '../schema.ts';
 import { Fields, ID, ID_HELP } from './fields.ts';
 import { INPUT_KEYS, INPUT_SCHEMA_KEYS, INPUT_TYPE_NAMES } from './keys.ts';
 import { findPair, isNull, kindOf, listItems, nodeSpan, type Entry, type YamlNode } from './nodes.ts';
@@ -47,10 +48,11 @@ function readSpec(fields: Fields, name: string, span: InputSpec['span']): InputS
   const schema: JsonObject = { type: type === 'file' || type === 'secret' ? 'string' : type };
   readConstraints(fields, schema);
   const required = readRequired(fields, schema);
+  const sound = checkConstraints(fields, schema);
   const spec: InputSpec = { name, span, type, description: fields.text('description'), required: required ?? entry === undefined, default: undefined, schema };
   if (given !== undefined) {
     spec.default = readValue(fields.reporter, given, fields.pathOf('default'));
-    checkDefault(fields, spec, schema, given);
+    if (sound) checkDefault(fields, spec, given);
   } else if (!spec.required) {
     // `required: false` without a default, and `default: null`: the input may be left out, and is null then.
     spec.default = { kind: 'literal', value: null, span: entry === undefined ? span : nodeSpan(entry.node) };
@@ -58,6 +60,17 @@ function readSpec(fields: Fields, name: string, span: InputSpec['span']): InputS
     if (Array.isArray(schema['enum'])) schema['enum'].push(null);
   }
   return spec;
+}
+
+/** Reports keywords of JSON Schema that cannot mean anything; false where there are some. */
+function checkConstraints(fields: Fields, schema: JsonObject): boolean {
+  const problem = badSchema(schema)[0];
+  if (problem === undefined) return true;
+  const [keyword] = problem.path;
+  const name = keyword === 'enum' ? 'choices' : String(keyword);
+  const entry = fields.get(name);
+  fields.reporter.error('ORC-114', entry === undefined ? { start: 0, end: 0 } : nodeSpan(entry.node), problem.keyword === 'pattern' ? problem.message : `\`${name}\` ${problem.message}`, { path: fields.pathOf(name) });
+  return false;
 }
 
 function readConstraints(fields: Fields, schema: JsonObject): void {
@@ -94,12 +107,11 @@ function readRequired(fields: Fields, schema: JsonObject): boolean | undefined {
 }
 
 /** A default that is written out must be what the input takes; one that is computed is checked when the run starts. */
-function checkDefault(fields: Fields, spec: InputSpec, schema: JsonObject, node: YamlNode): void {
+function checkDefault(fields: Fields, spec: InputSpec, node: YamlNode): void {
   const value = plainValue(spec.default!);
-  if (value === undefined) return;
-  const problem = misfit(value, schema);
+  const problem = value === undefined ? undefined : checkSchema(spec.schema, value)[0];
   if (problem === undefined) return;
-  fields.reporter.error('ORC-104', nodeSpan(node), `the default of \`${spec.name}\` ${problem}`, { path: fields.pathOf('default'), label: `this is ${kindOf(node)}` });
+  fields.reporter.error('ORC-104', nodeSpan(node), `the default of \`${spec.name}\` ${problem.message}`, { path: fields.pathOf('default'), label: `this is ${kindOf(node)}` });
 }
 
 /** A value without anything computed in it, as data. */
@@ -112,25 +124,4 @@ function plainValue(value: Value): Json | undefined {
   if (value.kind !== 'map') return undefined;
   const entries = value.entries.map(({ key, value: member }) => [key, plainValue(member)] as const);
   return entries.some(([, member]) => member === undefined) ? undefined : (Object.fromEntries(entries) as JsonObject);
-}
-
-function misfit(value: Json, schema: JsonObject): string | undefined {
-  const type = schema['type'];
-  if (type !== jsonType(value) && !(type === 'number' && typeof value === 'number')) return `must be ${withArticle(String(type))}`;
-  const choices = schema['enum'];
-  if (Array.isArray(choices) && !choices.some(choice => canonicalJson(choice) === canonicalJson(value))) return `must be one of ${choices.map(choice => JSON.stringify(choice)).join(', ')}`;
-  if (typeof value !== 'number') return undefined;
-  const { minimum, maximum } = schema;
-  if (typeof minimum === 'number' && value < minimum) return `must be at least ${minimum}`;
-  return typeof maximum === 'number' && value > maximum ? `must be at most ${maximum}` : undefined;
-}
-
-function jsonType(value: Json): string {
-  if (Array.isArray(value)) return 'array';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
-  return value === null ? 'null' : typeof value;
-}
-
-function withArticle(type: string): string {
-  return `${/^[aio]/.test(type) ? 'an' : 'a'} ${type}`;
 }

@@ -83,7 +83,7 @@ class Scanner {
   run(): void {
     while (this.#position < this.#text.length && this.tooDeepAt === undefined) {
       this.#token();
-      if (this.#columns.length + this.#flowDepth > MAX_DEPTH) this.tooDeepAt = this.#position;
+      if (this.#columns.length + this.#flowDepth > MAX_DEPTH) this.tooDeepAt = this.#position - 1;
     }
     if (this.#flowDepth > 0) this.unclosedAt ??= this.#flowStart;
   }

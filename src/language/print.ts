@@ -31,8 +31,10 @@ export function format(source: Source): Formatted {
   normalisePipeline(reporter, pipeline, at(undefined, 'pipeline'));
   putFirst(pipeline, ['id', 'name', 'version', 'description']);
   orderTasks(pipeline);
-  prepare(file.root, undefined, false);
-  const text = unmask(file.document.toString({ lineWidth: 0 }));
+  const outputs = findPair(pipeline, 'outputs')?.value;
+  if (isMap(outputs)) prepare(outputs, 'template', false);
+  prepare(file.root, 'fixed', false);
+  const text = unmask(file.document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: 1_000_000_000 }));
   return { text, changed: text !== source.text, diagnostics: reporter.sorted() };
 }
 
@@ -42,12 +44,7 @@ function putFirst(map: YAMLMap, names: readonly string[]): void {
     const index = names.indexOf(keyText(pair) ?? '');
     return index < 0 ? names.length : index;
   };
-  const first = map.items[0];
   map.items.sort((a, b) => rank(a) - rank(b));
-  if (map.items[0] === first) return;
-  // The blank line before what is now the first key would part it from its dash.
-  const key = map.items[0]!.key as Scalar;
-  key.spaceBefore = false;
 }
 
 function orderTasks(owner: YAMLMap): void {
@@ -63,8 +60,21 @@ function orderTasks(owner: YAMLMap): void {
   }
 }
 
-const NEVER_TEMPLATES = new Set(['id', 'name', 'description', 'metadata', 'version']);
-const EXPRESSIONS = new Set(['condition', 'while', 'until', 'for_each', 'on']);
+/** What the texts of a part of the file are: names and the like, expressions without braces, or values with templates. */
+type TextKind = 'fixed' | 'expression' | 'template';
+
+const TEXT_KINDS: Readonly<Record<string, TextKind>> = {
+  condition: 'expression',
+  while: 'expression',
+  until: 'expression',
+  for_each: 'expression',
+  on: 'expression',
+  parameters: 'template',
+  default: 'template',
+  fallback_value: 'template',
+  key: 'template',
+  model: 'template',
+};
 
 /** Brackets of lists hug their items, braces keep a blank: `[a, b]`, `{ a: 1 }`. */
 function setPadding(node: YAMLMap | YAMLSeq): void {
@@ -74,30 +84,41 @@ function setPadding(node: YAMLMap | YAMLSeq): void {
 }
 
 /** Rewrites the spellings within texts, and unmasks what will not be printed as plain text on one line. */
-function prepare(node: YamlNode, key: string | undefined, inFlow: boolean): void {
-  if (isMap(node) || isSeq(node)) setPadding(node);
-  if (isMap(node)) {
-    for (const pair of node.items) {
-      prepare(pair.key as YamlNode, undefined, true);
-      if (pair.value !== null) prepare(pair.value as YamlNode, keyText(pair), inFlow || node.flow === true);
-    }
-  } else if (isSeq(node)) {
-    for (const item of listItems(node)) prepare(item, key, inFlow || node.flow === true);
-  } else if (isScalar(node) && typeof node.value === 'string') prepareText(node, key, inFlow);
+function prepare(node: YamlNode, kind: TextKind, inFlow: boolean): void {
+  if (isScalar(node)) {
+    if (typeof node.value === 'string') prepareText(node, kind, inFlow);
+    return;
+  }
+  if (!isMap(node) && !isSeq(node)) return;
+  setPadding(node);
+  // A blank line before the first key or item would part it from what it belongs to.
+  const first = isMap(node) ? (node.items[0]?.key as Scalar | undefined) : listItems(node)[0];
+  if (first) first.spaceBefore = false;
+  const flow = inFlow || node.flow === true;
+  // A list or map is never an expression: what it holds are values.
+  const inner = kind === 'fixed' ? 'fixed' : 'template';
+  if (isSeq(node)) {
+    for (const item of listItems(node)) prepare(item, inner, flow);
+    return;
+  }
+  for (const pair of node.items) {
+    prepare(pair.key as YamlNode, 'fixed', true);
+    const named = TEXT_KINDS[keyText(pair) ?? ''];
+    if (pair.value !== null) prepare(pair.value as YamlNode, inner === 'template' ? inner : (named ?? 'fixed'), flow);
+  }
 }
 
-function prepareText(node: Scalar, key: string | undefined, inFlow: boolean): void {
+function prepareText(node: Scalar, kind: TextKind, inFlow: boolean): void {
   const text = scalarText(node);
-  if (key !== undefined && !NEVER_TEMPLATES.has(key) && !key.startsWith('x-') && mayNeedRewriting(text)) {
-    const rewritten = EXPRESSIONS.has(key) ? rewriteExpression(text).text : rewriteTemplate(text).text;
+  if (kind !== 'fixed' && mayNeedRewriting(text)) {
+    const rewritten = kind === 'expression' ? rewriteExpression(text).text : rewriteTemplate(text).text;
     if (rewritten !== text) {
       node.value = rewritten.replace(/\{\{ {2}/g, '{{ ');
       if (node.type === 'PLAIN') node.type = 'QUOTE_DOUBLE';
       return;
     }
   }
-  if (text === node.value) return;
-  if (node.type === 'PLAIN' && !text.includes('\n')) return;
+  if (text === node.value || (node.type === 'PLAIN' && !text.includes('\n'))) return;
   node.value = text;
   node.type = inFlow ? 'QUOTE_DOUBLE' : 'BLOCK_LITERAL';
 }

@@ -21,7 +21,7 @@ export function pathText(path: Path): string {
     const part = typeof here.key === 'number' ? `[${here.key}]` : /^[\w-]+$/.test(here.key) ? `.${here.key}` : `[${JSON.stringify(here.key)}]`;
     text = part + text;
   }
-  return text.slice(1);
+  return text.startsWith('.') ? text.slice(1) : text;
 }
 
 export interface Details {

@@ -1,5 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, type YAMLMap } from 'yaml';
 import type { JsonObject } from '../json.ts';
+import { badSchema } from '../schema.ts';
 import { namesModel, readAction } from './actions.ts';
 import { Fields, ID, ID_HELP, type Word } from './fields.ts';
 import { readHandlers, readRetry } from './handlers.ts';
@@ -309,8 +310,11 @@ function readOutputs(fields: Fields): JsonObject | undefined {
   const outputs: JsonObject = Object.create(null) as JsonObject;
   for (const { key, node: member } of map.entries.values()) {
     const schema = readJson(member);
-    if (isMap(member) || typeof schema === 'boolean') outputs[key] = schema;
-    else if (SCHEMA_TYPES.includes(String(schema))) outputs[key] = { type: schema };
+    if (isMap(member) || typeof schema === 'boolean') {
+      const problem = badSchema(schema)[0];
+      if (problem !== undefined) fields.reporter.error('ORC-114', nodeSpan(member), `the schema of the output \`${key}\` ${[...problem.path, ''].join('.')} ${problem.message}`, { path: map.pathOf(key) });
+      else outputs[key] = schema;
+    } else if (SCHEMA_TYPES.includes(String(schema))) outputs[key] = { type: schema };
     else if (schema === null) outputs[key] = {};
     else fields.reporter.error('ORC-114', nodeSpan(member), `the output \`${key}\` is a JSON Schema or the name of a type, and this is ${kindOf(member)}`, { path: map.pathOf(key), help: [`write: ${key}: { type: string }`, `types: ${SCHEMA_TYPES.join(', ')}`] });
   }

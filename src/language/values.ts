@@ -49,7 +49,7 @@ export function readJson(node: YamlNode): Json {
 
 /** A text with AUTO tags, templates, both or neither. */
 export function readText(reporter: Reporter, text: string, map: OffsetMap, span: Span, path: Path): Value {
-  if (!hasAuto(text)) return readTemplate(reporter, text, map, span, path);
+  if (!hasAuto(text)) return readTemplate(reporter, text, map, span, path, false);
   const { pieces, problems } = splitAuto(text);
   reportAutoProblems(reporter, problems, text, map, path);
   if (problems.some(problem => problem.code === 'ORC-301')) return { kind: 'literal', value: text, span };
@@ -57,7 +57,7 @@ export function readText(reporter: Reporter, text: string, map: OffsetMap, span:
   for (const piece of pieces) {
     const partSpan = mappedSpan(map, piece.start, piece.end);
     if (piece.kind === 'text') {
-      parts.push(readTemplate(reporter, text.slice(piece.start, piece.end), shiftedMap(map, piece.start), partSpan, path));
+      parts.push(readTemplate(reporter, text.slice(piece.start, piece.end), shiftedMap(map, piece.start), partSpan, path, true));
     } else {
       const { questionStart, questionEnd } = piece;
       const questionSpan = mappedSpan(map, questionStart, questionEnd);
@@ -72,7 +72,7 @@ export function readText(reporter: Reporter, text: string, map: OffsetMap, span:
 
 type TemplatePart = Exclude<MixedValue['parts'][number], { kind: 'auto' }>;
 
-function readTemplate(reporter: Reporter, written: string, writtenMap: OffsetMap, span: Span, path: Path): TemplatePart {
+function readTemplate(reporter: Reporter, written: string, writtenMap: OffsetMap, span: Span, path: Path, part: boolean): TemplatePart {
   let text = written;
   let map = writtenMap;
   if (mayNeedRewriting(written)) {
@@ -84,7 +84,8 @@ function readTemplate(reporter: Reporter, written: string, writtenMap: OffsetMap
   const { template, problems } = parseTemplate(text);
   reportProblems(reporter, problems, map, path);
   if (template === null) return { kind: 'literal', value: text, span };
-  const expr = loneExpression(template);
+  // Beside a tag the blanks around an expression are text, elsewhere they are layout.
+  const expr = part && text !== text.trim() ? null : loneExpression(template);
   return expr === null ? { kind: 'template', text, template, map, span } : { kind: 'expression', text, expr, map, span };
 }
 
