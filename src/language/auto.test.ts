@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { AutoTagError, parseYamlWithAutoTags } from './auto-parser.ts';
+import { AutoTagError, AutoTagYAMLParser, parseYamlWithAutoTags } from './auto-parser.ts';
 import { hasAuto, splitAuto } from './auto.ts';
 
 /** The one tag of a text. */
@@ -38,6 +38,7 @@ describe('AUTO tags', () => {
       ['a[1]', '<AUTO>d</AUTO>', 3, 25],
       ['["e f"]', '<AUTO>two\nthree</AUTO>', 6, 3],
     ]);
+    expect(new AutoTagYAMLParser().parseYamlWithAutoTags('a: <AUTO>b</AUTO>').tags).toHaveLength(1);
     expect(parseYamlWithAutoTags('')).toEqual({ value: null, tags: [] });
     expect(parseYamlWithAutoTags('<AUTO>x</AUTO>').tags[0]!.path).toBe('');
   });

@@ -115,8 +115,8 @@ export function reportAutoProblems(reporter: Reporter, problems: AutoProblem[], 
       reporter.error(code, mappedSpan(map, start, end), message, details);
       continue;
     }
-    const last = Math.max(start, text.trimEnd().length);
-    const insertAt = last === 0 ? map.toSource(0) : map.toSource(last - 1) + 1;
+    const last = text.trimEnd().length;
+    const insertAt = map.toSource(last - 1) + 1;
     const place = { start: insertAt, end: insertAt };
     reporter.error(code, mappedSpan(map, start, end), message, {
       ...details,

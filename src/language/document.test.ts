@@ -31,6 +31,8 @@ describe('a file that is not the YAML of the language', () => {
       'error ORC-101 4:5-7 pipeline.tasks[1]',
     ]],
     ['a tag', 'name: !!str p\ntasks:\n  - { id: a, action: echo }\n', ['error ORC-101 1:7-12 pipeline.name']],
+    ['two anchors', 'name: &a &b p\n', ['error ORC-101 1:10-12']],
+    ['a tag with a long way to its value', 'name: !x\n  p\n', ['error ORC-102 1:1-5 pipeline', 'error ORC-101 1:7-9 pipeline.name']],
     ['a merge key', tasks('  - { id: a, action: echo, parameters: { <<: { text: hi } } }\n'), ['error ORC-101 3:42-44 pipeline.tasks[0].parameters["<<"]']],
     ['a second document', tasks('  - { id: a, action: echo }\n---\nname: q\n'), ['error ORC-101 4:1-4']],
     ['a directive', '%YAML 1.2\n---\nname: p\ntasks:\n  - { id: a, action: echo }\n', ['error ORC-101 1:1-10']],

@@ -118,8 +118,7 @@ function reportSyntaxError(reporter: Reporter, error: YAMLError): void {
   const span = { start, end: Math.max(start, Math.min(error.pos[1], lineEnd < 0 ? text.length : lineEnd)) };
   if (error.code === 'MULTIPLE_DOCS') {
     reporter.error('ORC-101', { start, end: Math.min(start + 3, text.length) }, 'a second document begins here; a file holds one pipeline', { help: ['move it to a file of its own'] });
-  } else if (error.code === 'RESOURCE_EXHAUSTION') reportDepth(reporter, span);
-  else if (error.code === 'BAD_ALIAS' || error.code === 'ALIAS_PROPS' || error.code === 'MULTIPLE_ANCHORS' || error.code === 'MULTIPLE_TAGS') {
+  } else if (error.code === 'BAD_ALIAS' || error.code === 'ALIAS_PROPS' || error.code === 'MULTIPLE_ANCHORS' || error.code === 'MULTIPLE_TAGS') {
     reporter.error('ORC-101', span, 'anchors, aliases and tags are not part of the language', { help: ['write the value out where it is needed'] });
   } else {
     const wording = Object.entries(SPOKEN).find(([words]) => error.message.includes(words))?.[1] ?? SYNTAX[error.code] ?? { message: `this is not YAML: ${unmask(error.message)}` };

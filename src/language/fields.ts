@@ -157,10 +157,16 @@ export class Fields {
   /** Reports keys that nobody knows: an error where a known one is near, else a warning. */
   finish(known: Iterable<string>, what: string, accepted: Iterable<string> = []): void {
     const names = [...known];
-    for (const { key, keySpan } of this.entries.values()) {
+    const others = [...accepted];
+    for (const { key, keySpan, node } of this.entries.values()) {
       if (names.includes(key) || key.startsWith('x-')) continue;
       const path = at(this.path, key);
-      const near = nearest(key, [...names, ...accepted], 1)[0];
+      if (others.includes(key)) {
+        // An accepted spelling is gone by now, unless it holds what cannot be said in the canonical one.
+        this.reporter.error('ORC-104', keySpan, `\`${key}\` cannot be read with what it holds: ${kindOf(node)}`, { path, help: ['write the canonical keys instead; they are listed by: orc explain ORC-118'] });
+        continue;
+      }
+      const near = nearest(key, [...names, ...others], 1)[0];
       const message = `\`${key}\` is not a key of ${what}`;
       if (near !== undefined) this.reporter.error('ORC-103', keySpan, message, { path, label: 'no such key', help: [`did you mean \`${near}\`?`] });
       else this.reporter.warn('ORC-103', keySpan, message, { path, notes: [`${what} knows: ${names.join(', ')}`], help: [`remove it, or call it \`x-${key}\` if it is a note of your own`] });

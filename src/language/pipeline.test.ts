@@ -26,6 +26,13 @@ describe('a pipeline that is not one', () => {
       'error ORC-103 12:8-11 pipeline.inputs.g.typ',
       'error ORC-104 13:30-38 pipeline.inputs.h.default',
     ]],
+    ['schemas of inputs that mean nothing', 'name: p\ninputs:\n  a: { pattern: "(" }\n  b: { type: array, items: { type: nope }, default: [1] }\n  c: { type: string, minLength: x }\ntasks:\n  - { id: t, action: echo }\n', [
+      'error ORC-114 3:17-20 pipeline.inputs.a.pattern',
+      'error ORC-114 4:28-42 pipeline.inputs.b.items',
+      'error ORC-114 5:33-34 pipeline.inputs.c.minLength',
+    ]],
+    ['a list of inputs with one name twice', 'name: p\ninputs: [a, a]\ntasks:\n  - { id: t, action: echo }\n', ['error ORC-102 2:10-11 pipeline.inputs']],
+    ['config with what nobody knows', 'name: p\nconfig: { default_timeout: 3, colour: red }\ntasks:\n  - { id: t, action: echo }\n', ['error ORC-104 2:1-7 pipeline.config']],
     ['inputs that are a text', 'name: p\ninputs: x\ntasks:\n  - { id: t, action: echo }\n', ['error ORC-104 2:9-10 pipeline.inputs']],
     ['a list of inputs without names', 'name: p\ninputs:\n  - { type: string }\ntasks:\n  - { id: t, action: echo }\n', ['error ORC-102 3:5-21 pipeline.inputs']],
     ['bad words about the pipeline', 'name: ""\nversion: one\ndescription: [x]\ntimeout: soon\nconcurrency: 0\ndefaults: 5\nbudget: { on_exceed: stop }\noutputs: []\ntasks:\n  - { id: t, action: echo }\n', [

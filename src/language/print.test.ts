@@ -100,6 +100,11 @@ defaults:
 `);
   });
 
+  test('keeps the comments of what it removes', () => {
+    expect(print('name: p\ntasks:\n  - id: a\n    # which tool\n    tool: filesystem\n    # which operation\n    action:\n      # this one\n      write # really\n')).toBe('name: p\ntasks:\n  - id: a\n    # which tool\n    # which operation\n    action:\n      # this one\n      filesystem.write # really\n');
+    expect(print('name: p\ntasks:\n  - id: a\n    action: write\n    # which tool\n    tool: filesystem\n')).toBe('name: p\ntasks:\n  - id: a\n    # which tool\n    action: filesystem.write\n');
+  });
+
   test('says what it rewrote', () => {
     const { changed, diagnostics } = format(makeSource('p.yaml', 'name: p\nsteps:\n  - { id: a, tool: terminal }\n  - { id: b, action: echo, continue_on_error: true }\n'));
     expect(changed).toBe(true);

@@ -1,11 +1,12 @@
 import { isMap, isScalar, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { DerivedScalar, findPair, keyText, nodeSpan, valueOf, type YamlNode } from './nodes.ts';
+import { linearMap } from './offsets.ts';
 import { at, type Path, type Reporter } from './report.ts';
 import type { Span } from './source.ts';
 
 /** A scalar with a text that the file does not hold, at the place of what it was made from. */
 export function derived(value: string | number, span: Span): DerivedScalar {
-  return new DerivedScalar(value, span, { toSource: offset => Math.min(span.start + offset, span.end) });
+  return new DerivedScalar(value, span, linearMap(span.start));
 }
 
 /** Gives the keys of a map their canonical names. Two that mean the same are a conflict; the canonical one counts. */

@@ -134,6 +134,15 @@ describe('a task that is not one', () => {
     ]],
     ['a template as an action', tasks('  - id: a\n    action: "{{ x }}"\n'), ['error ORC-106 4:13-22 pipeline.tasks[0].action']],
     ['an action that is a list', tasks('  - id: a\n    action: [echo]\n'), ['error ORC-104 4:13-19 pipeline.tasks[0].action']],
+    ['an accepted spelling with what it cannot hold', tasks('  - id: a\n    action: echo\n    error_handling: { retry: { max_attempts: 2 }, colour: red }\n    continue_on_error: "yes"\n'), ['error ORC-104 5:5-19 pipeline.tasks[0].error_handling', 'error ORC-104 6:5-22 pipeline.tasks[0].continue_on_error']],
+    ['error_handling that is a text', tasks('  - id: a\n    action: echo\n    error_handling: x\n'), ['error ORC-104 5:5-19 pipeline.tasks[0].error_handling']],
+    ['error_handling beside what it says', tasks('  - id: a\n    action: echo\n    retry: 2\n    error_handling: { retry: 3 }\n'), ['error ORC-111 6:23-28 pipeline.tasks[0].retry']],
+    ['a task without a loop', tasks('  - id: a\n    task: { action: echo }\n'), ['error ORC-102 3:9-10 pipeline.tasks[0]', 'error ORC-104 4:5-9 pipeline.tasks[0].task']],
+    ['a match that is none', tasks('  - id: a\n    action: echo\n    on_error: [{ fallback_value: 1, match: 5, error_codes: ORC-601 }]\n'), ['error ORC-104 5:44-45 pipeline.tasks[0].on_error[0].match', 'error ORC-104 5:47-58 pipeline.tasks[0].on_error[0].error_codes']],
+    ['a schema of an output that is none', tasks('  - id: a\n    action: echo\n    outputs: { x: { type: strin } }\n'), ['error ORC-114 5:19-34 pipeline.tasks[0].outputs.x']],
+    ['a body with a text among its tasks', tasks('  - id: a\n    parallel: [5]\n'), ['error ORC-104 4:16-17 pipeline.tasks[0].parallel[0]']],
+    ['a task that is an empty map', tasks('  - {}\n'), ['error ORC-102 3:5-7 pipeline.tasks[0]', 'error ORC-102 3:5-7 pipeline.tasks[0]']],
+    ['an id of nothing but signs', tasks('  - { id: "?!", action: echo }\n'), ['error ORC-107 3:11-15 pipeline.tasks[0].id']],
   ])('%s', (_name, text, expected) => {
     expect(problems(text)).toEqual(expected);
   });

@@ -30,6 +30,7 @@ describe('values', () => {
     ['a lone tag', '<AUTO>a: b</AUTO>', { kind: 'auto', tag: { question: { kind: 'literal', value: 'a: b' } } }],
     ['a lone tag in a block', '|\n        <AUTO>a: b</AUTO>', { kind: 'auto' }],
     ['text with tags', 'a <AUTO>b</AUTO> {{ c }} <AUTO>d</AUTO>', { kind: 'mixed', parts: [{ kind: 'literal', value: 'a ' }, { kind: 'auto' }, { kind: 'template' }, { kind: 'auto' }] }],
+    ['a key without a value', '{ a }', { kind: 'map', entries: [{ key: 'a', value: { kind: 'literal', value: null } }] }],
     ['a list', '[1, "{{ a }}", [b]]', { kind: 'list', items: [{ value: 1 }, { kind: 'expression' }, { kind: 'list' }] }],
     ['a map', '{ a: 1, b: "{{ c }}" }', { kind: 'map', entries: [{ key: 'a' }, { key: 'b', value: { kind: 'expression' } }] }],
     ['C23 a key that every object has', '{ __proto__: 1 }', { kind: 'map', entries: [{ key: '__proto__', value: { value: 1 } }] }],
