@@ -9,7 +9,11 @@ describe('actions', () => {
   it('an unknown one is shown with the nearest', () => {
     const { result, problems } = one('web_serach', '{ query: x }');
     expect(problems).toEqual(['error ORC-210 5 web_serach']);
-    expect(result.diagnostics[0]).toMatchObject({ label: 'did you mean `web_search`?', help: ['did you mean `web_search`?', 'list actions: orchestrator actions'], path: 'pipeline.tasks[0].action' });
+    expect(result.diagnostics[0]).toMatchObject({
+      label: 'did you mean `web_search`?',
+      help: ['did you mean `web_search`?', 'list actions: orchestrator actions'],
+      path: 'pipeline.tasks[0].action',
+    });
     expect(one('quite_other', '{ query: "{{ ghost }}" }').problems).toEqual(['error ORC-210 5 quite_other', 'error ORC-302 6 ghost']);
   });
 
@@ -20,7 +24,11 @@ describe('actions', () => {
     expect(task('a')).toMatchObject({ kind: 'action', action: 'web_search', effect: 'read', parameters: { v: { query: 'x' } } });
   });
 
-  it.each([['sleep', '{ duration: 5 }', 'sleep'], ['approval', '{ prompt: x }', 'approval'], ['signal.wait', '{ name: x }', 'signal']])('%s is done by the engine', (action, parameters, kind) => {
+  it.each([
+    ['sleep', '{ duration: 5 }', 'sleep'],
+    ['approval', '{ prompt: x }', 'approval'],
+    ['signal.wait', '{ name: x }', 'signal'],
+  ])('%s is done by the engine', (action, parameters, kind) => {
     expect(one(action, parameters).task('a').kind).toBe(kind);
   });
 });
@@ -29,7 +37,11 @@ describe('parameters', () => {
   it('one that is missing is named, with what it is and an example', () => {
     const { result, problems } = one('echo', '{}');
     expect(problems).toEqual(['error ORC-211 5 echo']);
-    expect(result.diagnostics[0]).toMatchObject({ label: 'needs `text`', notes: ['echo: text (string)'], help: ['for example:\n- id: hello\n  action: echo\n  parameters: { text: hello }'] });
+    expect(result.diagnostics[0]).toMatchObject({
+      label: 'needs `text`',
+      notes: ['echo: text (string)'],
+      help: ['for example:\n- id: hello\n  action: echo\n  parameters: { text: hello }'],
+    });
     expect(one('echo', '{ text: null }').problems).toEqual(['error ORC-211 5 echo']);
     expect(one('data.filter', '{ condition: "true" }').result.diagnostics[0]!.message).toBe('`a` gives data.filter no `data` or `input`');
     expect(one('data.filter', '{ condition: "true", input: x }').problems).toEqual([]);
@@ -38,11 +50,18 @@ describe('parameters', () => {
   it('an unknown one is an error where it is a slip of the pen, else a warning, and is left out', () => {
     const slip = one('web_search', '{ qeury: x }');
     expect(slip.problems).toEqual(['error ORC-213 6 qeury']);
-    expect(slip.result.diagnostics[0]).toMatchObject({ label: 'did you mean `query`?', notes: ['`web_search` takes: query, max_results, tags, options'], path: 'pipeline.tasks[0].parameters.qeury' });
+    expect(slip.result.diagnostics[0]).toMatchObject({
+      label: 'did you mean `query`?',
+      notes: ['`web_search` takes: query, max_results, tags, options'],
+      path: 'pipeline.tasks[0].parameters.qeury',
+    });
     const other = one('generate_text', '{ prompt: hi, quite_other: <AUTO>what?</AUTO> }');
     expect(other.problems).toEqual(['warning ORC-213 6 quite_other']);
     expect(other.task('a')).toMatchObject({ parameters: { v: { prompt: 'hi' } }, autos: [] });
-    expect(one('generate_text', '{ prompt: hi, quite_other: "{{ ghost }}" }').problems).toEqual(['warning ORC-213 6 quite_other', 'error ORC-302 6 ghost']);
+    expect(one('generate_text', '{ prompt: hi, quite_other: "{{ ghost }}" }').problems).toEqual([
+      'warning ORC-213 6 quite_other',
+      'error ORC-302 6 ghost',
+    ]);
     expect(one('open', '{ anything: 1 }').task('a').parameters).toEqual({ v: { anything: 1 } });
   });
 
@@ -51,8 +70,11 @@ describe('parameters', () => {
     expect(problems).toEqual(['error ORC-212 6 "5"']);
     const [{ message, label, notes, help, fix, path }] = result.diagnostics as [(typeof result.diagnostics)[0]];
     expect({ message, label, notes, help, path }).toEqual({
-      message: '`max_results` must be an integer from 1 to 100', label: 'this is the text "5"', path: 'pipeline.tasks[0].parameters.max_results',
-      notes: ['web_search: max_results (integer from 1 to 100, default 10) - how many results to return'], help: ['remove the quotes: max_results: 5'],
+      message: '`max_results` must be an integer from 1 to 100',
+      label: 'this is the text "5"',
+      path: 'pipeline.tasks[0].parameters.max_results',
+      notes: ['web_search: max_results (integer from 1 to 100, default 10) - how many results to return'],
+      help: ['remove the quotes: max_results: 5'],
     });
     expect(fix).toEqual({ title: 'remove the quotes: max_results: 5', edits: [{ span: result.diagnostics[0]!.span, text: '5' }] });
     expect(one('web_search', '{ max_results: "500" }').result.diagnostics[0]!.fix).toBeUndefined();
@@ -77,17 +99,29 @@ describe('parameters', () => {
   });
 
   it('members that a map may not have', () => {
-    expect(one('web_search', '{ options: { safe: true, other: "{{ execution.id }}" } }').problems).toEqual(['error ORC-212 6 "{{ execution.id }}"']);
+    expect(one('web_search', '{ options: { safe: true, other: "{{ execution.id }}" } }').problems).toEqual([
+      'error ORC-212 6 "{{ execution.id }}"',
+    ]);
     expect(one('web_search', '{ options: { safe: true, other: 1 } }').problems).toEqual(['error ORC-212 6 1']);
   });
 
   it('where text is wanted a plain scalar keeps its spelling and a lone expression is made text', () => {
-    const { task } = setup(tasks('  - id: a\n    action: echo\n    parameters: { text: 012 }\n  - { id: b, action: echo, parameters: { text: 1.10 } }\n  - { id: c, action: echo, parameters: { text: "{{ execution }}" } }\n  - { id: d, action: echo, parameters: { text: true } }\n  - { id: e, action: open, parameters: { kind: a, level: 012, x: "{{ execution }}" } }\n'));
+    const { task } = setup(
+      tasks(
+        '  - id: a\n    action: echo\n    parameters: { text: 012 }\n  - { id: b, action: echo, parameters: { text: 1.10 } }\n  - { id: c, action: echo, parameters: { text: "{{ execution }}" } }\n  - { id: d, action: echo, parameters: { text: true } }\n  - { id: e, action: open, parameters: { kind: a, level: 012, x: "{{ execution }}" } }\n',
+      ),
+    );
     expect(task('a').parameters).toEqual({ v: { text: '012' } });
     expect(task('b').parameters).toEqual({ v: { text: '1.10' } });
     expect(task('c').parameters).toEqual({ o: [['text', { e: 'execution', at: [0, 8, 52], s: 1 }]] });
     expect(task('d').parameters).toEqual({ v: { text: 'true' } });
-    expect(task('e').parameters).toMatchObject({ o: [['kind', { v: 'a' }], ['level', { v: expect.any(Number) }], ['x', { e: 'execution' }]] });
+    expect(task('e').parameters).toMatchObject({
+      o: [
+        ['kind', { v: 'a' }],
+        ['level', { v: expect.any(Number) }],
+        ['x', { e: 'execution' }],
+      ],
+    });
     expect(one('open', '{ kind: c }').problems).toEqual(['error ORC-212 6 c']);
     expect(one('open', '{ level: "{{ execution.id }}s" }').problems).toEqual(['error ORC-212 6 "{{ execution.id }}s"']);
     expect(one('open', '{ kind: ["{{ execution.id }}"] }').problems).toEqual(['error ORC-212 6 ["{{ execution.id }}"]']);
@@ -105,7 +139,13 @@ describe('parameters', () => {
 
   it('one that is an expression is compiled and kept as its text, with `item` in scope where the action binds it', () => {
     const filter = (condition: string): ReturnType<typeof setup> => one('data.filter', `{ data: [1], condition: ${condition} }`);
-    for (const [written, text] of [['"item.x > 3"', 'item.x > 3'], ['"{{ item.x > 3 }}"', 'item.x > 3'], ['"{{ item }} > 3"', '{{ item }} > 3'], ['true', 'true'], ['12', '12']]) {
+    for (const [written, text] of [
+      ['"item.x > 3"', 'item.x > 3'],
+      ['"{{ item.x > 3 }}"', 'item.x > 3'],
+      ['"{{ item }} > 3"', '{{ item }} > 3'],
+      ['true', 'true'],
+      ['12', '12'],
+    ]) {
       expect(filter(written!).problems).toEqual([]);
       expect(filter(written!).task('a').parameters).toEqual({ v: { data: [1], condition: text } });
     }
@@ -115,13 +155,19 @@ describe('parameters', () => {
     expect(filter('"x <AUTO>which?</AUTO>"').problems).toEqual(['error ORC-304 6 "x <AUTO>which?</AUTO>"']);
     expect(filter('{ a: ["item.x"] }').task('a').parameters).toEqual({ v: { data: [1], condition: { a: ['item.x'] } } });
     expect(one('evaluate_condition', '{ condition: "item > 1" }').problems).toEqual(['error ORC-309 6 item']);
-    const { task } = setup(tasks('  - { id: b, action: echo, parameters: { text: x } }\n  - id: a\n    action: evaluate_condition\n    parameters:\n      condition: >-\n        b.result\n        == "x"\n'));
+    const { task } = setup(
+      tasks(
+        '  - { id: b, action: echo, parameters: { text: x } }\n  - id: a\n    action: evaluate_condition\n    parameters:\n      condition: >-\n        b.result\n        == "x"\n',
+      ),
+    );
     expect(task('a').needs).toEqual([0]);
   });
 
   it('C11: a secret may stand in a parameter and nowhere else', () => {
     expect(one('shell.run', '{ command: x, env: { TOKEN: "{{ secret(\'LAB_TOKEN\') }}" } }').problems).toEqual([]);
-    expect(setup(tasks("  - id: a\n    action: echo\n    condition: \"secret('LAB_TOKEN') == 'x'\"\n    parameters: { text: x }\n")).problems).toEqual(["error ORC-312 6 secret('LAB_TOKEN')"]);
+    expect(
+      setup(tasks("  - id: a\n    action: echo\n    condition: \"secret('LAB_TOKEN') == 'x'\"\n    parameters: { text: x }\n")).problems,
+    ).toEqual(["error ORC-312 6 secret('LAB_TOKEN')"]);
     expect(one('echo', "{ text: <AUTO>say {{ secret('LAB_TOKEN') }}</AUTO> }").problems).toEqual(["error ORC-312 6 secret('LAB_TOKEN')"]);
   });
 });

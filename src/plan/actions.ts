@@ -16,14 +16,21 @@ export function findAction(site: Site, action: { name: string; span: Span; prose
   const spec = compilation.catalog.get(action.name);
   if (spec !== undefined) {
     if (!Object.hasOwn(compilation.actions, spec.name)) {
-      const { effect, parameters, result, provider } = spec;
-      compilation.actions[spec.name] = { effect, parameters, result, ...(provider === undefined ? {} : { provider }) };
+      const { effect, parameters, result, provider, powers } = spec;
+      compilation.actions[spec.name] = {
+        effect,
+        parameters,
+        result,
+        ...(provider === undefined ? {} : { provider }),
+        ...(powers.includes('model') ? { model: true } : {}),
+      };
     }
     return spec;
   }
   const near = nearNames(site, action.name, compilation.catalog.keys());
   unit.reporter.error('ORC-210', action.span, `there is no action called \`${action.name}\``, {
-    path: site.path, label: near === undefined ? 'no action has this name' : `did you mean \`${near}\`?`,
+    path: site.path,
+    label: near === undefined ? 'no action has this name' : `did you mean \`${near}\`?`,
     help: [...(near === undefined ? [] : [`did you mean \`${near}\`?`]), 'list actions: orchestrator actions'],
   });
   return undefined;
@@ -37,7 +44,14 @@ export interface SpecialParameter {
 }
 
 /** The parameters of a task as the plan holds them, checked against what the action declares. One that it does not know is left out, with a problem. */
-export function lowerParameters(site: Site, parameters: MapValue, spec: ActionSpec | undefined, taskId: string, at: Span, special?: SpecialParameter): PlanValue {
+export function lowerParameters(
+  site: Site,
+  parameters: MapValue,
+  spec: ActionSpec | undefined,
+  taskId: string,
+  at: Span,
+  special?: SpecialParameter,
+): PlanValue {
   const schema = spec?.parameters ?? true;
   const unknown = spec === undefined ? new Set<string>() : checkParameterNames(site, parameters, spec, taskId, at);
   const entries: [string, PlanValue][] = [];
@@ -63,7 +77,8 @@ function checkParameterNames(site: Site, parameters: MapValue, spec: ActionSpec,
   return checkNames(site, parameters, spec.parameters, {
     unknown(key, span, near, known) {
       const details = {
-        path: inside(site, key).path, label: near === undefined ? 'is left out' : `did you mean \`${near}\`?`,
+        path: inside(site, key).path,
+        label: near === undefined ? 'is left out' : `did you mean \`${near}\`?`,
         notes: [known.length === 0 ? `\`${spec.name}\` takes no parameters` : `\`${spec.name}\` takes: ${known.join(', ')}`],
         ...(near === undefined ? {} : { help: [`did you mean \`${near}\`?`] }),
       };
@@ -72,9 +87,11 @@ function checkParameterNames(site: Site, parameters: MapValue, spec: ActionSpec,
       else reporter.error('ORC-213', span, message, details);
     },
     missing(names) {
-      const listed = names.map((name) => `\`${name}\``).join(' or ');
+      const listed = names.map(name => `\`${name}\``).join(' or ');
       reporter.error('ORC-211', at, `\`${taskId}\` gives ${spec.name} no ${listed}`, {
-        path: site.path, label: `needs ${listed}`, notes: names.filter((name) => !name.includes(' ')).map((name) => describeParameter(spec, name)),
+        path: site.path,
+        label: `needs ${listed}`,
+        notes: names.filter(name => !name.includes(' ')).map(name => describeParameter(spec, name)),
         ...(spec.example === undefined ? {} : { help: [`for example:\n${spec.example}`] }),
       });
     },

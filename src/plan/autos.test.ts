@@ -9,18 +9,46 @@ function ask(parameters: string, action = 'web_search'): { problems: string[]; a
 
 describe('AUTO tags', () => {
   it('are numbered innermost first, and know their target', () => {
-    const { autos, parameters } = ask('{ query: <AUTO>about <AUTO>which?</AUTO></AUTO>, max_results: <AUTO>how many?</AUTO>, tags: ["<AUTO>x</AUTO>"] }');
-    expect(parameters).toEqual({ o: [['query', { a: 1, s: 1 }], ['max_results', { a: 2 }], ['tags', { l: [{ a: 3, s: 1 }] }]] });
-    expect(autos.map(({ target }) => target)).toEqual(['parameters.query', 'parameters.query', 'parameters.max_results', 'parameters.tags[0]']);
+    const { autos, parameters } = ask(
+      '{ query: <AUTO>about <AUTO>which?</AUTO></AUTO>, max_results: <AUTO>how many?</AUTO>, tags: ["<AUTO>x</AUTO>"] }',
+    );
+    expect(parameters).toEqual({
+      o: [
+        ['query', { a: 1, s: 1 }],
+        ['max_results', { a: 2 }],
+        ['tags', { l: [{ a: 3, s: 1 }] }],
+      ],
+    });
+    expect(autos.map(({ target }) => target)).toEqual([
+      'parameters.query',
+      'parameters.query',
+      'parameters.max_results',
+      'parameters.tags[0]',
+    ]);
     expect(autos[1]!.question).toEqual({ m: [{ v: 'about ' }, { a: 0 }] });
     expect(autos[0]!.at).toEqual([0, 6, 38]);
   });
 
   it('take their schema from the parameter, narrowed by their bounds', () => {
     const description = 'how many results to return';
-    expect(ask('{ max_results: <AUTO>how many?</AUTO> }').autos[0]!.schema).toEqual({ type: 'integer', minimum: 1, maximum: 100, description });
-    expect(ask('{ max_results: <AUTO min="3" max="200">how many?</AUTO> }').autos[0]!.schema).toEqual({ type: 'integer', minimum: 3, maximum: 100, description });
-    expect(ask('{ max_results: <AUTO type="integer" min="0" max="20">how many?</AUTO> }').autos[0]!.schema).toEqual({ type: 'integer', minimum: 1, maximum: 20, description });
+    expect(ask('{ max_results: <AUTO>how many?</AUTO> }').autos[0]!.schema).toEqual({
+      type: 'integer',
+      minimum: 1,
+      maximum: 100,
+      description,
+    });
+    expect(ask('{ max_results: <AUTO min="3" max="200">how many?</AUTO> }').autos[0]!.schema).toEqual({
+      type: 'integer',
+      minimum: 3,
+      maximum: 100,
+      description,
+    });
+    expect(ask('{ max_results: <AUTO type="integer" min="0" max="20">how many?</AUTO> }').autos[0]!.schema).toEqual({
+      type: 'integer',
+      minimum: 1,
+      maximum: 20,
+      description,
+    });
     expect(ask('{ query: "x <AUTO>y</AUTO>" }').autos[0]!.schema).toEqual({ type: 'string' });
   });
 
@@ -66,15 +94,39 @@ describe('AUTO tags', () => {
     expect(ask('{ command: ls, env: { X: <AUTO>?</AUTO> } }', 'shell.run').problems).toEqual([]);
   });
 
+  it('C5: may not name tasks', () => {
+    for (const task of [
+      'id: <AUTO>?</AUTO>, action: echo',
+      'id: a, action: <AUTO>?</AUTO>',
+      'id: a, action: echo, dependencies: [<AUTO>?</AUTO>]',
+      'id: a, action: echo, on_success: <AUTO>?</AUTO>',
+    ]) {
+      expect(setup(tasks(`  - { ${task}, parameters: { text: x } }\n`)).problems).toContainEqual(expect.stringMatching(/^error ORC-304 4/));
+    }
+  });
+
   it('may not stand in outputs and fallbacks, which nobody asks', () => {
-    expect(setup(`${tasks('  - { id: a, action: echo, parameters: { text: x } }\n')}outputs: { x: <AUTO>?</AUTO> }\n`).problems).toEqual(['error ORC-304 5 <AUTO>?</AUTO>']);
-    expect(setup(tasks('  - { id: a, action: echo, parameters: { text: x }, on_error: [{ fallback_value: <AUTO>?</AUTO> }] }\n')).problems).toEqual(['error ORC-304 4 <AUTO>?</AUTO>']);
+    expect(setup(`${tasks('  - { id: a, action: echo, parameters: { text: x } }\n')}outputs: { x: <AUTO>?</AUTO> }\n`).problems).toEqual([
+      'error ORC-304 5 <AUTO>?</AUTO>',
+    ]);
+    expect(
+      setup(tasks('  - { id: a, action: echo, parameters: { text: x }, on_error: [{ fallback_value: <AUTO>?</AUTO> }] }\n')).problems,
+    ).toEqual(['error ORC-304 4 <AUTO>?</AUTO>']);
   });
 
   it('may decide conditions, sources of loops, models and the defaults of inputs', () => {
-    const { plan, task } = setup('name: p\ninputs: { n: { type: integer, default: <AUTO>how many?</AUTO> } }\ntasks:\n  - id: a\n    action: generate_text\n    condition: <AUTO>worth it?</AUTO>\n    model: <AUTO>which, for {{ n }}?</AUTO>\n    parameters: { prompt: x }\n  - id: b\n    for_each: <AUTO items="string">which?</AUTO>\n    tasks:\n      - { id: c, action: echo, parameters: { text: x } }\n');
+    const { plan, task } = setup(
+      'name: p\ninputs: { n: { type: integer, default: <AUTO>how many?</AUTO> } }\ntasks:\n  - id: a\n    action: generate_text\n    condition: <AUTO>worth it?</AUTO>\n    model: <AUTO>which, for {{ n }}?</AUTO>\n    parameters: { prompt: x }\n  - id: b\n    for_each: <AUTO items="string">which?</AUTO>\n    tasks:\n      - { id: c, action: echo, parameters: { text: x } }\n',
+    );
     expect(plan.inputs[0]).toMatchObject({ default: { a: 0 }, autos: [{ target: 'inputs.n', schema: { type: 'integer' } }] });
-    expect(task('a')).toMatchObject({ condition: { a: 0 }, model: { a: 1 }, autos: [{ target: 'condition', schema: { type: 'boolean' } }, { target: 'model' }] });
-    expect(task('b')).toMatchObject({ source: { a: 0 }, autos: [{ target: 'for_each', schema: { type: 'array', items: { type: 'string' } } }] });
+    expect(task('a')).toMatchObject({
+      condition: { a: 0 },
+      model: { a: 1 },
+      autos: [{ target: 'condition', schema: { type: 'boolean' } }, { target: 'model' }],
+    });
+    expect(task('b')).toMatchObject({
+      source: { a: 0 },
+      autos: [{ target: 'for_each', schema: { type: 'array', items: { type: 'string' } } }],
+    });
   });
 });

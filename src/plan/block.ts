@@ -7,7 +7,7 @@ const known = new WeakMap<Block, Edges>();
 export function edges(block: Block): Edges {
   let result = known.get(block);
   if (result === undefined) {
-    result = invert(block.tasks.length, (task) => block.tasks[task]!.needs);
+    result = invert(block.tasks.length, task => block.tasks[task]!.needs);
     known.set(block, result);
   }
   return result;

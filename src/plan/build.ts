@@ -1,6 +1,5 @@
-import { at, type Path } from '../language/index.ts';
+import { at } from '../language/index.ts';
 import type { Pipeline, Task, Value } from '../language/pipeline.ts';
-import type { JsonSchema } from '../json.ts';
 import { findAction, lowerParameters } from './actions.ts';
 import { place, type Compilation, type Site, type Unit } from './compilation.ts';
 import { addDeclared, addRoutes, findTarget, finishEdges, makeList, routesOf } from './edges.ts';
@@ -11,45 +10,49 @@ import type { Block, Plan, PlanAuto, PlanHandler, PlanInput, PlanTask, PlanValue
 import { ANYTHING, type ListScope, type Scope, type TaskList } from './scope.ts';
 import { itemShape } from './shapes.ts';
 import { buildSubPipeline } from './subpipelines.ts';
-import { lower, lowerLone } from './values.ts';
-
-/** What the tasks of one block have in common while it is built. */
-export interface BlockContext {
-  compilation: Compilation;
-  unit: Unit;
-  /** Names around the list. */
-  outer: Scope;
-  /** Where the list stands in the file, without `.tasks`. */
-  path: Path;
-}
+import { errorScope, siteOf, type BlockContext, type Builder } from './site.ts';
+import { lower, lowerAt, lowerLone } from './values.ts';
 
 /** Builds the tasks of a list as a block of the plan. Gives its number and the list, for what is named from outside. */
-export function buildBlock(context: BlockContext, header: Omit<Block, 'tasks'>, tasks: readonly Task[], copied: ReadonlySet<string> = new Set()): { block: number; list: TaskList } {
+export function buildBlock(
+  context: BlockContext,
+  header: Omit<Block, 'tasks'>,
+  tasks: readonly Task[],
+  copied: ReadonlySet<string> = new Set(),
+): { block: number; list: TaskList } {
   const { compilation, unit, outer, path } = context;
   const ids = new Map(tasks.map((task, index) => [task.id, index]));
   const targets = handlerTargets(tasks, copied);
-  const list = makeList(tasks, new Set([...targets].flatMap((id) => ids.get(id) ?? [])), ids);
+  const list = makeList(tasks, new Set([...targets].flatMap(id => ids.get(id) ?? [])), ids);
   const block: Block = { ...header, tasks: [] };
   const number = compilation.blocks.push(block) - 1;
   const scopeOf = (task: number | null): ListScope => ({ kind: 'list', outer, list, task, ownRecord: false });
   addRoutes(unit, list, scopeOf, path);
   for (const [index, task] of tasks.entries()) {
     if (++compilation.taskCount > compilation.limits.tasks) {
-      if (compilation.taskCount === compilation.limits.tasks + 1) unit.reporter.error('ORC-605', task.idSpan, `the plan has more than ${compilation.limits.tasks} tasks`, { path: at(at(path, 'tasks'), index), label: 'one too many', help: ['limits.tasks in the configuration allows more'] });
+      if (compilation.taskCount === compilation.limits.tasks + 1)
+        unit.reporter.error('ORC-605', task.idSpan, `the plan has more than ${compilation.limits.tasks} tasks`, {
+          path: at(at(path, 'tasks'), index),
+          label: 'one too many',
+          help: ['limits.tasks in the configuration allows more'],
+        });
       break;
     }
-    block.tasks.push(buildTask({ compilation, unit, outer, path: at(at(path, 'tasks'), index) }, scopeOf(index), number, task));
+    block.tasks.push(buildTask({ ...context, path: at(at(path, 'tasks'), index) }, scopeOf(index), number, task, []));
   }
   if (block.tasks.length === tasks.length) finishEdges(unit, list, block.tasks, path);
   return { block: number, list };
 }
 
-/** Builds a pipeline, the main one or one that a task runs, as a block that knows its inputs and outputs. */
-export function buildPipeline(compilation: Compilation, unit: Unit, header: Pick<Block, 'kind' | 'owner'>): { block: number; handlers: PlanHandler[] } {
+export function buildPipeline(
+  compilation: Compilation,
+  unit: Unit,
+  header: Pick<Block, 'kind' | 'owner'>,
+): { block: number; handlers: PlanHandler[] } {
   const { pipeline } = unit;
   const path = at(undefined, 'pipeline');
   const outer: Scope = { kind: 'pipeline', outer: null, unit, inputs: unit.inputs };
-  const context: BlockContext = { compilation, unit, outer, path };
+  const context: BlockContext = { compilation, unit, outer, path, build: BUILDER };
   const { block, list } = buildBlock(context, header, pipeline.tasks, new Set(targetsOf(pipeline.onError)));
   const scope: ListScope = { kind: 'list', outer, list, task: null, ownRecord: true };
   const built = compilation.blocks[block]!;
@@ -75,26 +78,36 @@ function buildInput(context: BlockContext, index: number): PlanInput {
   const input: PlanInput = { name, schema, type, required, at: place(unit, span.start) };
   if (description !== undefined) input.description = description;
   if (fallback === undefined) return input;
-  const above = new Map(unit.pipeline.inputs.slice(0, index).map((other) => [other.name, other]));
+  const above = new Map(unit.pipeline.inputs.slice(0, index).map(other => [other.name, other]));
   const scope: Scope = { kind: 'pipeline', outer: null, unit, inputs: above };
   const autos: PlanAuto[] = [];
-  input.default = lower({ ...siteOf(context, scope, autos, new Set()), path: at(at(at(path, 'inputs'), name), 'default'), target: `inputs.${name}` }, fallback, schema);
+  input.default = lower(
+    { ...siteOf(context, scope, autos, new Set()), path: at(at(at(path, 'inputs'), name), 'default'), target: `inputs.${name}` },
+    fallback,
+    schema,
+  );
   if (autos.length > 0) input.autos = autos;
   return input;
 }
 
-/** A site for a value of a task; the task's own tags are collected in `autos`. */
-export function siteOf(context: BlockContext, scope: Scope, autos: Site['autos'], included: Set<string>): Site {
-  return { compilation: context.compilation, unit: context.unit, scope, path: context.path, target: '', lenient: false, autos, secrets: false, included };
-}
-
-/** Builds one task, for its list or for a handler; `chain` are then the ids of the tasks that it handles, and its own. */
-export function buildTask(context: BlockContext, scope: ListScope, block: number, task: Task, chain: readonly string[] = []): PlanTask {
+function buildTask(context: BlockContext, scope: ListScope, block: number, task: Task, chain: readonly string[]): PlanTask {
   const { compilation, unit, path } = context;
   const owner = { block, task: compilation.blocks[block]!.tasks.length };
   const included = new Set<string>();
   const result: PlanTask = {
-    id: task.id, kind: 'action', action: '', effect: 'pure', parameters: { v: {} }, needs: [], order: [], dependencies: [], onFailure: 'fail', handlers: [], autos: [], at: place(unit, task.idSpan.start), hash: '',
+    id: task.id,
+    kind: 'action',
+    action: '',
+    effect: 'pure',
+    parameters: { v: {} },
+    needs: [],
+    order: [],
+    dependencies: [],
+    onFailure: 'fail',
+    handlers: [],
+    autos: [],
+    at: place(unit, task.idSpan.start),
+    hash: '',
   };
   const listed = chain.length === 0;
   const handlerOnly = listed && scope.list.handlerOnly.has(scope.task!);
@@ -112,17 +125,6 @@ export function buildTask(context: BlockContext, scope: ListScope, block: number
   compilation.included.set(result, included);
   checkTask(unit, task, path);
   return result;
-}
-
-/** `error` is in scope in handlers, and in the tasks that stand in a list for handlers to copy. */
-export function errorScope(outer: Scope): Scope {
-  const text = { type: 'string' };
-  const error: JsonSchema = { type: 'object', properties: { code: text, class: text, message: text, task: text, attempt: { type: 'integer' } }, additionalProperties: false };
-  return { kind: 'names', outer, names: new Map([['error', { schema: error, closed: true }]]) };
-}
-
-export function lowerAt(site: Site, key: string, value: Value, schema: JsonSchema = true, lenient = false): PlanValue {
-  return lower({ ...site, path: at(site.path, key), target: key, lenient }, value, schema);
 }
 
 function addTargets({ compilation, unit, path }: BlockContext, scope: ListScope, task: Task, result: PlanTask): void {
@@ -158,7 +160,8 @@ function buildBody(context: BlockContext, site: Site, task: Task, result: PlanTa
     items = itemShape(shape);
   } else if (task.forEach !== undefined) result.source = lowerAt(site, 'for_each', task.forEach, { type: 'array' });
   if (task.maxParallel !== undefined) result.maxParallel = lowerAt(site, 'max_parallel', task.maxParallel, { type: 'integer', minimum: 1 });
-  if (task.maxIterations !== undefined) result.maxIterations = lowerAt(site, 'max_iterations', task.maxIterations, { type: 'integer', minimum: 1 });
+  if (task.maxIterations !== undefined)
+    result.maxIterations = lowerAt(site, 'max_iterations', task.maxIterations, { type: 'integer', minimum: 1 });
   const outer = bodyScope(context, site.scope, task, items);
   const header: Omit<Block, 'tasks'> = { kind, owner };
   if (task.loopName !== undefined) header.loopName = task.loopName;
@@ -173,7 +176,7 @@ function buildBody(context: BlockContext, site: Site, task: Task, result: PlanTa
 /** The model that tasks take which name none. It is the same for all of them, so it may use the inputs and no task. */
 export function defaultModel(compilation: Compilation, unit: Unit, model: Value): PlanValue {
   const scope: Scope = { kind: 'pipeline', outer: null, unit, inputs: unit.inputs };
-  const context: BlockContext = { compilation, unit, outer: scope, path: at(at(undefined, 'pipeline'), 'defaults') };
+  const context: BlockContext = { compilation, unit, outer: scope, path: at(at(undefined, 'pipeline'), 'defaults'), build: BUILDER };
   return lowerAt(siteOf(context, scope, null, new Set()), 'model', model);
 }
 
@@ -185,12 +188,15 @@ function applySettings({ unit, compilation }: BlockContext, site: Site, task: Ta
   const timeoutMs = task.timeoutMs ?? (own ? defaults.timeoutMs : undefined);
   if (retry !== undefined) result.retry = retry;
   if (timeoutMs !== undefined) result.timeoutMs = timeoutMs;
-  const asks = result.autos.length > 0 || compilation.catalog.get(result.action)?.powers.includes('model') === true;
+  const asks = result.autos.length > 0 || compilation.actions[result.action]?.model === true;
   if (task.model !== undefined) result.model = lowerAt(site, 'model', task.model);
   else if (asks && defaults.model !== undefined) result.model = defaultModel(compilation, unit, defaults.model);
   if (task.cache) {
-    const key: PlanValue = task.cache.key === undefined ? { v: null } : lowerAt({ ...site, path: at(site.path, 'cache') }, 'key', task.cache.key);
+    const key: PlanValue =
+      task.cache.key === undefined ? { v: null } : lowerAt({ ...site, path: at(site.path, 'cache') }, 'key', task.cache.key);
     result.cache = { key, ...(task.cache.ttlMs === undefined ? {} : { ttlMs: task.cache.ttlMs }) };
   }
   if (task.onAmbiguous !== undefined) result.onAmbiguous = task.onAmbiguous;
 }
+
+const BUILDER: Builder = { task: buildTask, pipeline: buildPipeline };

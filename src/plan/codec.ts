@@ -15,7 +15,11 @@ export function decodePlan(text: string): Plan {
   } catch (cause) {
     throw new OrchestratorError('ORC-504', 'the stored plan is not JSON', { class: 'storage', cause });
   }
-  if (!isObject(plan) || typeof plan['hash'] !== 'string' || !Array.isArray(plan['blocks'])) throw new OrchestratorError('ORC-504', 'what is stored is not a plan', { class: 'storage' });
-  if (plan['format'] !== 1) throw new OrchestratorError('ORC-502', `the stored plan has format ${String(plan['format'])}, and this program reads format 1`, { class: 'storage' });
+  if (!isObject(plan) || typeof plan['hash'] !== 'string' || !Array.isArray(plan['blocks']))
+    throw new OrchestratorError('ORC-504', 'what is stored is not a plan', { class: 'storage' });
+  if (plan['format'] !== 1)
+    throw new OrchestratorError('ORC-502', `the stored plan has format ${String(plan['format'])}, and this program reads format 1`, {
+      class: 'storage',
+    });
   return plan as unknown as Plan;
 }

@@ -1,7 +1,7 @@
 import type { Code } from '../codes.ts';
-import type { Details, Path, Reporter } from '../language/index.ts';
+import { position, type Details, type Path, type Reporter, type Source, type Span } from '../language/index.ts';
 import type { InputSpec, Pipeline, Task } from '../language/pipeline.ts';
-import { position, type Source, type Span } from '../language/source.ts';
+
 import type { JsonSchema } from '../json.ts';
 import type { ActionSpec } from '../tools/port.ts';
 import type { Block, Place, Plan, PlanAuto, PlanTask } from './plan.ts';

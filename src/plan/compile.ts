@@ -27,8 +27,19 @@ const SUGGESTIONS_MAX = 50;
 /** The one compiler behind validate, run, debug and the editor. Reads nothing but through `read`; never throws for what a file says. */
 export function compile(request: CompileRequest): CompileResult {
   const compilation: Compilation = {
-    request, strict: request.strict ?? false, limits: { ...LIMITS, ...request.limits }, catalog: new Map(request.actions.map((spec) => [spec.name, spec])),
-    units: new Map(), files: [], inclusions: {}, actions: {}, blocks: [], results: new WeakMap(), included: new WeakMap(), taskCount: 0, suggestions: SUGGESTIONS_MAX,
+    request,
+    strict: request.strict ?? false,
+    limits: { ...LIMITS, ...request.limits },
+    catalog: new Map(request.actions.map(spec => [spec.name, spec])),
+    units: new Map(),
+    files: [],
+    inclusions: {},
+    actions: {},
+    blocks: [],
+    results: new WeakMap(),
+    included: new WeakMap(),
+    taskCount: 0,
+    suggestions: SUGGESTIONS_MAX,
   };
   const path = request.file.slice(Math.max(request.file.lastIndexOf('/'), request.file.lastIndexOf('\\')) + 1);
   const file = openFile(compilation, path, request.text, request.file)!;
@@ -39,7 +50,7 @@ export function compile(request: CompileRequest): CompileResult {
   const diagnostics = collect(compilation);
   const tasks = dependenciesOf(compilation.blocks);
   if (diagnostics.some(({ severity }) => severity === 'error')) return { pipeline: file.pipeline, plan: null, diagnostics, tasks };
-  hashPlan(plan, (task) => compilation.included.get(task) ?? []);
+  hashPlan(plan, task => compilation.included.get(task) ?? []);
   return { pipeline: file.pipeline, plan, diagnostics, tasks };
 }
 
@@ -48,8 +59,17 @@ function assemble(compilation: Compilation, unit: Unit, handlers: PlanHandler[])
   const { inputs, outputs, pipeline, ...root } = compilation.blocks[0]!;
   compilation.blocks[0] = root;
   const plan: Plan = {
-    format: 1, hash: '', pipeline: pipeline!, files: compilation.files, inclusions: compilation.inclusions, inputs: inputs!, outputs: outputs!, blocks: compilation.blocks, handlers,
-    actions: compilation.actions, needsModel: needsModel(compilation),
+    format: 1,
+    hash: '',
+    pipeline: pipeline!,
+    files: compilation.files,
+    inclusions: compilation.inclusions,
+    inputs: inputs!,
+    outputs: outputs!,
+    blocks: compilation.blocks,
+    handlers,
+    actions: compilation.actions,
+    needsModel: needsModel(compilation),
   };
   if (timeoutMs !== undefined) plan.timeoutMs = timeoutMs;
   if (concurrency !== undefined) plan.concurrency = concurrency;
@@ -59,12 +79,14 @@ function assemble(compilation: Compilation, unit: Unit, handlers: PlanHandler[])
 }
 
 /** Where any task asks a model, or a tag that no default answers. */
-function needsModel({ blocks, catalog }: Compilation): boolean {
-  return blocks.some(({ tasks }) => tasks.some(({ action, model, autos }) => {
-    if (autos.some((auto) => auto.default === undefined)) return true;
-    const none = model !== undefined && 'v' in model && model.v === 'none';
-    return !none && catalog.get(action)?.powers.includes('model') === true;
-  }));
+function needsModel({ blocks, actions }: Compilation): boolean {
+  return blocks.some(({ tasks }) =>
+    tasks.some(({ action, model, autos }) => {
+      if (autos.some(auto => auto.default === undefined)) return true;
+      const none = model !== undefined && 'v' in model && model.v === 'none';
+      return !none && Object.hasOwn(actions, action) && actions[action]!.model === true;
+    }),
+  );
 }
 
 /** What the tasks of the lists, and of the lists within them, depend on. */
@@ -78,7 +100,11 @@ function dependenciesOf(blocks: readonly Block[]): Map<string, string[]> {
     if (kind === 'handler' || (owner !== null && outer === undefined)) continue;
     const prefix = owner === null ? '' : `${outer}${blocks[owner.block]!.tasks[owner.task]!.id}/`;
     prefixes[number] = prefix;
-    for (const { id, dependencies } of block.tasks) tasks.set(prefix + id, dependencies.map((index) => block.tasks[index]!.id));
+    for (const { id, dependencies } of block.tasks)
+      tasks.set(
+        prefix + id,
+        dependencies.map(index => block.tasks[index]!.id),
+      );
   }
   return tasks;
 }

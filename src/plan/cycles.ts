@@ -69,7 +69,7 @@ function closeComponent(root: number, waiting: number[], open: Uint8Array): numb
 function shortestCycle(component: number[], needs: Needs): number[] {
   const members = new Set(component);
   const budget = { edges: SEARCH_MAX };
-  const least = component.some((node) => includes(needs(node), node)) ? 2 : 3;
+  const least = component.some(node => includes(needs(node), node)) ? 2 : 3;
   let best: number[] | undefined;
   for (const start of component) {
     if (best !== undefined && (best.length === least || budget.edges <= 0)) break;
@@ -86,7 +86,8 @@ function shortestCycle(component: number[], needs: Needs): number[] {
 function cycleThrough(start: number, members: Set<number>, needs: Needs, budget: { edges: number }): number[] {
   const from = new Map<number, number>();
   const queue = [start];
-  for (const node of queue) {
+  for (let next = 0; ; next++) {
+    const node = queue[next]!;
     const targets = needs(node);
     budget.edges -= targets.length;
     for (let i = 0; i < targets.length; i++) {
@@ -97,7 +98,6 @@ function cycleThrough(start: number, members: Set<number>, needs: Needs, budget:
       queue.push(target);
     }
   }
-  throw new RangeError('a strongly connected component has a cycle through each of its nodes');
 }
 
 /** The nodes from the one after `start` to `end`, along the edges by which the search came. */

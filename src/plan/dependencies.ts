@@ -15,7 +15,10 @@ export class CircularDependencyError extends OrchestratorError {
 
   constructor(cycles: string[][]) {
     const [first] = cycles;
-    super('ORC-202', `these tasks wait for each other: ${cycles.map((cycle) => cycle.join(' -> ')).join('; ')}`, { class: 'invalid_input', help: ['remove one of the dependencies of each circle'] });
+    super('ORC-202', `these tasks wait for each other: ${cycles.map(cycle => cycle.join(' -> ')).join('; ')}`, {
+      class: 'invalid_input',
+      help: ['remove one of the dependencies of each circle'],
+    });
     this.name = 'CircularDependencyError';
     this.cycle = first!;
     this.cycles = cycles;
@@ -28,8 +31,11 @@ export class MissingDependencyError extends OrchestratorError {
   readonly dependency: string;
 
   constructor(task: string, dependency: string, known: Iterable<string>) {
-    const near = nearest(dependency, known).map((id) => `did you mean \`${id}\`?`);
-    super('ORC-201', `task \`${task}\` depends on \`${dependency}\`, which does not exist`, { class: 'invalid_input', help: near.slice(0, 1) });
+    const near = nearest(dependency, known).map(id => `did you mean \`${id}\`?`);
+    super('ORC-201', `task \`${task}\` depends on \`${dependency}\`, which does not exist`, {
+      class: 'invalid_input',
+      help: near.slice(0, 1),
+    });
     this.name = 'MissingDependencyError';
     this.task = task;
     this.dependency = dependency;
@@ -45,7 +51,7 @@ export function resolveDependencies(tasks: readonly Dependent[]): string[] {
 export function levels(tasks: readonly Dependent[]): string[][] {
   const needs = readNeeds(tasks);
   const cycles = findCycles(tasks.length, needs);
-  if (cycles.length > 0) throw new CircularDependencyError(cycles.map((cycle) => cycle.map((index) => tasks[index]!.id)));
+  if (cycles.length > 0) throw new CircularDependencyError(cycles.map(cycle => cycle.map(index => tasks[index]!.id)));
   const result: string[][] = [];
   for (const [index, level] of levelsOf(tasks.length, needs).entries()) (result[level] ??= []).push(tasks[index]!.id);
   return result;
@@ -53,12 +59,14 @@ export function levels(tasks: readonly Dependent[]): string[][] {
 
 function readNeeds(tasks: readonly Dependent[]): Needs {
   const indexes = new Map(tasks.map(({ id }, index) => [id, index]));
-  const needs = tasks.map(({ id, dependencies = [] }) => [...new Set(dependencies)].map((dependency) => {
-    const index = indexes.get(dependency);
-    if (index === undefined) throw new MissingDependencyError(id, dependency, indexes.keys());
-    return index;
-  }));
-  return (node) => needs[node]!;
+  const needs = tasks.map(({ id, dependencies = [] }) =>
+    [...new Set(dependencies)].map(dependency => {
+      const index = indexes.get(dependency);
+      if (index === undefined) throw new MissingDependencyError(id, dependency, indexes.keys());
+      return index;
+    }),
+  );
+  return node => needs[node]!;
 }
 
 /** The guide's resolver of the order of tasks. */

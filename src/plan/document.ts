@@ -1,6 +1,6 @@
 import { CODES, type Code } from '../codes.ts';
-import type { Diagnostic, Severity } from '../language/diagnostic.ts';
-import { position } from '../language/source.ts';
+import { position, type Diagnostic, type Severity } from '../language/index.ts';
+
 import type { CompileResult } from './compile.ts';
 
 /** One problem as `validate --json` prints it (CONTRACT.md, section 3). Lines and columns count from 1; the end is where the first character after it stands. */
@@ -33,7 +33,9 @@ export interface ValidationDocument {
 /** What `validate --json` prints for one file. `tasks` names what each depends on, inferred references included, also where there are errors. */
 export function validationDocument({ plan, tasks, diagnostics }: CompileResult, file: string): ValidationDocument {
   return {
-    v: 1, file, valid: plan !== null,
+    v: 1,
+    file,
+    valid: plan !== null,
     pipeline: plan === null ? null : { name: plan.pipeline.name, version: plan.pipeline.version, hash: plan.hash },
     tasks: Object.fromEntries(tasks),
     diagnostics: diagnostics.map(diagnosticDocument),
@@ -47,9 +49,16 @@ export function diagnosticDocument(diagnostic: Diagnostic): DiagnosticDocument {
     return { ...position(source, span.start), endLine: end.line, endColumn: end.column };
   };
   return {
-    code, name: CODES[code].name, severity, message, file: source.file, ...range(diagnostic.span), path: path ?? null,
-    related: related.map((other) => ({ message: other.message, file: other.source.file, ...position(other.source, other.span.start) })),
-    notes, help,
+    code,
+    name: CODES[code].name,
+    severity,
+    message,
+    file: source.file,
+    ...range(diagnostic.span),
+    path: path ?? null,
+    related: related.map(other => ({ message: other.message, file: other.source.file, ...position(other.source, other.span.start) })),
+    notes,
+    help,
     fix: fix === undefined ? null : { title: fix.title, edits: fix.edits.map(({ span, text }) => ({ ...range(span), text })) },
   };
 }

@@ -22,7 +22,12 @@ export function addDeclared(compilation: Compilation, unit: Unit, scope: ListSco
     const found = findTask(scope, id);
     if (found === undefined) reportUnknown(compilation, unit, scope, task, id, span, here);
     else if (!addEdge(found.scope, found.index, { declared: span })) {
-      unit.reporter.error('ORC-203', span, found.scope === scope ? `\`${id}\` depends on itself` : `\`${task.id}\` depends on \`${id}\`, in which it runs`, { path: here, label: 'would wait for ever', help: ['remove it'] });
+      unit.reporter.error(
+        'ORC-203',
+        span,
+        found.scope === scope ? `\`${id}\` depends on itself` : `\`${task.id}\` depends on \`${id}\`, in which it runs`,
+        { path: here, label: 'would wait for ever', help: ['remove it'] },
+      );
     }
   }
 }
@@ -31,8 +36,11 @@ function reportUnknown(compilation: Compilation, unit: Unit, scope: ListScope, t
   const near = compilation.suggestions > 0 ? nearNames({ compilation }, id, namesIn(scope).tasks) : undefined;
   const found = near === undefined ? undefined : findTask(scope, near);
   unit.reporter.error('ORC-201', span, `task \`${task.id}\` depends on \`${id}\`, which does not exist`, {
-    path, label: 'no task has this id',
-    ...(found === undefined ? {} : { related: [{ message: 'a similar task is here', span: found.task.idSpan }], help: [`did you mean \`${found.task.id}\`?`] }),
+    path,
+    label: 'no task has this id',
+    ...(found === undefined
+      ? {}
+      : { related: [{ message: 'a similar task is here', span: found.task.idSpan }], help: [`did you mean \`${found.task.id}\`?`] }),
   });
 }
 
@@ -45,10 +53,14 @@ export function addRoutes(unit: Unit, list: TaskList, scopeOf: (task: number) =>
       if (to === undefined || to <= index) continue;
       routed += to - index;
       if (routed > ROUTED_MAX) {
-        unit.reporter.error('ORC-605', span, `the routes of this list jump over more than ${ROUTED_MAX} tasks in sum`, { path: at(at(at(path, 'tasks'), index), key), label: 'jumps too far' });
+        unit.reporter.error('ORC-605', span, `the routes of this list jump over more than ${ROUTED_MAX} tasks in sum`, {
+          path: at(at(at(path, 'tasks'), index), key),
+          label: 'jumps too far',
+        });
         return;
       }
-      for (let between = index + 1; between <= to; between++) addEdge(scopeOf(between), index, between === to ? { route: span, orderOnly: true } : { route: span });
+      for (let between = index + 1; between <= to; between++)
+        addEdge(scopeOf(between), index, between === to ? { route: span, orderOnly: true } : { route: span });
     }
   }
 }
@@ -62,19 +74,38 @@ export function routesOf(task: Task): { key: string; target: string; span: Span 
 }
 
 /** The index of a route's target; undefined, with a problem, where it is not a task further down in the same list. */
-export function findTarget(compilation: Compilation, unit: Unit, list: TaskList, source: number, route: { key: string; target: string; span: Span }, path: Path): number | undefined {
+export function findTarget(
+  compilation: Compilation,
+  unit: Unit,
+  list: TaskList,
+  source: number,
+  route: { key: string; target: string; span: Span },
+  path: Path,
+): number | undefined {
   const { key, target, span } = route;
   const index = list.ids.get(target);
   if (index !== undefined && index > source) return index;
   const id = list.tasks[source]!.id;
   const details = { path: at(path, key), help: ['a route leads to a task further down in the same list'] };
   if (index === undefined) {
-    const near = nearNames({ compilation }, target, list.tasks.slice(source + 1).map((task) => task.id));
+    const near = nearNames(
+      { compilation },
+      target,
+      list.tasks.slice(source + 1).map(task => task.id),
+    );
     const label = near === undefined ? 'no such task in this list' : `did you mean \`${near}\`?`;
-    unit.reporter.error('ORC-204', span, `\`${key}\` of \`${id}\` names \`${target}\`, which does not exist in this list`, { ...details, label });
+    unit.reporter.error('ORC-204', span, `\`${key}\` of \`${id}\` names \`${target}\`, which does not exist in this list`, {
+      ...details,
+      label,
+    });
   } else {
     const related = [{ message: `\`${target}\` is here`, span: list.tasks[index]!.idSpan }];
-    unit.reporter.error('ORC-204', span, index === source ? `\`${key}\` of \`${id}\` leads to itself` : `\`${key}\` of \`${id}\` leads back to \`${target}\``, { ...details, label: 'must lead forward', related });
+    unit.reporter.error(
+      'ORC-204',
+      span,
+      index === source ? `\`${key}\` of \`${id}\` leads to itself` : `\`${key}\` of \`${id}\` leads back to \`${target}\``,
+      { ...details, label: 'must lead forward', related },
+    );
   }
   return undefined;
 }
@@ -89,20 +120,29 @@ export function finishEdges(unit: Unit, list: TaskList, tasks: PlanTask[], path:
       if (edge.declared !== undefined || edge.reference !== undefined) task.dependencies.push(to);
     }
   }
-  for (const cycle of findCycles(tasks.length, (node) => tasks[node]!.needs)) reportCycle(unit, list, cycle, path);
+  for (const cycle of findCycles(tasks.length, node => tasks[node]!.needs)) reportCycle(unit, list, cycle, path);
 }
 
 function reportCycle(unit: Unit, list: TaskList, cycle: readonly number[], path: Path): void {
   const steps = cycle.slice(1).map((to, index) => describeEdge(list, cycle[index]!, to));
-  const loose = steps.filter((step) => step.edge.reference === undefined);
+  const loose = steps.filter(step => step.edge.reference === undefined);
   const primary = loose[0] ?? steps.at(-1)!;
-  const ids = cycle.map((index) => list.tasks[index]!.id);
-  const shown = ids.length <= NODES_SHOWN ? ids : [...ids.slice(0, NODES_SHOWN - 2), `… ${ids.length - NODES_SHOWN + 1} more …`, ids.at(-1)!];
+  const ids = cycle.map(index => list.tasks[index]!.id);
+  const shown =
+    ids.length <= NODES_SHOWN ? ids : [...ids.slice(0, NODES_SHOWN - 2), `… ${ids.length - NODES_SHOWN + 1} more …`, ids.at(-1)!];
   const only = loose.length === 1 ? ' is the only one that no {{ template }} needs' : ' is one that no {{ template }} needs';
   unit.reporter.error('ORC-202', primary.span, `these tasks wait for each other: ${shown.join(' -> ')}`, {
-    path: at(at(path, 'tasks'), primary.from), label: primary.message,
-    related: steps.filter((step) => step !== primary).slice(0, NODES_SHOWN).map(({ message, span }) => ({ message, span })),
-    help: [loose.length > 0 ? `remove one edge; \`${primary.name}\`${only}` : 'each of them uses a result of the next: one of them must do without'],
+    path: at(at(path, 'tasks'), primary.from),
+    label: primary.message,
+    related: steps
+      .filter(step => step !== primary)
+      .slice(0, NODES_SHOWN)
+      .map(({ message, span }) => ({ message, span })),
+    help: [
+      loose.length > 0
+        ? `remove one edge; \`${primary.name}\`${only}`
+        : 'each of them uses a result of the next: one of them must do without',
+    ],
   });
 }
 

@@ -22,19 +22,29 @@ export interface Estimate {
   providers: string[];
 }
 
-/** Facts of a plan that hold for every run; `asksModel` says of an action whether it calls a model. */
-export function estimate(plan: Plan, asksModel: (action: string) => boolean): Estimate {
-  const result: Estimate = { tasks: 0, criticalPath: [], parallel: 0, modelCalls: 0, autoTags: 0, loops: [], waits: [], effectful: [], providers: [] };
+/** Facts of a plan that hold for every run. */
+export function estimate(plan: Plan): Estimate {
+  const result: Estimate = {
+    tasks: 0,
+    criticalPath: [],
+    parallel: 0,
+    modelCalls: 0,
+    autoTags: 0,
+    loops: [],
+    waits: [],
+    effectful: [],
+    providers: [],
+  };
   const providers = new Set<string>();
   forEachTask(plan, (task, path) => {
+    const action = plan.actions[task.action];
     result.tasks++;
     result.autoTags += task.autos.length;
-    result.modelCalls += task.autos.length + (asksModel(task.action) ? 1 : 0);
+    result.modelCalls += task.autos.length + (action?.model ? 1 : 0);
     if (task.kind === 'for_each' || task.kind === 'while') result.loops.push({ path, kind: task.kind, times: timesOf(task) });
     if (task.kind === 'approval' || task.kind === 'signal' || task.kind === 'sleep') result.waits.push({ path, kind: task.kind });
     if (task.kind === 'action' && task.effect === 'effectful') result.effectful.push(path);
-    const provider = plan.actions[task.action]?.provider;
-    if (provider !== undefined) providers.add(provider);
+    if (action?.provider !== undefined) providers.add(action.provider);
   });
   result.providers = [...providers].sort();
   const { path, parallel } = measure(plan, 0);
@@ -66,9 +76,9 @@ function measure(plan: Plan, number: number): { path: string[]; parallel: number
     if (body === undefined) return { path: [id], parallel: 1 };
     const { path, parallel } = measure(plan, body);
     const lanes = maxParallel !== undefined && 'v' in maxParallel && typeof maxParallel.v === 'number' ? maxParallel.v : 1;
-    return { path: path.map((step) => `${id}/${step}`), parallel: parallel * lanes };
+    return { path: path.map(step => `${id}/${step}`), parallel: parallel * lanes };
   });
-  const levels = levelsOf(tasks.length, (task) => tasks[task]!.needs);
+  const levels = levelsOf(tasks.length, task => tasks[task]!.needs);
   const order = tasks.map((_, index) => index).sort((a, b) => levels[a]! - levels[b]! || a - b);
   const before = new Int32Array(tasks.length).fill(-1);
   const length = new Float64Array(tasks.length);
@@ -89,6 +99,6 @@ function measure(plan: Plan, number: number): { path: string[]; parallel: number
 export function planLevels(plan: Plan): string[][] {
   const { tasks } = plan.blocks[0]!;
   const levels: string[][] = [];
-  for (const [index, level] of levelsOf(tasks.length, (task) => tasks[task]!.needs).entries()) (levels[level] ??= []).push(tasks[index]!.id);
+  for (const [index, level] of levelsOf(tasks.length, task => tasks[task]!.needs).entries()) (levels[level] ??= []).push(tasks[index]!.id);
   return levels;
 }

@@ -1,6 +1,6 @@
-import { Reporter, parse } from '../language/index.ts';
+import { makeSource, parse, Reporter, type Span } from '../language/index.ts';
 import type { InputSpec, Pipeline, Task } from '../language/pipeline.ts';
-import { makeSource, type Span } from '../language/source.ts';
+
 import { sha256 } from '../hash.ts';
 import type { Compilation, ParsedFile, Unit } from './compilation.ts';
 
@@ -44,12 +44,12 @@ export function openFile(compilation: Compilation, path: string, text: string | 
 
 export function makeUnit(file: ParsedFile, pipeline: Pipeline, path: string, caller: Unit | null): Unit {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
-  const inputs = new Map<string, InputSpec>(pipeline.inputs.map((input) => [input.name, input]));
+  const inputs = new Map<string, InputSpec>(pipeline.inputs.map(input => [input.name, input]));
   return { ...file, pipeline, path, folder, caller, inputs, usedInputs: new Set() };
 }
 
-/** The pipeline that a task runs; what is wrong with it is reported where the task is built, and not here. */
-export function openSubPipeline(compilation: Compilation, unit: Unit, task: Task): { unit: Unit } | SubPipelineProblem {
+/** The pipeline that a task runs, or that it `ended`: it ran itself as deep as it may. What is wrong with it is reported where the task is built, and not here. */
+export function openSubPipeline(compilation: Compilation, unit: Unit, task: Task): { unit: Unit } | SubPipelineProblem | { ended: true } {
   const given = task.parameters.entries.find(({ key }) => key === 'file');
   const span = given?.value.span ?? task.action?.span ?? task.idSpan;
   if (given?.value.kind !== 'literal' || typeof given.value.value !== 'string') return { problem: 'not-constant', path: '', span };
@@ -57,15 +57,30 @@ export function openSubPipeline(compilation: Compilation, unit: Unit, task: Task
   const path = joinPath(unit.folder, written);
   if (path === undefined) return { problem: 'missing', path: written, span };
   let depth = 0;
+  let again = 0;
   for (let caller: Unit | null = unit; caller !== null; caller = caller.caller) {
-    if (caller.path === path) return { problem: 'recursive', path, span };
+    if (caller.path === path) again++;
     depth++;
   }
+  const deepest = depthOf(task);
+  if (again > 0 && deepest === undefined) return { problem: 'recursive', path, span };
+  if (deepest !== undefined && again > deepest) return { ended: true };
   if (depth > DEPTH_MAX) return { problem: 'deep', path, span };
-  const file = openFile(compilation, path, compilation.units.has(path) ? null : compilation.request.read(path), siblingName(compilation.request.file, path));
+  const file = openFile(
+    compilation,
+    path,
+    compilation.units.has(path) ? null : compilation.request.read(path),
+    siblingName(compilation.request.file, path),
+  );
   if (file === undefined) return { problem: 'missing', path: written, span };
   if (file.pipeline === null) return { problem: 'broken', path, span };
   return { unit: makeUnit(file, file.pipeline, path, unit) };
+}
+
+/** How often the pipeline that a task runs may run itself. */
+function depthOf(task: Task): number | undefined {
+  const given = task.parameters.entries.find(({ key }) => key === 'max_depth')?.value;
+  return given?.kind === 'literal' && typeof given.value === 'number' ? given.value : undefined;
 }
 
 /** The name of a file as the user knows it: beside the name of the main pipeline. */

@@ -44,23 +44,80 @@ function bareHandler({ block, fallback, codes, classes, patterns, retry, maxRetr
 
 /** What a task is and does. How hard it is tried (retry, time-out, parallelism) changes no result that is there, and is not part of it. */
 function definition(block: Block, task: PlanTask, blocks: BlockHashes, included: Json): Json {
-  const { id, kind, action, effect, parameters, condition, needs, onFailure, onSuccess, onFalse, handlers, model, cache, body, source, until, maxIterations, autos } = task;
+  const {
+    id,
+    kind,
+    action,
+    effect,
+    parameters,
+    condition,
+    needs,
+    onFailure,
+    onSuccess,
+    onFalse,
+    handlers,
+    model,
+    cache,
+    body,
+    source,
+    until,
+    maxIterations,
+    autos,
+  } = task;
   const idOf = (index: number | undefined): string | null => (index === undefined ? null : block.tasks[index]!.id);
   return [
-    id, kind, action, effect, bare(parameters), bare(condition), needs.map(idOf), typeof onFailure === 'string' ? onFailure : [idOf(onFailure.route)], idOf(onSuccess), idOf(onFalse),
-    handlers.map((handler) => bareHandler(handler, blocks)), bare(model), bare(cache?.key), body === undefined ? null : blocks[body]!, bare(source), bare(task.while), bare(until), bare(maxIterations),
-    autos.map(bareAuto), included,
+    id,
+    kind,
+    action,
+    effect,
+    bare(parameters),
+    bare(condition),
+    needs.map(idOf),
+    typeof onFailure === 'string' ? onFailure : [idOf(onFailure.route)],
+    idOf(onSuccess),
+    idOf(onFalse),
+    handlers.map(handler => bareHandler(handler, blocks)),
+    bare(model),
+    bare(cache?.key),
+    body === undefined ? null : blocks[body]!,
+    bare(source),
+    bare(task.while),
+    bare(until),
+    bare(maxIterations),
+    autos.map(bareAuto),
+    included,
   ];
 }
 
 /** A task in its block: its definition by hash, and the rest of it, so that the plan's hash covers all. */
 function bareTask({ hash, retry, timeoutMs, cache, onAmbiguous, maxParallel, order, dependencies, handlerOnly }: PlanTask): Json {
-  const tries: Json = retry === undefined ? null : [retry.maxAttempts, retry.initialBackoffMs, retry.backoffFactor, retry.maxBackoffMs, retry.jitter, retry.on];
-  return [hash, tries, timeoutMs ?? null, cache?.ttlMs ?? null, onAmbiguous ?? null, bare(maxParallel), order, dependencies, handlerOnly ?? false];
+  const tries: Json =
+    retry === undefined
+      ? null
+      : [retry.maxAttempts, retry.initialBackoffMs, retry.backoffFactor, retry.maxBackoffMs, retry.jitter, retry.on];
+  return [
+    hash,
+    tries,
+    timeoutMs ?? null,
+    cache?.ttlMs ?? null,
+    onAmbiguous ?? null,
+    bare(maxParallel),
+    order,
+    dependencies,
+    handlerOnly ?? false,
+  ];
 }
 
 function bareBlock({ kind, loopName, queue, tasks, inputs = [], outputs = [], pipeline }: Block): Json {
-  return [kind, loopName ?? null, queue ?? false, tasks.map(bareTask), inputs.map(bareInput), bareOutputs(outputs), pipeline === undefined ? null : barePipeline(pipeline)];
+  return [
+    kind,
+    loopName ?? null,
+    queue ?? false,
+    tasks.map(bareTask),
+    inputs.map(bareInput),
+    bareOutputs(outputs),
+    pipeline === undefined ? null : barePipeline(pipeline),
+  ];
 }
 
 function hashOf(value: Json): string {
@@ -77,15 +134,34 @@ export function hashPlan(plan: Plan, includedBy: (task: PlanTask) => Iterable<st
   for (let number = plan.blocks.length - 1; number >= 0; number--) {
     const block = plan.blocks[number]!;
     for (const task of block.tasks) {
-      const included = [...includedBy(task)].sort().map((path) => [path, inclusions.get(path)!]);
+      const included = [...includedBy(task)].sort().map(path => [path, inclusions.get(path)!]);
       task.hash = hashOf(definition(block, task, blocks, included)).slice(0, 16);
     }
     blocks[number] = hashOf(bareBlock(block));
   }
   const { format, pipeline, handlers, timeoutMs, concurrency, budget, defaultModel, actions, needsModel, inputs, outputs } = plan;
   plan.hash = hashOf([
-    format, barePipeline(pipeline), inputs.map(bareInput), bareOutputs(outputs), blocks[0]!, handlers.map((handler) => bareHandler(handler, blocks)), timeoutMs ?? null, concurrency ?? null,
-    budget === undefined ? null : [budget.usd, budget.onExceed], bare(defaultModel), needsModel, [...inclusions].sort(([a], [b]) => (a < b ? -1 : 1)),
-    Object.keys(actions).sort().map((name) => [name, actions[name]!.effect, canonicalJson(actions[name]!.parameters), canonicalJson(actions[name]!.result), actions[name]!.provider ?? null]),
+    format,
+    barePipeline(pipeline),
+    inputs.map(bareInput),
+    bareOutputs(outputs),
+    blocks[0]!,
+    handlers.map(handler => bareHandler(handler, blocks)),
+    timeoutMs ?? null,
+    concurrency ?? null,
+    budget === undefined ? null : [budget.usd, budget.onExceed],
+    bare(defaultModel),
+    needsModel,
+    [...inclusions].sort(([a], [b]) => (a < b ? -1 : 1)),
+    Object.keys(actions)
+      .sort()
+      .map(name => [
+        name,
+        actions[name]!.effect,
+        canonicalJson(actions[name]!.parameters),
+        canonicalJson(actions[name]!.result),
+        actions[name]!.provider ?? null,
+        actions[name]!.model ?? false,
+      ]),
   ]);
 }

@@ -31,7 +31,11 @@ function labelOf({ id, action, kind, handlerOnly }: PlanTask): string {
 }
 
 function routesOf({ onSuccess, onFalse, onFailure }: PlanTask): [string, number][] {
-  const routes: [string, number | undefined][] = [['on_success', onSuccess], ['on_false', onFalse], ['on_failure', typeof onFailure === 'object' ? onFailure.route : undefined]];
+  const routes: [string, number | undefined][] = [
+    ['on_success', onSuccess],
+    ['on_false', onFalse],
+    ['on_failure', typeof onFailure === 'object' ? onFailure.route : undefined],
+  ];
   return routes.filter((route): route is [string, number] => route[1] !== undefined);
 }
 
@@ -49,7 +53,7 @@ export function graphText(plan: Plan): string {
 
 function writeBlock(plan: Plan, number: number, indent: string, lines: string[]): void {
   const { tasks } = plan.blocks[number]!;
-  const levels = levelsOf(tasks.length, (task) => tasks[task]!.needs);
+  const levels = levelsOf(tasks.length, task => tasks[task]!.needs);
   const order = tasks.map((_, index) => index).sort((a, b) => levels[a]! - levels[b]! || a - b);
   const first: number[] = [];
   const last: number[] = [];
@@ -63,7 +67,7 @@ function writeBlock(plan: Plan, number: number, indent: string, lines: string[])
     const [top, bottom] = [first[levels[index]!], last[levels[index]!]];
     const mark = top === bottom ? '─' : top === index ? '┬' : bottom === index ? '└' : '├';
     const notes = [
-      ...(task.dependencies.length > 0 ? [`← ${task.dependencies.map((need) => tasks[need]!.id).join(', ')}`] : []),
+      ...(task.dependencies.length > 0 ? [`← ${task.dependencies.map(need => tasks[need]!.id).join(', ')}`] : []),
       ...routesOf(task).map(([key, target]) => `${key} → ${tasks[target]!.id}`),
     ];
     lines.push(`${indent}${mark} ${labelOf(task).padEnd(notes.length > 0 ? width : 0)}${notes.length > 0 ? `  ${notes.join('  ')}` : ''}`);

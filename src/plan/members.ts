@@ -5,7 +5,7 @@ export function wantsText(schema: JsonSchema): boolean {
   if (!isObject(schema)) return false;
   if (schema['type'] !== undefined) return schema['type'] === 'string';
   const { enum: choices } = schema;
-  return Array.isArray(choices) && choices.length > 0 && choices.every((choice) => typeof choice === 'string');
+  return Array.isArray(choices) && choices.length > 0 && choices.every(choice => typeof choice === 'string');
 }
 
 /** Whether a schema takes values of a JSON type at all, whatever else it asks of them. */
@@ -14,12 +14,12 @@ export function takesType(schema: JsonSchema, wanted: string): boolean {
   const { type, anyOf, oneOf, enum: choices } = schema;
   if (type !== undefined) return Array.isArray(type) ? type.includes(wanted) : type === wanted;
   const alternatives = anyOf ?? oneOf;
-  if (Array.isArray(alternatives)) return alternatives.some((part) => takesType(part as JsonSchema, wanted));
+  if (Array.isArray(alternatives)) return alternatives.some(part => takesType(part as JsonSchema, wanted));
   return !Array.isArray(choices) || someOfType(choices, wanted);
 }
 
 function someOfType(choices: Json[], wanted: string): boolean {
-  return choices.some((choice) => (choice === null ? 'null' : Array.isArray(choice) ? 'array' : typeof choice) === wanted);
+  return choices.some(choice => (choice === null ? 'null' : Array.isArray(choice) ? 'array' : typeof choice) === wanted);
 }
 
 /** What a schema asks of a member of an object. */

@@ -10,7 +10,15 @@ import { itemSchema, memberSchema, takesType } from './members.ts';
 import { inside } from './values.ts';
 
 /** Checks what is given for one parameter, or one input of a sub-pipeline, as far as the file says what it is. */
-export function checkGiven(site: Site, value: Value, lowered: PlanValue, schema: JsonSchema, name: string, code: Code, notes: string[]): void {
+export function checkGiven(
+  site: Site,
+  value: Value,
+  lowered: PlanValue,
+  schema: JsonSchema,
+  name: string,
+  code: Code,
+  notes: string[],
+): void {
   const given: Given = { site, name, code, notes };
   checkPart(given, value, lowered, schema, []);
 }
@@ -30,16 +38,22 @@ function checkPart(given: Given, value: Value, lowered: PlanValue, schema: JsonS
   if ('v' in lowered) {
     for (const problem of checkSchema(schema, lowered.v)) reportProblem(given, value, schema, path, problem);
     if (isObject(schema) && schema['x-schema'] === true) {
-      for (const { path: at, message } of badSchema(lowered.v)) reportMismatch(given, 'ORC-114', partAt(value, at), [...path, ...at], message, []);
+      for (const { path: at, message } of badSchema(lowered.v))
+        reportMismatch(given, 'ORC-114', partAt(value, at), [...path, ...at], message, []);
     }
     if (isObject(schema) && schema['x-duration'] === true && typeof lowered.v === 'string' && parseDuration(lowered.v) === undefined) {
       reportMismatch(given, 'ORC-110', value, path, 'must be a time, such as 90, 90s, 2m or 1h30m', []);
     }
   } else if ('m' in lowered || 't' in lowered) {
-    if (!takesType(schema, 'string')) reportMismatch(given, given.code, value, path, `must be ${describeWithArticle(schema)}`, ['text with a {{ template }} in it renders to text; one lone {{ expression }} keeps its type']);
+    if (!takesType(schema, 'string'))
+      reportMismatch(given, given.code, value, path, `must be ${describeWithArticle(schema)}`, [
+        'text with a {{ template }} in it renders to text; one lone {{ expression }} keeps its type',
+      ]);
   } else if ('l' in lowered && value.kind === 'list') {
     if (!takesType(schema, 'array')) reportMismatch(given, given.code, value, path, `must be ${describeWithArticle(schema)}`, []);
-    else for (const [index, item] of lowered.l.entries()) checkPart(given, value.items[index]!, item, itemSchema(schema, index), [...path, index]);
+    else
+      for (const [index, item] of lowered.l.entries())
+        checkPart(given, value.items[index]!, item, itemSchema(schema, index), [...path, index]);
   } else if ('o' in lowered && value.kind === 'map') checkMap(given, value, lowered.o, schema, path);
 }
 
@@ -51,7 +65,8 @@ function checkMap(given: Given, value: MapValue, entries: [string, PlanValue][],
     if (!entries.some(([key]) => key === name)) reportMismatch(given, given.code, value, path, `must have \`${String(name)}\``, []);
   }
   for (const [index, [key, member]] of entries.entries()) {
-    if (additionalProperties === false && !known.includes(key)) reportMismatch(given, given.code, value.entries[index]!.value, [...path, key], `is not allowed; allowed are: ${capped(known)}`, []);
+    if (additionalProperties === false && !known.includes(key))
+      reportMismatch(given, given.code, value.entries[index]!.value, [...path, key], `is not allowed; allowed are: ${capped(known)}`, []);
     else checkPart(given, value.entries[index]!.value, member, memberSchema(schema, key), [...path, key]);
   }
 }
@@ -65,7 +80,12 @@ function describeWithArticle(schema: JsonSchema): string {
 function partAt(value: Value, path: Steps): Value {
   let here = value;
   for (const step of path) {
-    const next: Value | undefined = here.kind === 'list' && typeof step === 'number' ? here.items[step] : here.kind === 'map' ? here.entries.find(({ key }) => key === step)?.value : undefined;
+    const next: Value | undefined =
+      here.kind === 'list' && typeof step === 'number'
+        ? here.items[step]
+        : here.kind === 'map'
+          ? here.entries.find(({ key }) => key === step)?.value
+          : undefined;
     if (next === undefined) return here;
     here = next;
   }
@@ -74,7 +94,11 @@ function partAt(value: Value, path: Steps): Value {
 
 function reportProblem(given: Given, value: Value, schema: JsonSchema, path: Steps, problem: SchemaProblem): void {
   const part = partAt(value, problem.path);
-  const fix = unquoted(given.site, part, problem.path.reduce<JsonSchema>((at, step) => (typeof step === 'number' ? itemSchema(at, step) : memberSchema(at, step)), schema));
+  const fix = unquoted(
+    given.site,
+    part,
+    problem.path.reduce<JsonSchema>((at, step) => (typeof step === 'number' ? itemSchema(at, step) : memberSchema(at, step)), schema),
+  );
   const full = [...path, ...problem.path];
   const key = full.at(-1) ?? given.name.slice(given.name.lastIndexOf('.') + 1);
   if (fix === undefined) return reportMismatch(given, given.code, part, full, problem.message, []);
@@ -82,18 +106,40 @@ function reportProblem(given: Given, value: Value, schema: JsonSchema, path: Ste
   reportMismatch(given, given.code, part, full, problem.message, [title], { title, edits: [{ span: part.span, text: fix }] });
 }
 
-function reportMismatch({ site, name, notes }: Given, code: Code, part: Value, path: Steps, message: string, help: string[], fix?: { title: string; edits: { span: Value['span']; text: string }[] }): void {
+function reportMismatch(
+  { site, name, notes }: Given,
+  code: Code,
+  part: Value,
+  path: Steps,
+  message: string,
+  help: string[],
+  fix?: { title: string; edits: { span: Value['span']; text: string }[] },
+): void {
   const what = path.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : `${text}.${step}`), name);
   const here = path.reduce<Site>(inside, site);
-  site.unit.reporter.error(code, part.span, `\`${what}\` ${message}`, { path: here.path, label: `this is ${describeValue(part)}`, notes, help, ...(fix === undefined ? {} : { fix }) });
+  site.unit.reporter.error(code, part.span, `\`${what}\` ${message}`, {
+    path: here.path,
+    label: `this is ${describeValue(part)}`,
+    notes,
+    help,
+    ...(fix === undefined ? {} : { fix }),
+  });
 }
 
 function describeValue(value: Value): string {
   switch (value.kind) {
-    case 'literal': return typeof value.value === 'string' ? `the text ${JSON.stringify(value.value.length > 40 ? `${value.value.slice(0, 40)}…` : value.value)}` : value.value === null ? 'empty (null)' : String(value.value);
-    case 'list': return 'a list';
-    case 'map': return 'a map';
-    default: return 'text';
+    case 'literal':
+      return typeof value.value === 'string'
+        ? `the text ${JSON.stringify(value.value.length > 40 ? `${value.value.slice(0, 40)}…` : value.value)}`
+        : value.value === null
+          ? 'empty (null)'
+          : String(value.value);
+    case 'list':
+      return 'a list';
+    case 'map':
+      return 'a map';
+    default:
+      return 'text';
   }
 }
 
@@ -126,7 +172,8 @@ export function checkNames(site: Site, map: MapValue, schema: JsonSchema, report
   for (const name of Array.isArray(required) ? required : []) if (!given.has(String(name))) report.missing([String(name)]);
   for (const keyword of ['anyOf', 'oneOf']) {
     const choices = requiredChoices(own(schema, keyword));
-    if (choices.length > 0 && !choices.some((names) => names.every((name) => given.has(name)))) report.missing(choices.map((names) => names.join(' and ')));
+    if (choices.length > 0 && !choices.some(names => names.every(name => given.has(name))))
+      report.missing(choices.map(names => names.join(' and ')));
   }
   return unknown;
 }
@@ -139,6 +186,6 @@ export interface NameReports {
 
 /** The alternatives of a schema that says no more than which members must be there. */
 function requiredChoices(alternatives: Json | undefined): string[][] {
-  if (!Array.isArray(alternatives) || !alternatives.every((part) => isObject(part) && Array.isArray(part['required']))) return [];
-  return alternatives.map((part) => ((part as JsonObject)['required'] as Json[]).map(String));
+  if (!Array.isArray(alternatives) || !alternatives.every(part => isObject(part) && Array.isArray(part['required']))) return [];
+  return alternatives.map(part => ((part as JsonObject)['required'] as Json[]).map(String));
 }

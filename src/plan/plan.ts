@@ -116,6 +116,16 @@ export interface Block {
   pipeline?: { id: string; name: string; version: string; description?: string };
 }
 
+/** An action as the plan was compiled against it. */
+export interface PlanAction {
+  effect: EffectClass;
+  parameters: JsonSchema;
+  result: JsonSchema;
+  provider?: string;
+  /** It asks a model. */
+  model?: true;
+}
+
 /** A compiled pipeline: immutable, plain data, named by its hash; loads without YAML. */
 export interface Plan {
   format: 1;
@@ -136,7 +146,7 @@ export interface Plan {
   budget?: { usd: number; onExceed: 'pause' | 'fail' | 'fallback-model' };
   defaultModel?: PlanValue;
   /** The actions that it names: schemas as compiled against. */
-  actions: { [name: string]: { effect: EffectClass; parameters: JsonSchema; result: JsonSchema; provider?: string } };
+  actions: { [name: string]: PlanAction };
   /** True where a task or a tag without default needs a model. */
   needsModel: boolean;
 }

@@ -54,7 +54,12 @@ export type Found =
   | { kind: 'input'; input: InputSpec; unit: Unit }
   | { kind: 'namespace'; namespace: Namespace; unit: Unit; inputs: ReadonlyMap<string, InputSpec> };
 
-const NAMESPACES: ReadonlyMap<string, Namespace> = new Map([['inputs', 'inputs'], ['parameters', 'inputs'], ['tasks', 'tasks'], ['execution', 'execution']]);
+const NAMESPACES: ReadonlyMap<string, Namespace> = new Map([
+  ['inputs', 'inputs'],
+  ['parameters', 'inputs'],
+  ['tasks', 'tasks'],
+  ['execution', 'execution'],
+]);
 
 export function find(scope: Scope, name: string): Found | undefined {
   for (let here: Scope | null = scope; here !== null; here = here.outer) {

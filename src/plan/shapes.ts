@@ -23,12 +23,16 @@ const COMBINED = ['$ref', 'allOf', 'not', 'if', 'patternProperties'];
 /** The first step of a path that a value of this shape cannot take; undefined where all may be there. */
 export function findMissing(shape: Shape, path: readonly Step[], index = 0): Missing | undefined {
   const { schema, closed } = shape;
-  if (index >= path.length || !isObject(schema) || COMBINED.some((keyword) => keyword in schema)) return undefined;
+  if (index >= path.length || !isObject(schema) || COMBINED.some(keyword => keyword in schema)) return undefined;
   const alternatives = schema['anyOf'] ?? schema['oneOf'];
-  if (Array.isArray(alternatives)) return inAll(alternatives.map((part) => findMissing({ schema: part as JsonSchema, closed }, path, index)));
+  if (Array.isArray(alternatives)) return inAll(alternatives.map(part => findMissing({ schema: part as JsonSchema, closed }, path, index)));
   const { type } = schema;
-  const types = Array.isArray(type) ? type.filter((name) => name !== 'null') : typeof type === 'string' ? [type] : ['properties' in schema ? 'object' : 'any'];
-  return inAll(types.map((name) => missingIn(String(name), shape, schema, path, index)));
+  const types = Array.isArray(type)
+    ? type.filter(name => name !== 'null')
+    : typeof type === 'string'
+      ? [type]
+      : ['properties' in schema ? 'object' : 'any'];
+  return inAll(types.map(name => missingIn(String(name), shape, schema, path, index)));
 }
 
 /** Missing only where each alternative says so; the one that goes deepest explains it best. */
@@ -69,7 +73,13 @@ function memberShape({ schema, closed }: Shape & { schema: JsonObject }, step: S
 export function shapeAt(shape: Shape, path: readonly Step[]): Shape {
   let here: Shape | undefined = shape;
   for (const step of path) {
-    if (here === undefined || !isObject(here.schema) || typeof here.schema['type'] !== 'string' || COMBINED.some((keyword) => keyword in (here!.schema as JsonObject))) return ANYTHING;
+    if (
+      here === undefined ||
+      !isObject(here.schema) ||
+      typeof here.schema['type'] !== 'string' ||
+      COMBINED.some(keyword => keyword in (here!.schema as JsonObject))
+    )
+      return ANYTHING;
     here = memberShape({ schema: here.schema, closed: here.closed }, step);
   }
   return here ?? ANYTHING;
@@ -99,7 +109,7 @@ export function resultSchema(compilation: Compilation, unit: Unit, task: Task): 
 
 function findResult(compilation: Compilation, unit: Unit, task: Task): JsonSchema {
   // A handler may put its own value in place of the result, and nobody knows which.
-  if (task.onError.some((handler) => !handler.retry)) return true;
+  if (task.onError.some(handler => !handler.retry)) return true;
   if (task.kind === 'parallel') return membersSchema(compilation, unit, task.tasks);
   if (task.kind !== 'action') {
     const items: JsonObject = { type: 'array', items: membersSchema(compilation, unit, task.tasks) };
