@@ -32,17 +32,17 @@ export async function open({ dir, step, shape, resuming, variant }) {
     name: 'bench.step', summary: 'The body of a step.', effect: 'read', powers: [], parameters: { type: 'object', properties: { i: { type: 'integer' }, input: {} } }, result: true,
     run: ({ i, input }) => step(i, input),
   };
-  const orchestrator = await Orchestrator.open({ cwd: dir, state: `sqlite:${file}`, actions: [action] });
-  const pipeline = resuming ? undefined : await (await Pipeline.parse(yamlOf(shape), { cwd: dir, actions: [action] }));
+  const orchestrator = await Orchestrator.open({ cwd: dir, state: `sqlite:${file}`, actions: [action], concurrency: 20_000 });
+  const pipeline = resuming ? undefined : await Pipeline.parse(yamlOf(shape), { cwd: dir, actions: [action] });
   const resultOf = async handle => {
     const document = await handle.result();
     if (!document.success && document.status !== 'waiting') throw new Error(`${document.status}: ${document.error?.message}`);
     return document.outputs.result;
   };
   return {
-    run: async ({ id, input }) => resultOf(await orchestrator.start(pipeline, { input }, { key: id })),
+    run: async ({ input }) => resultOf(await orchestrator.start(pipeline, { input })),
     recover: async () => resultOf(await orchestrator.resume('last')),
-    park: async ({ id, input }) => void (await (await orchestrator.start(pipeline, { input }, { key: id })).result()),
+    park: async ({ input }) => void (await (await orchestrator.start(pipeline, { input })).result()),
     dbBytes: async () => {
       const db = new DatabaseSync(file);
       db.exec('PRAGMA wal_checkpoint(TRUNCATE)');

@@ -8,7 +8,14 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
-/** ISO 8601, UTC, with milliseconds. */
+let lastMs = Number.NaN;
+let lastText = '';
+
+/** ISO 8601, UTC, with milliseconds. Remembers the last one: tasks that settle together share a time. */
 export function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
+  if (ms !== lastMs) {
+    lastText = new Date(ms).toISOString();
+    lastMs = ms;
+  }
+  return lastText;
 }

@@ -20,20 +20,22 @@ export interface Decision {
 /**
  * All policy: what follows from one input. The events are folded into `state` as they are decided; they count only once they are durable, and a state whose
  * commit was refused is thrown away and folded again from the journal. Total: an input that no longer fits (late, doubled, of another attempt) changes nothing.
+ * What is decided is added to `into`, so that a caller with many inputs gathers them in one place.
  */
-export function decide(plan: Plan, state: RunState, input: Input): Decision {
-  const turn = newTurn(plan, state, input.now);
+export function decide(plan: Plan, state: RunState, input: Input, into: Decision = { events: [], effects: [] }): Decision {
+  const turn = newTurn(plan, state, input.now, into);
   respond(turn, input);
   drainQueues(turn);
-  return { events: turn.events, effects: turn.effects };
+  return into;
 }
 
 /** What is owed to a run that this process has just folded: waits and pure effects to issue again, and offers. */
 export function owed(plan: Plan, state: RunState, now: number): Decision {
-  const turn = newTurn(plan, state, now);
+  const into: Decision = { events: [], effects: [] };
+  const turn = newTurn(plan, state, now, into);
   owedOf(turn);
   drainQueues(turn);
-  return { events: turn.events, effects: turn.effects };
+  return into;
 }
 
 function respond(turn: Turn, input: Input): void {

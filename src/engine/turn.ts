@@ -19,8 +19,12 @@ export interface Turn {
   readonly broken: { slot: number; failure: Failure }[];
 }
 
-export function newTurn(plan: Plan, state: RunState, now: number): Turn {
-  return { plan, state, now, events: [], effects: [], ready: [], closed: [], broken: [] };
+/** Queues of one turn are empty again at its end, so that all turns share them: `decide` is never entered twice at once. */
+const queues: Pick<Turn, 'ready' | 'closed' | 'broken'> = { ready: [], closed: [], broken: [] };
+
+export function newTurn(plan: Plan, state: RunState, now: number, into: { events: Event[]; effects: Effect[] }): Turn {
+  queues.ready.length = queues.closed.length = queues.broken.length = 0;
+  return { plan, state, now, events: into.events, effects: into.effects, ready: queues.ready, closed: queues.closed, broken: queues.broken };
 }
 
 /** An event without its time, which is that of the turn. */

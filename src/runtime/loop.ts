@@ -125,11 +125,12 @@ export class Loop {
 
   /** All waiting inputs of a run, and those that pure effects and admissions bring back in the same turn. */
   #decide(run: LiveRun): void {
-    const { inputs } = run;
+    const { inputs, events } = run;
+    const effects: Effect[] = [];
     for (let i = 0; i < inputs.length; i++) {
-      const { events, effects } = decide(run.plan, run.state, inputs[i]!);
-      for (const event of events) run.events.push(event);
-      for (const effect of effects) this.#route(run, effect);
+      decide(run.plan, run.state, inputs[i]!, { events, effects });
+      for (let k = 0; k < effects.length; k++) this.#route(run, effects[k]!);
+      effects.length = 0;
     }
     run.inputs = [];
   }

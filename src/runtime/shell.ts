@@ -8,6 +8,7 @@ import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { newId } from '../ids.ts';
 import { canonicalJson, type JsonObject } from '../json.ts';
+import type { Host } from '../language/expression/index.ts';
 import type { Models } from '../models/index.ts';
 import type { Plan } from '../plan/index.ts';
 import type { RunFilter, RunRow, Store } from '../store/port.ts';
@@ -46,6 +47,35 @@ export interface ShellSettings {
 export type Shop = AskingShop & { eventsOf(run: string, options: { from?: number; follow?: boolean; signal?: AbortSignal }): AsyncIterable<RunEvent> };
 
 const POLL_MS = 250;
+
+/** The world as expressions see it; what it said is kept, for the journal. */
+class RunHost implements Host {
+  readonly #run: LiveRun;
+  readonly #clock: Clock;
+  readonly #observed: Observation[];
+
+  constructor(run: LiveRun, clock: Clock, observed: Observation[]) {
+    this.#run = run;
+    this.#clock = clock;
+    this.#observed = observed;
+  }
+
+  now(): number {
+    const value = this.#clock.now();
+    this.#observed.push({ call: 'now', argument: null, value });
+    return value;
+  }
+
+  fileExists(path: string): boolean {
+    const value = existsSync(resolve(this.#run.state.created!.workspace, path));
+    this.#observed.push({ call: 'file_exists', argument: path, value });
+    return value;
+  }
+
+  file(path: string): string {
+    return this.#run.plan.inclusions[path] ?? '';
+  }
+}
 
 /** Runs pipelines in this process, over one store. */
 export class EmbeddedShell implements Shell {
@@ -90,19 +120,7 @@ export class EmbeddedShell implements Shell {
 
   #computing(run: LiveRun, observed: Observation[]): Computing {
     const { values } = this.shop;
-    const see = <T extends Observation['value']>(call: string, argument: string | null, value: T): T => {
-      observed.push({ call, argument, value });
-      return value;
-    };
-    const workspace = run.state.created!.workspace;
-    return {
-      plan: run.plan, state: run.state, run: run.id, load: ref => values.load(ref),
-      host: {
-        now: () => see('now', null, this.#clock.now()),
-        fileExists: path => see('file_exists', path, existsSync(resolve(workspace, path))),
-        file: path => run.plan.inclusions[path] ?? '',
-      },
-    };
+    return { plan: run.plan, state: run.state, run: run.id, load: ref => values.load(ref), host: new RunHost(run, this.#clock, observed) };
   }
 
   compile(file: string): Promise<Compiled> {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, relative, resolve } from 'node:path';
-import { isMap, isScalar, isSeq, parseDocument, visit, type Document, type Pair } from 'yaml';
+import type { Document, Pair } from 'yaml';
 import { OrchestratorError } from '../../errors.ts';
 import { nearest } from '../../ids.ts';
 import { isObject, setOwn, type Json, type JsonObject, type JsonSchema } from '../../json.ts';
@@ -10,6 +11,9 @@ import { checkSchema, describeSchema, type SchemaProblem } from '../../schema.ts
 import { CONFIG_SCHEMA } from './schema.ts';
 
 type Path = (string | number)[];
+
+/** YAML is loaded only where there is a file to read: a process without a configuration starts sooner. */
+const yaml = (): typeof import('yaml') => createRequire(import.meta.url)('yaml') as typeof import('yaml');
 
 /** A configuration file as read: its value, and where in it things stand. */
 export interface ConfigFile {
@@ -35,6 +39,7 @@ export class ConfigError extends OrchestratorError {
 export function readConfigFile(path: string, cwd: string): ConfigFile {
   const text = readText(path, cwd);
   const source = makeSource(nameFor(path, cwd), text);
+  const { parseDocument, visit } = yaml();
   const document = parseDocument(text, { logLevel: 'silent', prettyErrors: false, strict: true, uniqueKeys: true });
   const problem = (span: Span, message: string, more: Partial<Diagnostic> = {}): Diagnostic => ({ code: 'ORC-119', severity: 'error', message, source, span, ...more });
   const errors = [...document.errors, ...document.warnings].map(error => problem(clip(source, error.pos), `this is not YAML that we can read: ${error.message}`));
@@ -131,6 +136,7 @@ function valueAt(value: Json, path: Path): Json | undefined {
 }
 
 function spanIn(document: Document.Parsed, source: Source, path: Path, key: boolean): Span {
+  const { isMap, isScalar, isSeq } = yaml();
   let node: unknown = document.contents;
   let span: Span = { start: 0, end: Math.min(1, source.text.length) };
   for (const [i, part] of path.entries()) {
