@@ -32,6 +32,9 @@ const ABSENT: ReadonlyMap<string, string[]> = new Map([
   ['random', ['a run must come out the same again: take a member by its place, or draw it in a task']],
 ]);
 
+/** One pass reports no more than so many problems. */
+export const MOST_PROBLEMS = 100;
+
 /** How many arguments stand before the name of a filter or test that is given as a text. */
 const NAMING: ReadonlyMap<string, number> = new Map([
   ['map', 0],
@@ -50,6 +53,7 @@ export class Checks {
 
   /** A filter, test, function or method with its arguments; `place` is that of its name. */
   use(kind: keyof typeof TABLES, name: string, args: readonly Argument[], place: Place): void {
+    if (this.problems.length >= MOST_PROBLEMS) return;
     const known: Described | undefined = TABLES[kind].get(name);
     if (known === undefined) return this.#unknown(kind, name, place);
     const names = args.flatMap(argument => argument.name ?? []);
@@ -60,6 +64,7 @@ export class Checks {
 
   /** A name that is not called. */
   name(name: string, { start, end }: Place): void {
+    if (this.problems.length >= MOST_PROBLEMS) return;
     const known = FUNCTIONS.get(name);
     if (known !== undefined) {
       const help = [`call it: ${known.signature.text}`];

@@ -124,8 +124,9 @@ function regexReplace(text: string, pattern: string, by: string, count: number, 
     const replaced = pieces.map((piece, i) => (i % 2 === 0 ? piece : groupText(piece, match, run))).join('');
     out += text.slice(from, match.start()) + replaced;
     from = match.end();
-    run.reserve(out.length + text.length - from);
+    run.limit(out.length + text.length - from);
   }
+  run.reserve(out.length);
   return out + text.slice(from);
 }
 

@@ -2,11 +2,11 @@ import { numberOf } from './numbers.ts';
 import { applyBinary, compare, iterate, truth } from './operators.ts';
 import { toText } from './print.ts';
 import type { Run } from './run.ts';
-import { entriesOf, integerOrText } from './filters-text.ts';
+import { entriesOf } from './filters-text.ts';
 import { alias, filter, wantInteger, wantText } from './signature.ts';
 import { member } from './members.ts';
 import { characters, lengthOf } from './text.ts';
-import { Group, isRecord, kindOf, Undefined, type Record, type Value } from './values.ts';
+import { Group, isRecord, kindOf, Secret, Undefined, type Record, type Value } from './values.ts';
 
 const length = filter(
   'length',
@@ -25,7 +25,10 @@ const fallback = filter(
   'Another value where the name or attribute is not defined; with `boolean` also where it is false or empty.',
   "{{ missing | default('none yet') }} {{ '' | default('empty', true) }}",
   'none yet empty',
-  (input, [value, boolean], run) => (input instanceof Undefined || (boolean === true && !truth(input, run)) ? value! : input),
+  (input, [value, boolean], run) => {
+    if (input instanceof Secret) throw run.secret();
+    return input instanceof Undefined || (boolean === true && !truth(input, run)) ? value! : input;
+  },
 );
 
 /** The one filter that takes what is not defined; the interpreter computes its arguments only where they are needed. */
@@ -55,7 +58,7 @@ export const LIST_FILTERS = [
       if (by !== 'key' && by !== 'value') throw run.fail('`by` is key or value');
       if (!isRecord(input)) throw run.fail(`\`dictsort\` wants a map, not ${kindOf(input)}`);
       const pairs: Value[][] = entriesOf(input, run);
-      return sortBy(pairs, pair => folded((pair as Value[])[by === 'key' ? 0 : 1]!, sensitive === true), reverse === true, run);
+      return sortBy(pairs, [pair => folded((pair as Value[])[by === 'key' ? 0 : 1]!, sensitive === true)], reverse === true, run);
     },
   ),
   filter(
@@ -84,7 +87,7 @@ export const LIST_FILTERS = [
       const texts = iterate(input, run).map(item => {
         const text = toText(get(item), run);
         size += text.length + between.length;
-        if (size > run.output) run.reserve(size);
+        run.limit(size);
         return text;
       });
       run.reserve(size);
@@ -174,9 +177,11 @@ export const LIST_FILTERS = [
     '[1, 2, 3]',
     (input, [reverse, sensitive, attribute], run) => {
       const parts = typeof attribute === 'string' ? attribute.split(',') : [attribute!];
-      const getters = parts.map(part => getter(part, null, run));
-      const keyOf = (item: Value): Value => getters.map(get => folded(get(item), sensitive === true));
-      return sortBy(iterate(input, run), keyOf, reverse === true, run);
+      const keys = parts.map(part => {
+        const get = getter(part, null, run);
+        return (item: Value): Value => folded(get(item), sensitive === true);
+      });
+      return sortBy(iterate(input, run), keys, reverse === true, run);
     },
   ),
   filter('sum(attribute=none, start=0)', 'The sum of the members.', '{{ [1, 2, 3] | sum }}', '6', (input, [attribute, start], run) => {
@@ -210,7 +215,7 @@ function emptyList(what: string): Undefined {
 /** A getter for `attribute=`: a name, a place, or a path with dots; none takes the member itself. */
 function getter(attribute: Value, other: Value, run: Run): (item: Value) => Value {
   if (attribute === null) return item => item;
-  const parts = integerOrText(attribute, run).split('.');
+  const parts = toText(attribute, run).split('.');
   return item => attributeOf(item, parts, other, run);
 }
 
@@ -236,11 +241,19 @@ function folded(value: Value, sensitive: boolean): Value {
   return typeof value === 'string' && !sensitive ? value.toLowerCase() : value;
 }
 
-function sortBy(items: Value[], keyOf: (item: Value) => Value, reverse: boolean, run: Run): Value[] {
-  const keyed = items.map(item => ({ item, key: keyOf(item) }));
-  run.charge(items.length * 4);
+/** Sorts by keys, the first that differ; what compares equal keeps its order. */
+function sortBy(items: Value[], keysOf: ((item: Value) => Value)[], reverse: boolean, run: Run): Value[] {
+  run.charge(items.length * keysOf.length);
+  const keyed = items.map(item => ({ item, keys: keysOf.map(keyOf => keyOf(item)) }));
   const sign = reverse ? -1 : 1;
-  return keyed.sort((a, b) => sign * compare(a.key, b.key, run)).map(entry => entry.item);
+  const order = (a: Value[], b: Value[]): number => {
+    for (let i = 0; i < a.length; i++) {
+      const found = compare(a[i]!, b[i]!, run);
+      if (found !== 0) return found;
+    }
+    return 0;
+  };
+  return keyed.sort((a, b) => sign * order(a.keys, b.keys)).map(entry => entry.item);
 }
 
 /** Equal values have equal texts: 1, 1.0 and true are one, as in Python. */
@@ -278,7 +291,7 @@ function groupBy(items: Value[], attribute: Value, other: Value, sensitive: bool
   const get = getter(attribute, other, run);
   const groups: Group[] = [];
   let last: Value;
-  for (const item of sortBy(items, each => folded(get(each), sensitive), false, run)) {
+  for (const item of sortBy(items, [each => folded(get(each), sensitive)], false, run)) {
     const key = folded(get(item), sensitive);
     const current = groups.at(-1);
     if (current !== undefined && compare(last!, key, run) === 0) (current[1] as Value[]).push(item);

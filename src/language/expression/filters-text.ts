@@ -1,5 +1,4 @@
 import { formatPercent } from './format.ts';
-import { integerOf, integerText } from './numbers.ts';
 import { iterate, keyText } from './operators.ts';
 import { toText } from './print.ts';
 import type { Run } from './run.ts';
@@ -144,7 +143,7 @@ export const TEXT_FILTERS = [
       const limit = wantInteger(width!, 'width', run, 1);
       const text = toText(input, run);
       const joint = by === null ? '\n' : toText(by!, run);
-      run.charge(text.length);
+      run.charge(text.length >> 2);
       run.reserve(text.length * (1 + joint.length));
       return splitLines(text)
         .map(line => wrapLine(line, limit, long === true, hyphens === true).join(joint))
@@ -305,13 +304,14 @@ function wrapLine(line: string, width: number, breakLong: boolean, hyphens: bool
     if (length + chunk.length > width) {
       if (chunk.length <= width) flush();
       else {
-        while (breakLong && chunk.length > width) {
-          const room = width - length;
-          const at = room <= 0 ? 0 : breakPoint(chunk, room, hyphens);
-          add(chunk.slice(0, at));
-          chunk = chunk.slice(at);
+        let from = 0;
+        while (breakLong && chunk.length - from > width) {
+          const at = breakPoint(chunk, from, width - length, hyphens);
+          add(chunk.slice(from, at));
+          from = at;
           flush();
         }
+        chunk = chunk.slice(from);
         if (length > 0) flush();
       }
     }
@@ -321,20 +321,19 @@ function wrapLine(line: string, width: number, breakLong: boolean, hyphens: bool
   return lines;
 }
 
-/** Where to cut a word that is too long: after its last hyphen that fits, else where the room ends. */
-function breakPoint(chunk: string[], room: number, hyphens: boolean): number {
-  const hyphen = hyphens ? chunk.lastIndexOf('-', room - 1) : -1;
-  return hyphen > 0 && chunk.slice(0, hyphen).some(c => c !== '-') ? hyphen + 1 : room;
+/** Where to cut a word that is too long: after its last hyphen that fits (but not of hyphens alone), else where the room ends. */
+function breakPoint(chunk: readonly string[], from: number, room: number, hyphens: boolean): number {
+  const end = from + Math.max(0, room);
+  if (!hyphens) return end;
+  let hyphen = end - 1;
+  while (hyphen > from && chunk[hyphen] !== '-') hyphen--;
+  let word = hyphen - 1;
+  while (word >= from && chunk[word] === '-') word--;
+  return word >= from ? hyphen + 1 : end;
 }
 
 /** White space and words; a word with hyphens between letters is cut after each. */
 function chunksOf(line: string, hyphens: boolean): string[] {
   const chunks = line.split(/(\s+)/).filter(chunk => chunk !== '');
   return hyphens ? chunks.flatMap(chunk => chunk.split(/(?<=[^\d\W]{2}-|[^\d\W]-[^\d\W]-)(?=[^\d\W]-?[^\d\W])/)) : chunks;
-}
-
-/** A short account of an integer for texts, such as the places of a list. */
-export function integerOrText(value: Value, run: Run): string {
-  const integer = integerOf(value);
-  return integer === undefined ? toText(value, run) : integerText(integer);
 }

@@ -50,10 +50,11 @@ export function formatPercent(text: string, values: Value[], named: Record | und
         run,
       );
       length += piece.length;
-      run.reserve(length);
+      run.limit(length);
       return piece;
     },
   );
+  run.reserve(length);
   if (named === undefined && next < values.length) throw run.fail('there are more values than `%` fields in the text');
   return out;
 }
@@ -76,7 +77,7 @@ const SPECIFICATION = /^(?:(.)?([<>=^]))?([-+ ])?(#)?(0)?(\d+)?([,_])?(?:\.(\d+)
 export function formatBraces(text: string, values: Value[], named: Record, run: Run): string {
   let next = 0;
   let length = text.length;
-  return text.replace(FIELD, (all: string, field: string | undefined) => {
+  const out = text.replace(FIELD, (all: string, field: string | undefined) => {
     if (field === undefined) {
       if (all.length === 2) return all[0]!;
       throw run.fail(`a single \`${all}\` in a text to format`, [`\`${all}${all}\` is the character itself`]);
@@ -94,9 +95,11 @@ export function formatBraces(text: string, values: Value[], named: Record, run: 
     const value = run.data(place === undefined ? namedValue(named, name, run) : values[place]!);
     const piece = lay(conversion === undefined ? value : toText(value, run), readSpecification(specification ?? '', value, run), run);
     length += piece.length;
-    run.reserve(length);
+    run.limit(length);
     return piece;
   });
+  run.reserve(length);
+  return out;
 }
 
 function readSpecification(text: string, value: Value, run: Run): Layout {

@@ -15,11 +15,10 @@ import { TemplateParser } from './statements.ts';
 import { TESTS as TEST_TABLE } from './tests.ts';
 import { ExpressionError, type EvalContext, type SecretMarker } from './values.ts';
 
-export type { Expr, Statement, Template } from './ast.ts';
+export type { Expr, Template } from './ast.ts';
 export type { ExpressionProblem } from './checks.ts';
-export { calls, references, type Call, type Reference } from './references.ts';
+export { calls, references, type Reference } from './references.ts';
 export { matchesPattern } from './regex.ts';
-export { FUEL } from './run.ts';
 export {
   ExpressionError,
   isSecretMarker,

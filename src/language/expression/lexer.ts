@@ -23,6 +23,8 @@ export interface LexerOptions {
 
 /** How deep brackets, braces and calls may be nested. */
 export const DEEPEST = 64;
+/** How many names, numbers, texts and operators an expression may have. */
+const LONGEST = 100_000;
 
 const SPACE = /\s+/y;
 const NAME = /\$?[\p{L}_][\p{L}\p{N}\p{M}_]*/uy;
@@ -63,6 +65,7 @@ export class Lexer {
   readonly #options: LexerOptions;
   #at = 0;
   #depth = 0;
+  #count = 0;
 
   constructor(text: string, options: LexerOptions = {}) {
     this.#text = text;
@@ -96,6 +99,8 @@ export class Lexer {
           `close it with ${close}`,
         ]);
       }
+      if (++this.#count > LONGEST)
+        throw problem('this expression is too long', opened, start, ['compute a part of it in a task of its own']);
       this.#next(tokens, open);
     }
   }

@@ -94,7 +94,7 @@ function divide(a: number, b: number): { quotient: number; rest: number } {
     quotient -= 1;
   }
   const floor = Math.floor(quotient);
-  return { quotient: quotient === 0 ? (a / b) * 0 : quotient - floor > 0.5 ? floor + 1 : floor, rest };
+  return { quotient: quotient === 0 ? (Object.is(a / b, -0) || a / b < 0 ? -0 : 0) : quotient - floor > 0.5 ? floor + 1 : floor, rest };
 }
 
 function power(a: number, b: number, float: boolean, run: Run): Value {
@@ -203,7 +203,7 @@ export function contains(containerRaw: Value, itemRaw: Value, run: Run): boolean
     return textContains(container, item, run);
   }
   if (Array.isArray(container)) {
-    run.charge(container.length);
+    run.charge(container.length / 8);
     return container.some(member => equals(member, item, run));
   }
   if (isRecord(container)) return Object.hasOwn(container, keyText(item, run));
@@ -220,11 +220,11 @@ export function keyText(value: Value, run: Run): string {
 export function iterate(raw: Value, run: Run): Value[] {
   const value = run.data(raw);
   if (Array.isArray(value)) {
-    run.charge(value.length);
+    run.charge(value.length / 8);
     return value;
   }
   if (typeof value === 'string') {
-    run.charge(value.length);
+    run.charge(value.length / 8);
     return characters(value);
   }
   if (isRecord(value)) return Object.keys(value);

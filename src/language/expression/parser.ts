@@ -96,7 +96,7 @@ export class Parser {
   whole(): Expr {
     const expr = this.tuple(() => this.expression());
     this.finish();
-    return checked(expr);
+    return expr;
   }
 
   /** Expressions with commas between them are a list; a single one is itself. */

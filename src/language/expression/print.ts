@@ -31,7 +31,7 @@ export function toJsonText(value: Value, run: Run, style: JsonStyle = PLAIN): st
   let length = 0;
   const put = (piece: string): void => {
     length += piece.length;
-    if (length > run.output) run.reserve(length);
+    run.limit(length);
     pieces.push(piece);
   };
   const members = (open: string, close: string, count: number, depth: number, member: (i: number, inner: number) => void): void => {
@@ -85,22 +85,31 @@ export function toJson(value: Value, run: Run, depth = 0): Json {
   if (value === NOTHING) return null;
   if (value instanceof Undefined || value instanceof Loop)
     throw value instanceof Loop ? run.fail('`loop` is not a value', ['use a part of it: loop.index']) : run.undefined(value);
-  const inner = run.enter(depth);
-  if (Array.isArray(value)) {
-    run.charge(value.length);
-    return Object.getPrototypeOf(value) === Array.prototype && value.every(isPlainScalar)
-      ? (value as Json[])
-      : Array.from(value, item => toJson(item, run, inner));
-  }
   if (isView(value)) return wholeJson(value, run, depth);
+  const members: readonly (readonly [string, Value])[] | null = Array.isArray(value)
+    ? null
+    : value instanceof Namespace
+      ? [...value.fields]
+      : Object.entries(value);
+  const inner = run.enter(depth, 0.1 + (members ?? (value as Value[])).length / 20);
+  return members === null ? listJson(value as Value[], run, inner) : recordJson(value as { [key: string]: Value }, members, run, inner);
+}
+
+function listJson(list: Value[], run: Run, depth: number): Json {
+  const out = Array.from(list, item => toJson(item, run, depth));
+  const plain = Object.getPrototypeOf(list) === Array.prototype && out.every((item, i) => item === list[i]);
+  return plain ? (list as Json[]) : out;
+}
+
+function recordJson(record: { [key: string]: Value }, members: readonly (readonly [string, Value])[], run: Run, depth: number): Json {
   const out: JsonObject = {};
-  let changed = value instanceof Namespace;
-  for (const [key, member] of value instanceof Namespace ? value.fields : Object.entries(value)) {
-    const json = toJson(member, run, inner);
-    changed ||= json !== member;
+  let plain = !(record instanceof Namespace);
+  for (const [key, member] of members) {
+    const json = toJson(member, run, depth);
+    plain &&= json === member;
     setOwn(out, key, json);
   }
-  return changed ? out : (value as JsonObject);
+  return plain ? (record as JsonObject) : out;
 }
 
 /** As `toJson` for what a scope or view gave, which is plain but for views among its direct members; so it is not walked, however large it is. */
@@ -109,10 +118,6 @@ export function wholeJson(value: Value, run: Run, depth = 0): Json {
   if (isView(value)) return wholeJson(value.whole(), run, run.enter(depth));
   const lazy = Object.values(value).some(member => typeof member === 'object' && member !== null && isView(member as Value));
   return lazy ? toJson(value, run, depth) : (value as Json);
-}
-
-function isPlainScalar(value: Value): boolean {
-  return typeof value !== 'object' && typeof value !== 'number' ? true : value === null || Number.isFinite(value);
 }
 
 function finite(value: number, run: Run): number {

@@ -19,7 +19,7 @@ export interface Reference {
 }
 
 /** One call of a function; an argument that is not a constant text is null. */
-export interface Call {
+interface Call {
   name: string;
   start: number;
   end: number;

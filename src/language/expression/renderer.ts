@@ -71,7 +71,7 @@ export class Renderer extends Interpreter {
 
   #emit(text: string): void {
     this.#written += text.length;
-    if (this.#written > this.output) this.reserve(this.#written);
+    this.limit(this.#written);
     this.#out += text;
   }
 

@@ -14,7 +14,7 @@ import {
   type Value,
 } from './values.ts';
 
-export const FUEL: Fuel = { steps: 1_000_000, output: 10 * 1024 * 1024, depth: 200 };
+export const FUEL: Fuel = { steps: 1_000_000, output: 10 * 1024 * 1024, depth: 64 };
 
 /** One evaluation: its limits, what it may ask for, and the place that an error would be about. Operators, filters and tests get it as `run`. */
 export abstract class Run {
@@ -52,18 +52,23 @@ export abstract class Run {
       throw this.fail('this takes more steps than a template is allowed', ['loop over less, or do the work in a task'], 'ORC-311');
   }
 
-  /** Pays for a text of so many characters before it is made. */
-  reserve(characters: number): void {
+  /** Refuses a text of so many characters. */
+  limit(characters: number): void {
     if (characters > this.output) {
       throw this.fail(`this makes a text of more than ${this.output} characters`, ['write large texts to a file in a task'], 'ORC-311');
     }
-    this.charge(characters >> 6);
   }
 
-  /** Refuses to go deeper into a value. */
-  enter(depth: number): number {
+  /** Pays for a text of so many characters before it is made. */
+  reserve(characters: number): void {
+    this.limit(characters);
+    this.charge(characters / 64);
+  }
+
+  /** Goes one level deeper into a value, up to the limit. */
+  enter(depth: number, cost = 1): number {
     if (depth >= this.depth) throw this.fail('this value is nested deeper than a template may look', [], 'ORC-311');
-    this.charge(1);
+    this.charge(cost);
     return depth + 1;
   }
 

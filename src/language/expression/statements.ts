@@ -1,6 +1,6 @@
 import { nearest } from '../../ids.ts';
 import type { Expr, FilterCall, Statement, Template } from './ast.ts';
-import type { ExpressionProblem } from './checks.ts';
+import { MOST_PROBLEMS, type ExpressionProblem } from './checks.ts';
 import { DEEPEST, Lexer, problem, tooDeep } from './lexer.ts';
 import { Parser } from './parser.ts';
 import { ExpressionError } from './values.ts';
@@ -26,8 +26,6 @@ const ABSENT: ReadonlyMap<string, boolean> = new Map([
 const WORD = /\{%[-+]?\s*([a-z]+)/y;
 /** Statements that surely have a body. */
 const BLOCKS: ReadonlySet<string> = new Set(['if', 'for', 'with', 'filter']);
-/** One pass reports no more than so many. */
-const MOST_PROBLEMS = 100;
 const STATEMENTS = [
   'if',
   'elif',
@@ -159,7 +157,7 @@ export class TemplateParser {
   #open(start: number, close: '}}' | '%}'): { parser: Parser; end: number } | null {
     const sign = this.#text[start + 2];
     try {
-      const tokens = new Lexer(this.#text).tokens(start + (sign === '-' || (sign === '+' && close === '%}') ? 3 : 2), close, start);
+      const tokens = new Lexer(this.#text).tokens(start + (sign === '-' || sign === '+' ? 3 : 2), close, start);
       const { end } = tokens.at(-1)!;
       this.#moveTo(end);
       return { parser: new Parser(tokens, this.#problems, this), end };

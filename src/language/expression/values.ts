@@ -84,11 +84,7 @@ export class Loop {
 }
 
 /** One pair of `groupby`: a list of two that also answers to `.grouper` and `.list`. */
-export class Group extends Array<Value> {
-  static override get [Symbol.species](): ArrayConstructor {
-    return Array;
-  }
-}
+export class Group extends Array<Value> {}
 
 export type Record = { [key: string]: Value };
 export type Value = null | boolean | number | string | Float | Undefined | Secret | Namespace | Loop | View | Value[] | Record;
