@@ -22,6 +22,8 @@ const BY_AREA: Record<string, number> = { '1': EXIT.invalid, '2': EXIT.invalid, 
 export function exitCodeOfError(code: Code, errorClass: ErrorClass): number {
   // A configuration whose key or secret is missing is sound; the environment is not ready.
   if (code === 'ORC-119' && errorClass === 'auth') return EXIT.notReady;
+  // A model that is not there is a matter of the surroundings; anything else that was asked for by name is not found.
+  if (errorClass === 'not_found' && !code.startsWith('ORC-4')) return EXIT.notFound;
   return BY_CODE[code] ?? BY_AREA[code.charAt(4)] ?? EXIT.failed;
 }
 
@@ -30,7 +32,8 @@ const NOT_READY = new Set(['ORC-401', 'ORC-402', 'ORC-403', 'ORC-407', 'ORC-408'
 
 /** The code for a run, by its document. */
 export function exitCodeOfRun({ status, reason, error }: Pick<RunDocument, 'status' | 'reason' | 'error'>, interruption: Interruption = null): number {
-  if (status === 'completed') return EXIT.ok;
+  // A run that was asked to go as far as a task, and got there, did what was asked.
+  if (status === 'completed' || (status === 'paused' && reason === 'until' && error === null)) return EXIT.ok;
   if (interruption !== null && status !== 'failed') return EXIT[interruption];
   if (status === 'failed') {
     if (error?.code === 'ORC-606') return EXIT.timedOut;

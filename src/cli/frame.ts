@@ -30,12 +30,18 @@ const MAX_PROBLEMS = 20;
  * warnings; within each the compiler's order holds, which puts root causes first.
  */
 export function renderProblems(problems: readonly Problem[], options: FrameOptions): string {
-  const rank: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
-  const sorted = problems.toSorted((a, b) => rank[a.severity] - rank[b.severity]);
+  const sorted = bySeverity(problems);
   const shown = sorted.slice(0, MAX_PROBLEMS).map(problem => renderProblem(problem, options));
   const hidden = sorted.length - shown.length;
   if (hidden > 0) shown.push(options.paint('faint', `… and ${hidden} more`) + '\n');
   return shown.join('\n');
+}
+
+const RANK: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
+
+/** Errors first; within a severity the order is kept. */
+export function bySeverity<P extends Pick<Problem, 'severity'>>(problems: readonly P[]): P[] {
+  return problems.toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
 }
 
 /** `2 errors and 1 warning`. */
@@ -160,7 +166,8 @@ function drawRemarks(problem: Problem, indent: number, options: FrameOptions, co
     rows.forEach((row, i) => lines.push(`${i === 0 ? head : hang}${escapeControls(row)}`));
   };
   for (const note of problem.notes ?? []) add('note', note);
-  for (const help of problem.help ?? []) add('help', help);
+  // What the label beside the carets says already is not said twice.
+  for (const help of problem.help ?? []) if (help !== problem.label) add('help', help);
   if (problem.fix !== undefined) add('fix', fixCommand === undefined ? problem.fix.title : `${problem.fix.title}: ${fixCommand}`);
   return lines;
 }

@@ -1,0 +1,33 @@
+import type { StartOptions } from '../../runtime/api.ts';
+import { detach, isWorker } from '../detach.ts';
+import { drive, RUN_OUTPUTS } from '../drive.ts';
+import { renderProblems } from '../frame.ts';
+import { gatherInputs, gatherMocks } from '../inputs.ts';
+import type { Flags, Invocation } from '../invocation.ts';
+import { withShell } from '../opening.ts';
+import type { Terminal } from '../terminal.ts';
+
+export async function run(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
+  const [file] = args as [string];
+  const output = flags.choice('output', RUN_OUTPUTS, 'human');
+  if (flags.on('detach') && !isWorker(terminal)) return detach(terminal, output === 'json');
+  return withShell(terminal, async shell => {
+    const compiled = await shell.compile(file);
+    const warnings = compiled.diagnostics.filter(problem => problem.severity === 'warning');
+    if (warnings.length > 0 && !terminal.quiet) terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);
+    const inputs = gatherInputs(compiled.plan, flags.list('input'), flags.text('inputs'), terminal);
+    const handle = await shell.start(compiled, inputs, startOptions(terminal, flags));
+    return drive(terminal, shell, handle, flags);
+  });
+}
+
+function startOptions(terminal: Terminal, flags: Flags): StartOptions {
+  const options: StartOptions = { trigger: isWorker(terminal) ? 'background' : 'cli', tags: flags.list('tag') };
+  for (const name of ['key', 'user', 'until'] as const) {
+    const text = flags.text(name);
+    if (text !== undefined) options[name] = text;
+  }
+  if (flags.list('mock').length > 0) options.mocks = gatherMocks(flags.list('mock'), terminal);
+  if (flags.on('locked')) options.locked = true;
+  return options;
+}

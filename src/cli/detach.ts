@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadConfig } from '../runtime/index.ts';
+import { usageError } from './invocation.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Tells a background worker that it is one. */
+const WORKER = 'ORCHESTRATOR_BACKGROUND_WORKER';
+
+/** In a background worker, says the id to the process that waits for it. */
+export function announceId({ env, out }: Pick<Terminal, 'env' | 'out'>, id: string): void {
+  if (env[WORKER] === '1') out(`${id}\n`);
+}
+
+export function isWorker({ env }: Pick<Terminal, 'env'>): boolean {
+  return env[WORKER] === '1';
+}
+
+/**
+ * Calls the same command again in a process of its own, which goes on when this one ends; prints the id of its run as soon as there is one.
+ * What the worker has to say goes to a file beside the state. Where it ends before there is a run, its words and its exit code are ours.
+ */
+export async function detach(terminal: Terminal, asJson: boolean): Promise<number> {
+  const { cwd, env, config, environment } = terminal;
+  const { stateUrl } = loadConfig({ cwd, env, ...(config === undefined ? {} : { configFile: config }), ...(environment === undefined ? {} : { environment }) });
+  if (stateUrl.startsWith('memory')) throw usageError('a store in memory dies with its process, so nothing can go on in the background', ['orchestrator run FILE without --detach']);
+  const folder = stateUrl.startsWith('sqlite:') ? dirname(stateUrl.slice('sqlite:'.length)) : join(cwd, '.orchestrator');
+  mkdirSync(join(folder, 'background'), { recursive: true, mode: 0o700 });
+  const log = join(folder, 'background', `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${process.pid}.log`);
+  const words = openSync(log, 'a', 0o600);
+  const args = process.argv.slice(2).filter(argument => argument !== '--detach');
+  const main = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url));
+  const child = spawn(process.execPath, [...process.execArgv, main, ...args], { cwd, env: { ...env, [WORKER]: '1', NO_COLOR: '1' }, detached: true, stdio: ['ignore', 'pipe', words] });
+  closeSync(words);
+  const { stdout } = child;
+  if (stdout === null) throw new Error('the background worker has no standard output');
+  const id = await new Promise<string | number>((resolve, reject) => {
+    let said = '';
+    stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.includes('\n')) resolve(said.slice(0, said.indexOf('\n')));
+    });
+    child.on('error', reject);
+    child.on('exit', code => resolve(code ?? 1));
+  });
+  stdout.destroy();
+  child.unref();
+  if (typeof id === 'number') {
+    terminal.err(readFileSync(log, 'utf8'));
+    return id;
+  }
+  terminal.out(asJson ? `${JSON.stringify({ v: 1, run: id, log })}\n` : `${id}\n`);
+  if (!terminal.quiet) terminal.err(`goes on in the background: orchestrator watch ${id}\n`);
+  return 0;
+}

@@ -1,0 +1,131 @@
+import type { RunDocument } from '../engine/document.ts';
+import { OrchestratorError } from '../errors.ts';
+import type { Plan } from '../plan/plan.ts';
+import { decodePlan } from '../plan/index.ts';
+import type { RunHandle } from '../runtime/api.ts';
+import type { EmbeddedShell } from '../runtime/index.ts';
+import { answerApprovals } from './approvals.ts';
+import { EXIT, exitCodeOfRun, type Interruption } from './exit.ts';
+import { Follower } from './follower.ts';
+import type { Flags } from './invocation.ts';
+import { announceId } from './detach.ts';
+import { receiptLines } from './receipt.ts';
+import { printOutputs } from './result.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Commands that follow a run print in one of these forms. */
+export const RUN_OUTPUTS = ['human', 'json', 'ndjson'] as const;
+export type RunOutput = (typeof RUN_OUTPUTS)[number];
+
+/** Follows a run that this process drives to where it stops, tells how it went, and gives the exit code. */
+export async function drive(terminal: Terminal, shell: EmbeddedShell, handle: RunHandle, flags: Flags): Promise<number> {
+  const output = flags.choice('output', RUN_OUTPUTS, 'human');
+  announceId(terminal, handle.id);
+  const stopping = new Stopping(terminal);
+  try {
+    const document = await toTheEnd(terminal, shell, handle, output, stopping);
+    const plan = await planOf(shell, document.run);
+    await tellEnd(terminal, document, plan, output);
+    const report = flags.text('report');
+    if (report !== undefined) await writeReport(terminal, shell, document, plan, report);
+    return exitCodeOfRun(document, stopping.interruption);
+  } finally {
+    stopping.end();
+  }
+}
+
+async function toTheEnd(terminal: Terminal, shell: EmbeddedShell, first: RunHandle, output: RunOutput, stopping: Stopping): Promise<RunDocument> {
+  let from = 0;
+  for (let handle = first; ; ) {
+    stopping.handle = handle;
+    const follower = new Follower(terminal, shell, handle, output, from);
+    follower.start();
+    let document: RunDocument;
+    try {
+      document = await handle.result();
+    } finally {
+      from = await follower.end();
+    }
+    if (stopping.interruption !== null || document.status !== 'waiting' || document.reason !== 'approval' || !terminal.canAsk) return document;
+    if (!(await answerApprovals(terminal, shell, document))) return document;
+    try {
+      handle = await shell.resume(document.run);
+    } catch (error) {
+      // It may have ended before this process could look again.
+      if (error instanceof OrchestratorError && error.code === 'ORC-508') return shell.show(document.run);
+      throw error;
+    }
+  }
+}
+
+/** The plan that a run holds. */
+export async function planOf(shell: EmbeddedShell, run: string): Promise<Plan | undefined> {
+  const row = await shell.store.run(run);
+  const body = row === undefined ? undefined : await shell.store.plan(row.planHash);
+  return body === undefined ? undefined : decodePlan(body);
+}
+
+/** The result goes to stdout; what went wrong and the receipt to stderr. */
+export async function tellEnd(terminal: Terminal, document: RunDocument, plan: Plan | undefined, output: RunOutput): Promise<void> {
+  if (output === 'json') terminal.out(`${JSON.stringify(document, null, 2)}\n`);
+  else if (output === 'ndjson') terminal.out(`${JSON.stringify({ v: 1, type: 'run.result', run: document.run, document })}\n`);
+  else await printOutputs(terminal, document);
+  if (document.status === 'failed') {
+    const [{ renderProblem }, { troubleOf }] = await Promise.all([import('./frame.ts'), import('./trouble.ts')]);
+    const trouble = troubleOf(document, plan);
+    if (trouble !== undefined) {
+      terminal.err(`${renderProblem(trouble, { paint: terminal.paint, columns: terminal.columns })}\n`);
+      if (terminal.env['GITHUB_ACTIONS'] === 'true') await annotate(terminal, trouble);
+    }
+  }
+  if (!terminal.quiet) terminal.err(`${receiptLines(document, terminal.paint).join('\n')}\n`);
+  const summary = terminal.env['GITHUB_STEP_SUMMARY'];
+  if (terminal.env['GITHUB_ACTIONS'] === 'true' && summary !== undefined && summary !== '') {
+    const [{ appendFileSync }, { jobSummary }] = await Promise.all([import('node:fs'), import('./summary.ts')]);
+    appendFileSync(summary, jobSummary(document));
+  }
+}
+
+async function annotate(terminal: Terminal, trouble: import('./frame.ts').Problem): Promise<void> {
+  const [{ githubAnnotation }, { diagnosticDocument }] = await Promise.all([import('./annotations.ts'), import('../plan/compile.ts')]);
+  const { source, span, help = [], code, severity, message } = trouble;
+  terminal.err(githubAnnotation(source === undefined || span === undefined ? { code, severity, message, help } : diagnosticDocument({ ...trouble, source, span })));
+}
+
+async function writeReport(terminal: Terminal, shell: EmbeddedShell, document: RunDocument, plan: Plan | undefined, file: string): Promise<void> {
+  const [{ writeRunReport }] = await Promise.all([import('./commands/report.ts')]);
+  await writeRunReport(terminal, shell, document, plan, file);
+}
+
+/** What Ctrl-C and SIGTERM mean while a run is driven: first stop starting, then stop. */
+class Stopping {
+  interruption: Interruption = null;
+  handle: RunHandle | undefined;
+  readonly #terminal: Terminal;
+  readonly #onInterrupt = (): void => void this.#stop('interrupted');
+  readonly #onTerminate = (): void => void this.#stop('drained');
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+    process.on('SIGINT', this.#onInterrupt).on('SIGTERM', this.#onTerminate);
+  }
+
+  end(): void {
+    process.off('SIGINT', this.#onInterrupt).off('SIGTERM', this.#onTerminate);
+  }
+
+  #stop(how: 'interrupted' | 'drained'): void {
+    const { err, paint } = this.#terminal;
+    const run = this.handle?.id ?? '';
+    if (this.interruption !== null) {
+      err(`\u001b[?25h\n${paint('warning', 'stopped.')} Go on with it: orchestrator resume ${run}\n`);
+      process.exit(EXIT[this.interruption]);
+    }
+    this.interruption = how;
+    const running = this.handle?.view().active.filter(task => task.status === 'running').length ?? 0;
+    err(`\n${paint('warning', how === 'interrupted' ? 'stopping:' : 'draining:')} ${running === 0 ? 'nothing new is started' : `nothing new is started; ${running} running ${running === 1 ? 'task finishes' : 'tasks finish'}`}${how === 'interrupted' ? ' (Ctrl-C again: stop now)' : ''}\n`);
+    this.handle?.pause(how === 'drained' ? 'drain' : 'requested').catch(() => {
+      // A run that has ended meanwhile tells its end by itself.
+    });
+  }
+}

@@ -1,0 +1,31 @@
+import type { EmbeddedShell } from '../runtime/index.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Opens the shell that the flags, the environment and the configuration name; says what of the configuration does not count. */
+export async function openShellFor(terminal: Terminal): Promise<EmbeddedShell> {
+  const { openShell } = await import('../runtime/index.ts');
+  const { cwd, env, config, environment } = terminal;
+  const warnings: import('../language/diagnostic.ts').Diagnostic[] = [];
+  const shell = await openShell({
+    cwd,
+    env,
+    ...(config === undefined ? {} : { configFile: config }),
+    ...(environment === undefined ? {} : { environment }),
+    onWarning: warning => void warnings.push(warning),
+  });
+  if (warnings.length > 0 && !terminal.quiet) {
+    const { renderProblems } = await import('./frame.ts');
+    terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);
+  }
+  return shell;
+}
+
+/** Does something with a shell, and closes it whatever happens. */
+export async function withShell<T>(terminal: Terminal, use: (shell: EmbeddedShell) => Promise<T>): Promise<T> {
+  const shell = await openShellFor(terminal);
+  try {
+    return await use(shell);
+  } finally {
+    await shell.close();
+  }
+}
