@@ -5,7 +5,8 @@ import { startModelServer, type ModelServer } from '../../test/support/model-ser
 import type { OrchestratorError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import { badSchema } from '../schema.ts';
-import { MODELS_SCHEMA, openModels } from './catalog.ts';
+import { openModels } from './catalog.ts';
+import { MODELS_SCHEMA } from './settings.ts';
 
 let server: ModelServer;
 beforeEach(async () => {
@@ -88,7 +89,10 @@ test('a key that is not set is named when its provider is used, and not before',
 });
 
 test.each<[JsonObject, string]>([
-  [{ providers: { lab: { type: 'openai' } } }, 'models.providers.lab.type must be one of: openai-compatible, llama.cpp'],
+  [
+    { providers: { lab: { type: 'opneai' } } },
+    'models.providers.lab.type must be one of: openai-compatible, llama.cpp, anthropic, openai, google, mistral, groq, azure, bedrock, ollama',
+  ],
   [{ providers: { lab: { type: 'openai-compatible' } } }, 'models.providers.lab must have `base_url`'],
   [
     { providers: { lab: { type: 'openai-compatible', base_url: 'ftp://x' } } },
@@ -96,10 +100,10 @@ test.each<[JsonObject, string]>([
   ],
   [
     { providers: { lab: { type: 'llama.cpp', base_url: 'http://x' } } },
-    'models.providers.lab.base_url is not allowed; allowed are: type, models_dir, threads, context_size',
+    'models.providers.lab.base_url is not allowed; allowed are: type, models_dir, threads, context_size, limits',
   ],
   [{ default: 5 }, 'models.default must be a non-empty string'],
-  [{ defualt: 'x' }, 'models.defualt is not allowed; allowed are: default, providers, catalog, fallback'],
+  [{ defualt: 'x' }, 'models.defualt is not allowed; allowed are: default, providers, catalog, fallback, routing'],
 ])('a section with a mistake says where: %j', (section, message) => {
   expect(caught(() => openModels(section, { env: {} }))).toMatchObject({ code: 'ORC-119', message });
 });

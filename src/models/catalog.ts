@@ -1,85 +1,18 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { parseDuration } from '../duration.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
 import { nearest } from '../ids.ts';
-import { isObject, type Json, type JsonObject, type JsonSchema } from '../json.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
 import { microUsd } from '../money.ts';
-import { checkSchema } from '../schema.ts';
+import { aiSdkProvider, type Describe, type StructuredOutput } from './ai-sdk.ts';
 import { llamaCpp } from './llama-cpp.ts';
-import { openAICompatible, type StructuredOutput } from './openai-compatible.ts';
-import type { Model, ModelInfo, Provider } from './port.ts';
-
-const DURATION: JsonSchema = {
-  anyOf: [
-    { type: 'number', exclusiveMinimum: 0 },
-    { type: 'string', pattern: '^[0-9.]+(ms|s|m|h)?([0-9.]+(ms|s|m))*$' },
-  ],
-};
-
-/** What `models:` of the configuration may hold. */
-export const MODELS_SCHEMA: JsonSchema = {
-  type: 'object',
-  additionalProperties: false,
-  properties: {
-    default: { type: 'string', minLength: 1 },
-    providers: {
-      type: 'object',
-      propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_-]*$' },
-      additionalProperties: {
-        type: 'object',
-        required: ['type'],
-        properties: { type: { enum: ['openai-compatible', 'llama.cpp'] } },
-        if: { properties: { type: { const: 'llama.cpp' } } },
-        then: {
-          additionalProperties: false,
-          properties: {
-            type: true,
-            models_dir: { type: 'string', minLength: 1 },
-            threads: { type: 'integer', minimum: 1 },
-            context_size: { type: 'integer', minimum: 256 },
-          },
-        },
-        else: {
-          if: { properties: { type: { const: 'openai-compatible' } } },
-          then: {
-            required: ['base_url'],
-            additionalProperties: false,
-            properties: {
-              type: true,
-              base_url: { type: 'string', pattern: '^https?://[^/@]+(/.*)?$' },
-              api_key: { type: 'string' },
-              headers: { type: 'object', additionalProperties: { type: 'string' } },
-              timeout: DURATION,
-              structured_output: { enum: ['json_schema', 'json_object', 'none'] },
-            },
-          },
-        },
-      },
-    },
-    catalog: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['id'],
-        additionalProperties: false,
-        properties: {
-          id: { type: 'string', pattern: '^[^/]+/.' },
-          context_window: { type: 'integer', minimum: 1 },
-          expertise: { type: 'array', items: { type: 'string' } },
-          size: { type: ['string', 'number'] },
-          cost: {
-            type: 'object',
-            required: ['input_per_million', 'output_per_million'],
-            additionalProperties: false,
-            properties: { input_per_million: { type: 'number', minimum: 0 }, output_per_million: { type: 'number', minimum: 0 } },
-          },
-        },
-      },
-    },
-    fallback: { type: 'array', items: { type: 'string' } },
-  },
-};
+import { openAICompatible } from './openai-compatible.ts';
+import type { Model, ModelInfo, ModelPrice, Provider } from './port.ts';
+import { lookUp } from './prices.ts';
+import { SERVICES, type Environment, type Service } from './services.ts';
+import { checkedSection, readTimeoutMs } from './settings.ts';
+import { catalogOf } from './traits.ts';
 
 export interface Models {
   /** The model of an id, `<provider>/<name>`; the name may hold slashes. Throws ORC-401. */
@@ -95,20 +28,22 @@ export interface Models {
 
 export interface OpenModelsOptions {
   /** Where `${env:NAME}` and `~` are looked up. */
-  env: { [name: string]: string | undefined };
+  env: Environment;
   /** Folder of the configuration file, in which a relative models_dir is looked for. */
   folder?: string;
+  clock?: Clock;
 }
 
 /** The models of a configuration (its `models:` section). Loads no library and opens no connection until a model is asked. */
 export function openModels(config: Json | undefined, options: OpenModelsOptions): Models {
   const section = checkedSection(config);
-  const catalog = new Map(objects(section['catalog']).map(entry => [entry['id'] as string, entry]));
+  const catalog = catalogOf(section);
+  const named = isObject(section['providers']) ? section['providers'] : {};
   const providers = new Map<string, Provider>();
-  for (const [name, settings] of Object.entries(isObject(section['providers']) ? section['providers'] : {})) {
+  for (const [name, settings] of Object.entries({ ...appearing(options.env), ...named })) {
     providers.set(name, openProvider(name, settings as JsonObject, catalog, options));
   }
-  const chosen = typeof section['default'] === 'string' ? section['default'] : undefined;
+  const chosen = typeof section['default'] === 'string' ? section['default'] : defaultOf(named, options.env);
 
   function get(id: string): Model {
     const slash = id.indexOf('/');
@@ -150,35 +85,136 @@ export function openModels(config: Json | undefined, options: OpenModelsOptions)
   };
 }
 
-function checkedSection(config: Json | undefined): JsonObject {
-  if (config === undefined || config === null) return {};
-  const [problem] = checkSchema(MODELS_SCHEMA, config);
-  if (problem === undefined) return config as JsonObject;
-  throw new OrchestratorError('ORC-119', `${['models', ...problem.path].join('.')} ${problem.message}`, { class: 'invalid_input' });
+/** The services whose key is in the environment, as if the configuration named them. */
+function appearing(env: Environment): JsonObject {
+  return Object.fromEntries(
+    Object.entries(SERVICES)
+      .filter(([, service]) => service.appears(env))
+      .map(([type]) => [type, { type }]),
+  );
 }
 
-function openProvider(name: string, settings: JsonObject, catalog: Map<string, JsonObject>, { env, folder }: OpenModelsOptions): Provider {
+/** Who sets nothing but a key wants that service: its small model. Who names providers chooses for himself. */
+function defaultOf(named: JsonObject, env: Environment): string | undefined {
+  if (Object.keys(named).length > 0) return undefined;
+  const first = Object.entries(SERVICES).find(([, service]) => service.small !== undefined && service.appears(env));
+  return first === undefined ? undefined : `${first[0]}/${first[1].small}`;
+}
+
+function openProvider(name: string, settings: JsonObject, catalog: Map<string, JsonObject>, options: OpenModelsOptions): Provider {
   const { type, base_url, api_key, headers, timeout, structured_output, models_dir, threads, context_size } = settings;
+  const { env, folder } = options;
   if (type === 'llama.cpp') {
     return llamaCpp({
       name,
-      modelsDir: folderPath(typeof models_dir === 'string' ? models_dir : '~/.orchestrator/models', env, folder),
+      modelsDir: modelsFolder(models_dir, env, folder),
       ...(typeof threads === 'number' ? { threads } : {}),
       ...(typeof context_size === 'number' ? { contextSize: context_size } : {}),
     });
   }
-  const timeoutMs = typeof timeout === 'number' || typeof timeout === 'string' ? parseDuration(timeout) : undefined;
+  const timeoutMs = readTimeoutMs(timeout);
+  const common = {
+    name,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(structured_output === undefined ? {} : { structuredOutput: structured_output as StructuredOutput }),
+  };
+  const extra = isObject(headers) ? (headers as Record<string, string>) : {};
+  const service = SERVICES[type as string];
+  if (service !== undefined) return lazily(name, () => openService(service, settings, catalog, options, { ...common, headers: extra }));
   return lazily(name, () =>
     openAICompatible({
-      name,
+      ...common,
       baseUrl: base_url as string,
-      describe: model => describeEntry(catalog.get(`${name}/${model}`)),
+      describe: describer(name, catalog, () => ({ price: undefined, contextWindow: undefined })),
       ...(typeof api_key === 'string' ? { apiKey: resolveSecret(api_key, name, env) } : {}),
-      ...(isObject(headers) ? { headers: headers as Record<string, string> } : {}),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(structured_output === undefined ? {} : { structuredOutput: structured_output as StructuredOutput }),
+      headers: extra,
     }),
   );
+}
+
+interface CommonOptions {
+  name: string;
+  headers: Record<string, string>;
+  timeoutMs?: number;
+  structuredOutput?: StructuredOutput;
+}
+
+function openService(
+  service: Service,
+  settings: JsonObject,
+  catalog: Map<string, JsonObject>,
+  { env, clock = systemClock }: OpenModelsOptions,
+  { name, headers, ...common }: CommonOptions,
+): Provider {
+  const { base_url, api_key } = settings;
+  const text = (key: string): string | undefined => (typeof settings[key] === 'string' ? settings[key] : undefined);
+  const more = { region: text('region'), api_version: text('api_version'), resource_name: text('resource_name') };
+  const baseUrl = (typeof base_url === 'string' ? base_url : service.baseUrl(env, more))?.replace(/\/+$/, '');
+  if (baseUrl === undefined) {
+    throw new OrchestratorError('ORC-407', `it is not known where ${name} is`, {
+      class: 'not_found',
+      help: [`set models.providers.${name}.base_url in orchestrator.config.yaml`],
+    });
+  }
+  const apiKey = typeof api_key === 'string' ? resolveSecret(api_key, name, env) : keyOf(service, name, env);
+  const { listing, prices } = service;
+  const known = (model: string): ReturnType<typeof lookUp> =>
+    prices === undefined ? { price: FREE, contextWindow: undefined } : lookUp(prices, model, clock.now());
+  const local = prices === undefined && /^https?:\/\/(127\.|localhost[:/]|\[::1\])/.test(baseUrl);
+  return aiSdkProvider({
+    ...common,
+    name,
+    baseUrl,
+    secrets: [apiKey ?? '', ...Object.values(headers)],
+    open: fetch => service.open({ baseUrl, apiKey, headers, fetch, more, env }),
+    providerOptions: service.providerOptions,
+    describe: describer(name, catalog, known),
+    local,
+    ...(listing === undefined ? {} : { listing: { url: baseUrl + listing.path, headers: { ...listing.headers(apiKey ?? ''), ...headers } } }),
+    ...(service.probesByName === true ? { probesByName: true } : {}),
+    clock,
+  });
+}
+
+const FREE: ModelPrice = { inputPerMillion: 0, outputPerMillion: 0 };
+
+/** What the catalog says wins over what the table knows; the table is loaded when somebody wants to know. */
+function describer(name: string, catalog: Map<string, JsonObject>, known: (model: string) => ReturnType<typeof lookUp>): Describe {
+  return model => {
+    const entry = catalog.get(`${name}/${model}`) ?? {};
+    const window = entry['context_window'];
+    return {
+      contextWindow: () => (typeof window === 'number' ? window : known(model).contextWindow),
+      price: () => priceOf(entry['cost']) ?? known(model).price,
+    };
+  };
+}
+
+function priceOf(cost: Json | undefined): ModelPrice | undefined {
+  if (!isObject(cost)) return undefined;
+  const at = (key: string): number | undefined => (typeof cost[key] === 'number' ? microUsd(cost[key]) : undefined);
+  const [cached, written] = [at('cached_input_per_million'), at('cache_write_per_million')];
+  return {
+    inputPerMillion: at('input_per_million')!,
+    outputPerMillion: at('output_per_million')!,
+    ...(cached === undefined ? {} : { cachedInputPerMillion: cached }),
+    ...(written === undefined ? {} : { cacheWritePerMillion: written }),
+  };
+}
+
+function keyOf(service: Service, name: string, env: Environment): string | undefined {
+  const key = service.keys.map(variable => env[variable]).find(value => value !== undefined && value !== '');
+  const [variable] = service.keys;
+  // Amazon takes its general keys too.
+  if (key !== undefined || variable === undefined || (env['AWS_ACCESS_KEY_ID'] !== undefined && variable.startsWith('AWS_'))) return key;
+  throw missingKey(name, variable);
+}
+
+function missingKey(provider: string, variable: string): OrchestratorError {
+  return new OrchestratorError('ORC-403', `the key of the provider ${provider} is not set: there is no ${variable} in the environment`, {
+    class: 'auth',
+    help: [`export ${variable}=…`],
+  });
 }
 
 /** A provider that is opened when it is first used: a key that is missing matters to those who use it only. */
@@ -193,34 +229,20 @@ function lazily(name: string, open: () => Provider): Provider {
   };
 }
 
-function describeEntry(entry: JsonObject | undefined): Partial<Pick<ModelInfo, 'contextWindow' | 'price'>> {
-  if (entry === undefined) return {};
-  const { context_window, cost } = entry;
-  return {
-    ...(typeof context_window === 'number' ? { contextWindow: context_window } : {}),
-    ...(isObject(cost)
-      ? {
-          price: {
-            inputPerMillion: microUsd(cost['input_per_million'] as number),
-            outputPerMillion: microUsd(cost['output_per_million'] as number),
-          },
-        }
-      : {}),
-  };
-}
-
-function resolveSecret(text: string, provider: string, env: OpenModelsOptions['env']): string {
+function resolveSecret(text: string, provider: string, env: Environment): string {
   const variable = /^\$\{env:([^}]+)\}$/.exec(text)?.[1];
   if (variable === undefined) return text;
   const value = env[variable];
   if (value !== undefined && value !== '') return value;
-  throw new OrchestratorError('ORC-403', `the key of the provider ${provider} is not set: there is no ${variable} in the environment`, {
-    class: 'auth',
-    help: [`export ${variable}=…`],
-  });
+  throw missingKey(provider, variable);
 }
 
-function folderPath(path: string, env: OpenModelsOptions['env'], folder = process.cwd()): string {
+/** Where local models lie: `models_dir` of the provider, else the user's own folder. */
+export function modelsFolder(path: Json | undefined, env: Environment, folder?: string): string {
+  return folderPath(typeof path === 'string' ? path : '~/.orchestrator/models', env, folder);
+}
+
+function folderPath(path: string, env: Environment, folder = process.cwd()): string {
   const full = path === '~' || path.startsWith('~/') ? join(env['HOME'] ?? homedir(), path.slice(1)) : path;
   return isAbsolute(full) ? full : resolve(folder, full);
 }
@@ -242,8 +264,4 @@ function unknownModel(id: string, chosen: string | undefined, listed: string[], 
 
 function infoOf({ id, provider, contextWindow, local, price }: Model): ModelInfo {
   return { id, provider, contextWindow, local, price };
-}
-
-function objects(value: Json | undefined): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isObject) : [];
 }

@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../clock.ts';
 import type { Code } from '../codes.ts';
 import { OrchestratorError, type OrchestratorErrorOptions } from '../errors.ts';
 import { isObject, type JsonObject } from '../json.ts';
+import { readRetryAfter } from './rates.ts';
 
 /** Who was asked, for the words of a failure. */
 export interface Asked {
@@ -195,18 +196,6 @@ function isOverflow(code: string, message: string): boolean {
 
 function isFiltered(code: string): boolean {
   return /content_filter|content_policy|moderation|safety/.test(code);
-}
-
-/** How long a service asks to be left alone, in ms: `retry-after-ms`, else `retry-after` in seconds or as a date (RFC 9110). */
-export function readRetryAfter(headers: Record<string, string>, nowMs: number): number | undefined {
-  const exact = Number(headers['retry-after-ms'] ?? NaN);
-  if (Number.isFinite(exact) && exact >= 0) return Math.ceil(exact);
-  const text = headers['retry-after'];
-  if (text === undefined) return undefined;
-  const seconds = Number(text);
-  if (Number.isFinite(seconds) && text.trim() !== '') return seconds >= 0 ? Math.ceil(seconds * 1000) : undefined;
-  const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }
 
 /** What is shorter than 8 characters is no secret (C11), and hiding it would spoil the words around it. */

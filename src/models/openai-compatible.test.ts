@@ -272,7 +272,10 @@ test('an abort within a stream, at its first token', async () => {
 
 test('lists what the service serves', async () => {
   const { provider, signal } = setup({
-    describe: name => (name === 'b' ? { contextWindow: 5, price: { inputPerMillion: 1, outputPerMillion: 2 } } : {}),
+    describe: name => ({
+      contextWindow: () => (name === 'b' ? 5 : undefined),
+      price: () => (name === 'b' ? { inputPerMillion: 1, outputPerMillion: 2 } : undefined),
+    }),
   });
   server.models = [
     { id: 'org/a', max_model_len: 8192 },

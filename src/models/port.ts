@@ -1,4 +1,6 @@
+import type { Failure } from '../errors.ts';
 import type { Json, JsonSchema } from '../json.ts';
+import type { MicroUsd } from '../money.ts';
 
 /** One request to one model. */
 export interface ModelRequest {
@@ -13,8 +15,12 @@ export interface ModelRequest {
 export interface ModelUsage {
   inputTokens: number;
   outputTokens: number;
+  /** Part of the input that the service had kept from an earlier call. */
   cachedInputTokens: number;
+  /** Part of the output that was thinking. */
   reasoningTokens: number;
+  /** Part of the input that the service keeps for later calls, where it says so. */
+  cacheWriteTokens?: number;
 }
 
 export interface ModelReply {
@@ -29,12 +35,31 @@ export interface ModelReply {
   finishReason: 'stop' | 'length' | 'refused' | 'other';
   latencyMs: number;
   firstTokenMs: number | undefined;
+  /** What the service said of its rate limits. */
+  rates?: RateWindow[];
+  /** Id of the model that answered, where it is not the one that was asked, and why the ones before it did not. */
+  fallback?: { id: string; tried: { id: string; failure: Failure }[] };
+  /** It came out of the response cache and cost nothing; `usage` is what it would have taken. */
+  cached?: true;
+}
+
+/** One limit of a service as its headers tell it. */
+export interface RateWindow {
+  of: 'requests' | 'tokens';
+  limit: number | undefined;
+  remaining: number | undefined;
+  /** When it is full again. */
+  resetAtMs: number | undefined;
 }
 
 export interface GenerateOptions {
   signal: AbortSignal;
   /** Called with each piece of text as it comes. */
   onToken?: (text: string) => void;
+  /** Called when the call has to wait for a limit: whose, and until when. */
+  onWait?: (wait: { who: string; why: string; untilMs: number }) => void;
+  /** Whether the response cache may answer and keep; by default only what is deterministic (a temperature of 0, or a seed). */
+  cache?: boolean;
 }
 
 /** What is known of a model before it is asked. */
@@ -45,8 +70,19 @@ export interface ModelInfo {
   contextWindow: number | undefined;
   /** Runs on this machine, free of charge. */
   local: boolean;
-  /** Micro-dollars per million tokens; undefined is unknown, which counts as paid. */
-  price: { inputPerMillion: number; outputPerMillion: number } | undefined;
+  /** Undefined is unknown, which counts as paid. */
+  price: ModelPrice | undefined;
+}
+
+/** Micro-dollars per million tokens. */
+export interface ModelPrice {
+  inputPerMillion: MicroUsd;
+  outputPerMillion: MicroUsd;
+  /** As for other input where absent. */
+  cachedInputPerMillion?: MicroUsd;
+  cacheWritePerMillion?: MicroUsd;
+  /** Other prices for calls with a longer input, by rising length. */
+  tiers?: { aboveInputTokens: number; price: ModelPrice }[];
 }
 
 export interface Model extends ModelInfo {
@@ -55,6 +91,8 @@ export interface Model extends ModelInfo {
    * A refusal is thrown as ORC-406, with what it cost in `details.usage`.
    */
   generate(request: ModelRequest, options: GenerateOptions): Promise<ModelReply>;
+  /** Asks its provider, at no cost, whether it is there; throws as `generate` does. Absent where no such question can be asked. */
+  probe?(signal: AbortSignal): Promise<void>;
 }
 
 /** A source of models: a hosted service, or a folder of local ones. */

@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isObject, type Json, type JsonObject, type JsonSchema } from '../../src/json.ts';
+import { anthropicEvents, anthropicMessage, toolSchema } from './anthropic-wire.ts';
 
 /** A request as it came over the wire. */
 export interface RecordedRequest {
@@ -35,7 +36,14 @@ export interface Answer {
   /** Waits before each piece of a stream. */
   pauseMs?: number;
   status?: number;
+  /** Of a completion too. */
   headers?: Record<string, string>;
+  /** Another content type than the one that fits. */
+  contentType?: string;
+  /** Sends only so many bytes of the body, and then ends it as if it were complete, hangs up, or falls silent. */
+  cut?: { at: number; then: 'end' | 'reset' | 'stall' };
+  /** Sent as it is, with status 200. */
+  raw?: string;
   /** Sent as it is, in place of a completion. */
   body?: Json;
   fault?: Fault;
@@ -54,7 +62,7 @@ export interface ModelServer {
   close(): Promise<void>;
 }
 
-/** A server on loopback that speaks the chat completions dialect of OpenAI, with faults on request. */
+/** A server on loopback that speaks the dialects of OpenAI (chat completions) and Anthropic (messages), with faults on request. */
 export async function startModelServer(): Promise<ModelServer> {
   const queue: (Answer | string)[] = [];
   let decide: (request: RecordedRequest) => Answer | string = defaultAnswer;
@@ -101,15 +109,48 @@ async function answer(request: RecordedRequest, given: Answer, models: JsonObjec
   if (given.fault === 'html') return send(response, 'text/html', '<html><body>502 Bad Gateway</body></html>');
   if (given.fault === 'malformed') return send(response, 'application/json', '{"choices": [{');
   if (request.method === 'GET' && request.path.endsWith('/models')) return sendJson(response, 200, { object: 'list', data: models });
-  if (!request.path.endsWith('/chat/completions')) return sendJson(response, 404, { error: { message: `no such route: ${request.path}` } });
-  const parts = request.body['stream'] === true ? events(request, given) : [JSON.stringify(completion(request, given))];
-  await sendParts(response, request.body['stream'] === true ? 'text/event-stream' : 'application/json', parts, given);
+  const named = /\/models\/(.+)$/.exec(request.path)?.[1];
+  if (request.method === 'GET' && named !== undefined && models.some(({ id }) => id === decodeURIComponent(named)))
+    return sendJson(response, 200, { id: named });
+  const dialect = DIALECTS.find(({ route }) => request.path.endsWith(route));
+  if (dialect === undefined) return sendJson(response, 404, { error: { message: `no such route: ${request.path}` } });
+  const streams = request.body['stream'] === true;
+  const parts =
+    given.raw !== undefined
+      ? [given.raw]
+      : streams
+        ? dialect.events(request, given)
+        : [JSON.stringify(dialect.whole(request, given))];
+  await sendParts(response, given.contentType ?? (streams ? 'text/event-stream' : 'application/json'), parts, given);
 }
 
-async function sendParts(response: ServerResponse, type: string, parts: string[], { fault, pauseMs }: Answer): Promise<void> {
+/** The wire formats that it speaks, by their route. */
+const DIALECTS = [
+  { route: '/chat/completions', whole: completion, events },
+  { route: '/messages', whole: anthropicMessage, events: anthropicEvents },
+];
+
+/** The whole body of an answer, for those who want to cut it somewhere. */
+export function bodyOf(route: '/chat/completions' | '/messages', request: RecordedRequest, given: Answer): string {
+  const dialect = DIALECTS.find(one => one.route === route)!;
+  return request.body['stream'] === true ? dialect.events(request, given).join('') : JSON.stringify(dialect.whole(request, given));
+}
+
+async function sendParts(response: ServerResponse, type: string, parts: string[], given: Answer): Promise<void> {
+  const { fault, pauseMs, cut, headers = {} } = given;
+  if (cut !== undefined) {
+    response.writeHead(200, { 'content-type': type, ...headers });
+    response.flushHeaders();
+    const part = Buffer.from(parts.join('')).subarray(0, cut.at);
+    if (part.length > 0) await new Promise(resolve => response.write(part, resolve));
+    if (cut.then === 'end') response.end();
+    // What was written shall arrive before the connection goes.
+    if (cut.then === 'reset') setImmediate(() => response.socket?.destroy());
+    return;
+  }
   const broken = fault === 'truncate' || fault === 'stall' || fault === 'reset-midway';
   const whole = parts.length === 1 ? [parts[0]!.slice(0, parts[0]!.length / 2), parts[0]!.slice(parts[0]!.length / 2)] : parts;
-  response.writeHead(200, { 'content-type': type });
+  response.writeHead(200, { 'content-type': type, ...headers });
   for (const part of broken ? whole.slice(0, Math.ceil(whole.length / 2)) : whole) {
     if (pauseMs !== undefined) await new Promise(resolve => setTimeout(resolve, pauseMs));
     await new Promise(resolve => response.write(part, resolve));
@@ -171,7 +212,7 @@ function sendJson(response: ServerResponse, status: number, body: Json, headers:
 
 function defaultAnswer(request: RecordedRequest): Answer {
   const format = request.body['response_format'];
-  const wanted = isObject(format) && isObject(format['json_schema']) ? format['json_schema']['schema'] : undefined;
+  const wanted = isObject(format) && isObject(format['json_schema']) ? format['json_schema']['schema'] : toolSchema(request);
   return { text: wanted === undefined ? 'ok' : JSON.stringify(sample(wanted as JsonSchema)) };
 }
 
