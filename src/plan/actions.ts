@@ -37,7 +37,7 @@ export function findAction(site: Site, action: { name: string; span: Span; prose
 }
 
 /** A parameter whose schema depends on the task: the inputs of a sub-pipeline. */
-export interface SpecialParameter {
+interface SpecialParameter {
   key: string;
   schema: JsonSchema;
   check(site: Site, value: Value, lowered: PlanValue): void;

@@ -178,6 +178,21 @@ describe('handlers', () => {
     expect(result.diagnostics.map(({ message }) => message)).toContain('these tasks handle the errors of each other: read -> a -> b -> a');
   });
 
+  it('that copy each other again and again count towards the limit of tasks', () => {
+    const ids = Array.from({ length: 9 }, (_, i) => `t${i}`);
+    const list = ids
+      .map(
+        id =>
+          `  - { id: ${id}, action: echo, parameters: { text: x }, on_error: [${ids
+            .filter(other => other !== id)
+            .map(other => `{ task: ${other}, match: { codes: [ORC-221] } }`)
+            .join(', ')}] }\n`,
+      )
+      .join('');
+    const { problems } = setup(tasks(list), { limits: { tasks: 500 } });
+    expect(problems.filter(problem => problem.startsWith('error ORC-605'))).toHaveLength(1);
+  });
+
   it('those of the pipeline stand beside its tasks, and copy one too', () => {
     const { plan, task } = setup(
       `${tasks('  - { id: a, action: echo, parameters: { text: x } }\n  - { id: tell, action: echo, parameters: { text: "{{ error.message }} {{ a.status }}" } }\n')}on_error: [{ task: tell }, { action: echo, parameters: { text: "{{ a.status }}" }, match: { codes: [ORC-606] } }]\n`,

@@ -1,7 +1,7 @@
 import { at } from '../language/index.ts';
 import type { Pipeline, Task, Value } from '../language/pipeline.ts';
 import { findAction, lowerParameters } from './actions.ts';
-import { place, type Compilation, type Site, type Unit } from './compilation.ts';
+import { countTask, place, type Compilation, type Site, type Unit } from './compilation.ts';
 import { addDeclared, addRoutes, findTarget, finishEdges, makeList, routesOf } from './edges.ts';
 import { buildHandlers, handlerTargets, targetsOf } from './handlers.ts';
 import { bodyScope, conditionScope } from './loops.ts';
@@ -14,7 +14,7 @@ import { errorScope, siteOf, type BlockContext, type Builder } from './site.ts';
 import { lower, lowerAt, lowerLone } from './values.ts';
 
 /** Builds the tasks of a list as a block of the plan. Gives its number and the list, for what is named from outside. */
-export function buildBlock(
+function buildBlock(
   context: BlockContext,
   header: Omit<Block, 'tasks'>,
   tasks: readonly Task[],
@@ -29,16 +29,9 @@ export function buildBlock(
   const scopeOf = (task: number | null): ListScope => ({ kind: 'list', outer, list, task, ownRecord: false });
   addRoutes(unit, list, scopeOf, path);
   for (const [index, task] of tasks.entries()) {
-    if (++compilation.taskCount > compilation.limits.tasks) {
-      if (compilation.taskCount === compilation.limits.tasks + 1)
-        unit.reporter.error('ORC-605', task.idSpan, `the plan has more than ${compilation.limits.tasks} tasks`, {
-          path: at(at(path, 'tasks'), index),
-          label: 'one too many',
-          help: ['limits.tasks in the configuration allows more'],
-        });
-      break;
-    }
-    block.tasks.push(buildTask({ ...context, path: at(at(path, 'tasks'), index) }, scopeOf(index), number, task, []));
+    const here = at(at(path, 'tasks'), index);
+    if (!countTask(compilation, unit, task.idSpan, here)) break;
+    block.tasks.push(buildTask({ ...context, path: here }, scopeOf(index), number, task, []));
   }
   if (block.tasks.length === tasks.length) finishEdges(unit, list, block.tasks, path);
   return { block: number, list };

@@ -96,3 +96,16 @@ export function reportAt(site: Site, code: Code, span: Span, message: string, de
   if (site.lenient) site.unit.reporter.warn(code, span, message, here);
   else site.unit.reporter.error(code, span, message, here);
 }
+
+/** Counts one more task of the plan; false, and a problem for the first of them, where that is too many. */
+export function countTask(compilation: Compilation, unit: Unit, span: Span, path: Path): boolean {
+  const { tasks } = compilation.limits;
+  compilation.taskCount++;
+  if (compilation.taskCount === tasks + 1)
+    unit.reporter.error('ORC-605', span, `the plan has more than ${tasks} tasks, sub-pipelines and what handlers copy included`, {
+      path,
+      label: 'one too many',
+      help: ['limits.tasks in the configuration allows more'],
+    });
+  return compilation.taskCount <= tasks;
+}

@@ -8,7 +8,7 @@ import { nearNames } from './references.ts';
 import { addEdge, findTask, namesIn, type Edge, type ListScope, type TaskList } from './scope.ts';
 
 /** Edges that the routes of one list may make; each goes to every task that it jumps over, so that many long ones grow with the square of the list. */
-const ROUTED_MAX = 2_000_000;
+const ROUTED_MAX = 1_000_000;
 const NODES_SHOWN = 12;
 
 export function makeList(tasks: readonly Task[], handlerOnly: ReadonlySet<number>, ids: ReadonlyMap<string, number>): TaskList {
@@ -59,8 +59,9 @@ export function addRoutes(unit: Unit, list: TaskList, scopeOf: (task: number) =>
         });
         return;
       }
-      for (let between = index + 1; between <= to; between++)
-        addEdge(scopeOf(between), index, between === to ? { route: span, orderOnly: true } : { route: span });
+      const passage: Edge = { route: span };
+      const arrival: Edge = { route: span, orderOnly: true };
+      for (let between = index + 1; between <= to; between++) addEdge(scopeOf(between), index, between === to ? arrival : passage);
     }
   }
 }

@@ -15,7 +15,7 @@ export interface SubPipelineProblem {
 }
 
 /** A path of a file within the folder of the main pipeline, without `.` and `..`; undefined where it leads out of it. */
-export function joinPath(folder: string, path: string): string | undefined {
+function joinPath(folder: string, path: string): string | undefined {
   if (path.startsWith('/') || /^[a-z]:/i.test(path) || path.includes('\0')) return undefined;
   const parts: string[] = [];
   for (const part of `${folder}${path}`.replaceAll('\\', '/').split('/')) {

@@ -1,5 +1,6 @@
 import { at } from '../language/index.ts';
 import type { Handler, MapValue, Task } from '../language/pipeline.ts';
+import { countTask } from './compilation.ts';
 import { nearNames } from './references.ts';
 import type { Block, PlanHandler } from './plan.ts';
 import type { ListScope } from './scope.ts';
@@ -34,7 +35,8 @@ export function buildHandlers(
     const { codes, classes, patterns } = handler.match;
     const result: PlanHandler = { codes, classes, patterns, retry: handler.retry, maxRetries: handler.maxRetries };
     const task = taskOf(here, names, handler, index, chain);
-    if (task !== undefined) result.block = buildHandlerBlock(here, names, owner, task, [...chain, task.id]);
+    if (task !== undefined && countTask(here.compilation, here.unit, handler.span, here.path))
+      result.block = buildHandlerBlock(here, names, owner, task, [...chain, task.id]);
     if (handler.fallback !== undefined)
       result.fallback = lower(
         { ...siteOf(here, here.outer, null, new Set()), path: at(here.path, 'fallback_value'), target: 'fallback_value' },
@@ -48,7 +50,6 @@ function buildHandlerBlock(context: BlockContext, scope: ListScope, owner: Block
   const { compilation } = context;
   const block: Block = { kind: 'handler', owner, tasks: [] };
   const number = compilation.blocks.push(block) - 1;
-  compilation.taskCount++;
   block.tasks.push(context.build.task(context, scope, number, task, chain));
   return number;
 }

@@ -178,7 +178,7 @@ export function checkNames(site: Site, map: MapValue, schema: JsonSchema, report
   return unknown;
 }
 
-export interface NameReports {
+interface NameReports {
   unknown(key: string, span: Value['span'], near: string | undefined, known: string[]): void;
   /** One of `names` must be given. */
   missing(names: string[]): void;

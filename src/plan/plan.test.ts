@@ -70,6 +70,34 @@ describe('hashes', () => {
     expect(hashOf(REPORT.replace(from, to))).not.toBe(hashOf(REPORT));
   });
 
+  it.each([
+    ['on_ambiguous: skip', 'on_ambiguous: retry'],
+    ['cache: { key: a, ttl: 5 }', 'cache: { key: a, ttl: 6 }'],
+    ['cache: { key: a }', 'cache: { key: b }'],
+    ['model: a', 'model: b'],
+    ['on_failure: skip', 'on_failure: continue'],
+    ['condition: "true"', 'condition: "1"'],
+    ['timeout: 5', 'timeout: 6'],
+    ['retry: { max_attempts: 2 }', 'retry: { max_attempts: 2, jitter: false }'],
+    ['on_error: [{ fallback_value: 1, retry: true }]', 'on_error: [{ fallback_value: 1, retry: true, max_retries: 2 }]'],
+  ])('change from %s to %s', (from, to) => {
+    const [before, after] = [from, to].map(key => hashOf(tasks(`  - { id: a, action: shell.run, ${key}, parameters: { command: x } }\n`)));
+    expect(before).not.toBe(after);
+  });
+
+  it.each([
+    ['while: "true"', 'while: "1"'],
+    ['until: "true"', 'until: "1"'],
+    ['until: "true"\n    max_iterations: 3', 'until: "true"\n    max_iterations: 4'],
+    ['for_each: [1]', 'for_each: [2]'],
+    ['for_each: [1]\n    loop_name: a', 'for_each: [1]\n    loop_name: b'],
+  ])('of a loop change from %s to %s', (from, to) => {
+    const [before, after] = [from, to].map(keys =>
+      hashOf(tasks(`  - id: l\n    ${keys}\n    tasks:\n      - { id: a, action: echo, parameters: { text: x } }\n`)),
+    );
+    expect(before).not.toBe(after);
+  });
+
   it('of a task change with its definition alone, not with how hard it is tried', () => {
     const before = setup(REPORT);
     const after = setup(

@@ -196,10 +196,24 @@ describe('fields', () => {
     const text = (use: string): string =>
       `name: p\ninputs: { box: { type: object, default: {} } }\ntasks:\n  - id: each\n    for_each: [1]\n    tasks:\n      - { id: inner, action: filesystem.read, parameters: { path: x } }\n` +
       `  - id: both\n    parallel:\n      - { id: left, action: filesystem.read, parameters: { path: x } }\n  - { id: z, action: echo, parameters: { text: "{{ box.anything }}{{ ${use} }}" } }\n`;
-    for (const use of ['each.items[0].inner.content', 'each.count', 'each.exhausted', 'both.left.content', 'inputs.box.a.b'])
+    for (const use of ['each.items[0].inner.content', 'each.count', 'both.left.content', 'inputs.box.a.b'])
       expect(setup(text(use)).problems).toEqual([]);
-    for (const use of ['each.item', 'each.items[0].iner', 'each.items[0].inner.contents', 'both.right', 'both.left.contents'])
+    for (const use of [
+      'each.item',
+      'each.exhausted',
+      'each.items[0].iner',
+      'each.items[0].inner.contents',
+      'both.right',
+      'both.left.contents',
+    ])
       expect(setup(text(use)).problems).toEqual([expect.stringMatching(/^error ORC-207 11 /)]);
+  });
+
+  it('the members of an input are known only where its schema allows no others', () => {
+    const text = (more: string): string =>
+      `name: p\ninputs: { box: { type: object, properties: { a: { type: string } }${more}, default: { a: x } } }\ntasks:\n  - { id: z, action: echo, parameters: { text: "{{ box.a }}{{ box.b }}" } }\n`;
+    expect(setup(text('')).problems).toEqual([]);
+    expect(setup(text(', additionalProperties: false')).problems).toEqual(['error ORC-207 4 b']);
   });
 
   it('what an item of a loop is follows from its source', () => {
@@ -261,6 +275,13 @@ describe('loops', () => {
     expect(setup(tasks('  - id: a\n    action: echo\n    parameters: { text: "{{ tasks.a.result }}" }\n')).problems).toEqual([
       'error ORC-203 6 tasks',
     ]);
+  });
+
+  it('only a while or until can be exhausted', () => {
+    const loop = '  - id: grow\n    until: "false"\n    tasks:\n      - { id: a, action: echo, parameters: { text: x } }\n';
+    expect(
+      setup(tasks(`${loop}  - { id: z, action: echo, parameters: { text: "{{ grow.exhausted }} {{ grow.items[0].a }}" } }\n`)).problems,
+    ).toEqual([]);
   });
 
   it('a queue knows its size', () => {

@@ -112,7 +112,6 @@ export function addEdge(scope: ListScope, index: number, why: Edge): boolean {
   if (scope.task === index) return scope.ownRecord;
   const edges = (scope.list.edges[scope.task] ??= new Map());
   const edge = edges.get(index);
-  if (edge === undefined) edges.set(index, { ...why });
-  else Object.assign(edge, { ...why, ...edge });
+  edges.set(index, edge === undefined ? why : { ...why, ...edge });
   return true;
 }

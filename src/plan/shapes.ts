@@ -9,7 +9,7 @@ import { memberSchema } from './members.ts';
 export type Step = string | number;
 
 /** A step that a value of some shape cannot take: which one, and what there is instead. */
-export interface Missing {
+interface Missing {
   index: number;
   /** The members that the value has at that point; empty where it is no object. */
   known: string[];
@@ -113,7 +113,7 @@ function findResult(compilation: Compilation, unit: Unit, task: Task): JsonSchem
   if (task.kind === 'parallel') return membersSchema(compilation, unit, task.tasks);
   if (task.kind !== 'action') {
     const items: JsonObject = { type: 'array', items: membersSchema(compilation, unit, task.tasks) };
-    return closedObject({ items, count: { type: 'integer' }, exhausted: { type: 'boolean' } });
+    return closedObject({ items, count: { type: 'integer' }, ...(task.kind === 'while' ? { exhausted: { type: 'boolean' } } : {}) });
   }
   const spec = task.action && compilation.catalog.get(task.action.name);
   if (spec === undefined) return true;
@@ -144,7 +144,7 @@ function givenSchema({ parameters, result }: ActionSpec, task: Task): JsonSchema
 }
 
 /** The plain data that a value is, or undefined where any part of it is computed. */
-export function literalOf(value: Value): Json | undefined {
+function literalOf(value: Value): Json | undefined {
   if (value.kind === 'literal') return value.value;
   if (value.kind === 'list') {
     const items = value.items.map(literalOf);

@@ -87,7 +87,7 @@ export function joinEntries(entries: [string, PlanValue][]): PlanValue {
 }
 
 /** Checks the names and calls of an expression or template. Gives its text, with the paths of included files as the plan names them, and what is known of a lone reference. */
-export function checkText(site: Site, node: Expr | Template, text: string, map: OffsetMap): { text: string; shape: Shape } {
+function checkText(site: Site, node: Expr | Template, text: string, map: OffsetMap): { text: string; shape: Shape } {
   let shape = ANYTHING;
   for (const reference of references(node)) {
     const known = checkReference(site, reference, map);
@@ -180,7 +180,7 @@ function plainText({ value, source }: LiteralValue): string | undefined {
 }
 
 /** Where the characters of a literal stand: exact where the file holds its text as it is, else its beginning. */
-export function literalMap(site: Site, value: LiteralValue): OffsetMap {
+function literalMap(site: Site, value: LiteralValue): OffsetMap {
   const { start, end } = value.span;
   const from = site.unit.source.text.slice(start, end).indexOf(plainText(value) ?? '');
   return { toSource: offset => (from < 0 ? start : Math.min(start + from + offset, end)) };
