@@ -74,6 +74,7 @@ function applyRun(state: RunState, event: RunEvents): void {
       return;
     case 'run.reopened':
       state.status = 'running';
+      state.startedAt = event.at;
       state.reason = null;
       state.failure = null;
       state.outputs = null;

@@ -1,6 +1,8 @@
 import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
-import { evaluate, evaluateCondition, parseExpression, parseTemplate, renderSegments, type EvalContext, type Expr, type Host, type Template } from '../language/expression/index.ts';
+import {
+  evaluate, evaluateCondition, isSecretMarker, parseExpression, parseTemplate, renderSegments, type EvalContext, type Expr, type Host, type SecretMarker, type Template,
+} from '../language/expression/index.ts';
 import type { PlanInput, PlanTask, PlanValue } from '../plan/index.ts';
 import { checkSchema } from '../schema.ts';
 import type { Site } from './effect.ts';
@@ -73,15 +75,32 @@ function answerOf(computing: Computing, slot: number, index: number): Json {
   return computing.load(answer.value);
 }
 
-/** A text; one with secrets in it stays in segments, which only the performing of an action joins (C11). */
+/**
+ * A text with secrets in it, in segments that only the performing of an action joins (C11). It is told apart by its class, so that data which looks like one
+ * is never unwrapped.
+ */
+export class SecretText {
+  readonly segments: (string | SecretMarker)[];
+
+  constructor(segments: (string | SecretMarker)[]) {
+    this.segments = segments;
+  }
+
+  toJSON(): string {
+    return this.segments.map(segment => (typeof segment === 'string' ? segment : '▮▮▮')).join('');
+  }
+}
+
 function textOf(template: Template, context: EvalContext): Json {
-  const segments = renderSegments(template, context);
-  return segments.every(segment => typeof segment === 'string') ? segments.join('') : { $text: segments };
+  return textFrom(renderSegments(template, context));
+}
+
+function textFrom(segments: (string | SecretMarker)[]): Json {
+  return segments.every(segment => typeof segment === 'string') ? segments.join('') : (new SecretText(segments) as unknown as Json);
 }
 
 function joined(parts: Json[]): Json {
-  if (parts.some(part => isObject(part) && '$text' in part)) return { $text: parts.flatMap(part => (isObject(part) && Array.isArray(part['$text']) ? part['$text'] : [plainText(part)])) };
-  return parts.map(plainText).join('');
+  return textFrom(parts.flatMap((part): (string | SecretMarker)[] => ((part as unknown) instanceof SecretText ? (part as unknown as SecretText).segments : isSecretMarker(part) ? [part] : [plainText(part)])));
 }
 
 function plainText(value: Json): string {

@@ -1,7 +1,7 @@
 import { isoTime } from '../clock.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
-import { VIEW, type Scope as Names, type Value, type View } from '../language/expression/index.ts';
-import type { Block, Plan } from '../plan/index.ts';
+import { makeSecretMarker, VIEW, type Scope as Names, type Value, type View } from '../language/expression/index.ts';
+import type { Block, Plan, PlanInput } from '../plan/index.ts';
 import type { Ref } from './event.ts';
 import { COMPLETED, FAILED, TASK_STATUSES, isSettled, type RunState, type Scope } from './state.ts';
 
@@ -156,21 +156,33 @@ function errorOf(values: Values, slot: number): Json {
 }
 
 function fromRun(values: Values, scope: Scope | undefined, name: string): Value | undefined {
-  const inputs = scope === undefined ? inputsOf(values) : isRecordRef(values, scope.inputs);
+  const specs = scope === undefined ? values.plan.inputs : (values.plan.blocks[scope.block]!.inputs ?? []);
+  const inputs = withHandles(specs, scope === undefined ? inputsOf(values) : recordOf(values, scope.inputs));
   if (name === 'inputs' || name === 'parameters') return inputs;
   if (Object.hasOwn(inputs, name)) return inputs[name]!;
   if (name === 'tasks') return tasksView(values, scope ?? values.state.scopes[0]);
   return name === 'execution' ? execution(values) : undefined;
 }
 
-function isRecordRef(values: Values, ref: Ref | null): JsonObject {
+/** Inputs of type `secret` hold the name of one: expressions see a handle (C11). */
+function withHandles(specs: PlanInput[], inputs: JsonObject): JsonObject {
+  if (!specs.some(spec => spec.type === 'secret')) return inputs;
+  const copy = { ...inputs };
+  for (const spec of specs) {
+    const name = spec.type === 'secret' ? copy[spec.name] : undefined;
+    if (typeof name === 'string') copy[spec.name] = makeSecretMarker(name);
+  }
+  return copy;
+}
+
+function recordOf(values: Values, ref: Ref | null): JsonObject {
   const value = ref === null ? {} : values.load(ref);
   return isObject(value) ? value : {};
 }
 
 /** Inputs of the run: those given, the defaults, and what models answered for defaults that are tags. */
 export function inputsOf(values: Values): JsonObject {
-  const given = isRecordRef(values, values.state.inputs);
+  const given = recordOf(values, values.state.inputs);
   const answers = values.state.extra.get(-1)?.autos;
   if (answers === undefined) return given;
   const inputs: JsonObject = { ...given };

@@ -24,6 +24,8 @@ export interface LiveRun {
   /** Attempts and questions under way, by slot (questions by -2 - slot). */
   readonly inFlight: Map<number, InFlight>;
   readonly timers: Map<number, NodeJS.Timeout>;
+  /** Ends the run when the pipeline's own timeout has passed. */
+  deadline: NodeJS.Timeout | undefined;
   /** Offers that wait for admission. */
   held: number;
   /** Row as last written, to write only what changes. */
@@ -54,7 +56,7 @@ export function outsideEvent(run: LiveRun, event: Event, seq: number): RunEvent 
 
 export function newLiveRun(id: string, plan: Plan, state: RunState, epoch: number, row: LiveRun['row'], create: LiveRun['create'] = null): LiveRun {
   return {
-    id, plan, state, epoch, row, create, durable: state.seq, inputs: [], events: [], effects: [], blobs: [], ledger: [], consumed: [], waiters: [], inFlight: new Map(), timers: new Map(),
+    id, plan, state, epoch, row, create, durable: state.seq, inputs: [], events: [], effects: [], blobs: [], ledger: [], consumed: [], waiters: [], inFlight: new Map(), timers: new Map(), deadline: undefined,
     held: 0, listeners: new Set(), settlers: [], lost: null, sinceSnapshot: 0, nextCall: new Map(),
   };
 }

@@ -51,6 +51,14 @@ export class Loop {
     this.runs.set(run.id, run);
   }
 
+  /** The pipeline's own timeout runs from the start of the run, also over a restart; a run that was reopened begins anew. */
+  #watchDeadline(run: LiveRun): void {
+    const { timeoutMs } = run.plan;
+    if (timeoutMs === undefined || run.deadline !== undefined || run.state.status !== 'running') return;
+    const delay = Math.min(Math.max(0, run.state.startedAt + timeoutMs - this.#clock.now()), LONGEST_TIMER_MS);
+    run.deadline = setTimeout(() => this.send(run, { type: 'expired', now: this.#clock.now() }), delay);
+  }
+
   /** Hands an input to a run. */
   send(run: LiveRun, input: Input): void {
     if (run.lost !== null) return;
@@ -256,6 +264,7 @@ export class Loop {
   /** Hands out effects, tells who waits, and looks whether the run can be left. */
   #after(run: LiveRun): void {
     const { effects } = run;
+    this.#watchDeadline(run);
     if (effects.length > 0) {
       run.effects = [];
       for (const effect of effects) this.#start(run, effect);
@@ -305,6 +314,7 @@ export class Loop {
   #forget(run: LiveRun): void {
     for (const timer of run.timers.values()) clearTimeout(timer);
     run.timers.clear();
+    clearTimeout(run.deadline);
     this.#admission.drop(run.id);
     this.runs.delete(run.id);
   }

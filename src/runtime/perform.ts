@@ -1,9 +1,11 @@
 import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
 import { compute, expressionOf, pathOf, taskOfSlot, namesOf, type Computing, type Observation, type Outcome } from '../engine/index.ts';
 import { evaluate } from '../language/expression/index.ts';
-import { isObject, type Json, type JsonObject } from '../json.ts';
+import { sha256 } from '../hash.ts';
+import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts';
 import type { PlanTask } from '../plan/index.ts';
 import { checkSchema } from '../schema.ts';
+import type { Store } from '../store/port.ts';
 import type { Action, ActionContext, EffectClass, ModelGateway, Policy } from '../tools/port.ts';
 import type { InFlight, LiveRun } from './live.ts';
 import type { Loop } from './loop.ts';
@@ -17,6 +19,7 @@ const LOG_LIMIT = 16_384;
 /** What performing needs of its process. */
 export interface Workshop {
   loop: Loop;
+  store: Store;
   values: ValueStore;
   actions: Map<string, Action>;
   policy: Policy;
@@ -106,10 +109,20 @@ async function attemptOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: num
   const observed: Observation[] = [];
   const computing = shop.computing(run, observed);
   const parameters = await parametersOf(shop, run, task, slot, computing);
+  const cacheKey = task.cache === undefined ? undefined : await cacheKeyOf(shop, task, slot, parameters, computing);
+  const kept = cacheKey === undefined ? undefined : await shop.store.cached(cacheKey, shop.loop.now());
+  if (kept !== undefined) return { ok: true, output: shop.values.refer(JSON.parse(kept) as Json, run.blobs), cached: true, observed };
   const result = action.run(parameters, new TaskContext(shop, run, task, slot, attempt, flight, computing));
   const output = shop.secrets.redact(plainJson(result instanceof Promise ? await flight.guard(result) : result));
   checkResult(task, action, output);
+  if (cacheKey !== undefined) await shop.store.putCached(cacheKey, JSON.stringify(output), task.cache!.ttlMs === undefined ? null : shop.loop.now() + task.cache!.ttlMs);
   return { ok: true, output: shop.values.refer(output, run.blobs), observed };
+}
+
+/** Results are kept by action and key; without a key of its own, by the action's parameters. */
+async function cacheKeyOf(shop: Workshop, task: PlanTask, slot: number, parameters: JsonObject, computing: Computing): Promise<string> {
+  const key = await shop.values.settle(() => compute(task.cache!.key, computing, { slot }));
+  return sha256(canonicalJson({ action: task.action, key: key ?? plainJson(parameters) }));
 }
 
 /** Parameters with the values of this run in them, what a debugger laid over them, checked against the action's schema. */

@@ -1,6 +1,7 @@
+import { SecretText } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
-import { SECRET_KEY } from '../language/expression/index.ts';
+import { isSecretMarker, SECRET_KEY } from '../language/expression/index.ts';
 
 const SHORTEST = 8;
 const MASK = '▮▮▮';
@@ -59,8 +60,9 @@ export class Secrets {
   reveal(value: Json): Json {
     if (Array.isArray(value)) return value.map(item => this.reveal(item));
     if (!isObject(value)) return value;
-    if (typeof value[SECRET_KEY] === 'string') return this.value(value[SECRET_KEY]);
-    if (Array.isArray(value['$text'])) return value['$text'].map(part => (typeof part === 'string' ? part : String(this.reveal(part)))).join('');
+    if (isSecretMarker(value)) return this.value(value[SECRET_KEY]);
+    const text: unknown = value;
+    if (text instanceof SecretText) return text.segments.map(segment => (typeof segment === 'string' ? segment : this.value(segment[SECRET_KEY]))).join('');
     const copy: JsonObject = {};
     for (const key of Object.keys(value)) setOwn(copy, key, this.reveal(value[key]!));
     return copy;
@@ -77,5 +79,5 @@ function formsOf(value: string): string[] {
 export function hasMarker(value: Json): boolean {
   if (Array.isArray(value)) return value.some(hasMarker);
   if (!isObject(value)) return false;
-  return SECRET_KEY in value || '$text' in value || Object.values(value).some(hasMarker);
+  return isSecretMarker(value) || (value as unknown) instanceof SecretText || Object.values(value).some(hasMarker);
 }

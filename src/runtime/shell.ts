@@ -98,7 +98,7 @@ export class EmbeddedShell implements Shell {
     this.#plans = new PlanShelf(settings.store);
     const values = new ValueStore(settings.store);
     const shop: Shop = {
-      values, actions: new Map(settings.actions.map(action => [action.name, action])), policy: settings.policy, stateFolder: settings.stateFolder,
+      store: settings.store, values, actions: new Map(settings.actions.map(action => [action.name, action])), policy: settings.policy, stateFolder: settings.stateFolder,
       secrets: settings.secrets, models: settings.models,
       loop: undefined as unknown as Loop,
       computing: (run, observed) => this.#computing(run, observed),
@@ -133,6 +133,7 @@ export class EmbeddedShell implements Shell {
     const now = this.#clock.now();
     const host = { now: () => now, fileExists: (path: string) => existsSync(resolve(this.#settings.cwd, path)), file: (path: string) => plan.inclusions[path] ?? '' };
     const inputs = startInputs(plan, given, host);
+    for (const spec of plan.inputs) if (spec.type === 'secret' && typeof inputs[spec.name] === 'string') this.#settings.secrets.value(inputs[spec.name] as string);
     checkReady(plan, this.#settings.models, options);
     const control = await this.store.control();
     if (control.drain || control.stop) throw new OrchestratorError('ORC-514', `nothing new is started: ${control.reason ?? 'the system is draining'}`, { class: 'unavailable', help: ['orchestrator undrain'] });
