@@ -1,0 +1,184 @@
+import type { Command, Effect, Event, Input, RunState } from '../../src/engine/index.ts';
+import { isSettled } from './observer.ts';
+import { failureOf } from './script.ts';
+import { pathOfLive, type World } from './world.ts';
+
+type Sent = Input extends infer One ? (One extends Input ? Omit<One, 'now'> : never) : never;
+
+/** Something that can happen next. */
+interface Item {
+  /** True for what the outside says; it may come twice. */
+  answer: boolean;
+  run(): void;
+}
+
+/** One process that drives the run, until it dies: its state, what it has decided and not yet written, and what it has under way. */
+export class Process {
+  readonly world: World;
+  readonly epoch: number;
+  readonly state: RunState;
+  alive = true;
+  lost = 0;
+  readonly #pool: Item[] = [];
+  #timers: { slot: number; until: number }[] = [];
+  #events: Event[] = [];
+  #held: Effect[] = [];
+  #afterCommit: (() => void)[] = [];
+  readonly #aborted = new Set<number>();
+
+  constructor(world: World, epoch: number, state: RunState) {
+    this.world = world;
+    this.epoch = epoch;
+    this.state = state;
+  }
+
+  get idle(): boolean {
+    return this.#pool.length === 0 && this.#events.length === 0 && this.#timers.length === 0;
+  }
+
+  get unwritten(): number {
+    return this.#events.length;
+  }
+
+  feed(sent: Sent): void {
+    const { engine, setting, now } = this.world;
+    this.world.inputs++;
+    const { events, effects } = engine.decide(setting.plan, this.state, { ...sent, now } as Input);
+    for (const event of events) this.#events.push(event);
+    for (const effect of effects) {
+      if (effect.type === 'offer') this.#pool.push({ answer: false, run: () => this.#admit(effect) });
+      else if (effect.type === 'evaluate') this.#pool.push({ answer: true, run: () => this.#evaluate(effect) });
+      else this.#held.push(effect);
+    }
+    if (this.#events.length === 0) this.#handOut();
+  }
+
+  command(command: Command): void {
+    this.feed({ type: 'command', command });
+  }
+
+  /** Makes one thing happen. */
+  step(): void {
+    const { world } = this;
+    const { random } = world;
+    if (this.#events.length > 0 && (this.#pool.length === 0 || random() < 0.4)) return this.commit();
+    if (this.#timers.length > 0 && (this.#pool.length === 0 || random() < 0.05)) return this.#tick();
+    if (this.#pool.length === 0) return;
+    const index = world.pick(this.#pool.length);
+    const item = this.#pool[index]!;
+    if (item.answer && world.chance(world.setting.scenario.duplicateRate)) return item.run();
+    this.#pool[index] = this.#pool.at(-1)!;
+    this.#pool.pop();
+    item.run();
+  }
+
+  commit(): void {
+    const { world } = this;
+    const before = this.state.seq - this.#events.length;
+    if (!world.append(this.#events, this.epoch, before)) {
+      this.alive = false;
+      return;
+    }
+    this.#events = [];
+    world.observer.recount(this.state);
+    if (world.random() < 0.05) world.snapshot = { seq: this.state.seq, text: world.engine.snapshot(this.state) };
+    this.#handOut();
+  }
+
+  #handOut(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const effect of held) this.#start(effect);
+    for (const then of this.#afterCommit.splice(0)) then();
+  }
+
+  #start(effect: Effect): void {
+    switch (effect.type) {
+      case 'perform':
+        return this.#perform(effect.slot, effect.attempt);
+      case 'ask':
+        return this.#answers(() => this.#answer(effect.slot, effect.index));
+      case 'timer':
+        this.#timers.push({ slot: effect.slot, until: effect.until });
+        return;
+      case 'abort':
+        this.#aborted.add(effect.slot);
+    }
+  }
+
+  /** What comes back from outside: later, twice, or never. */
+  #answers(run: () => void): void {
+    if (this.world.chance(this.world.setting.scenario.crashRate / 4)) this.lost++;
+    else this.#pool.push({ answer: true, run });
+  }
+
+  #tick(): void {
+    this.#timers.sort((a, b) => a.until - b.until);
+    const { slot, until } = this.#timers.shift()!;
+    this.world.now = Math.max(this.world.now, until) + this.world.pick(3);
+    this.feed({ type: 'due', slot });
+  }
+
+  #admit({ slot, stage, index }: Extract<Effect, { type: 'offer' }>): void {
+    if (this.state.status !== 'running') return;
+    const { world } = this;
+    if (stage === 'call' && world.chance(world.setting.scenario.deferRate)) {
+      return this.feed({ type: 'deferred', slot, until: world.now + 1000, reason: 'rate_limit' });
+    }
+    const { spec } = pathOfLive(world.setting, this.state, slot);
+    if (stage === 'call' && spec.kind !== 'action') world.observer.problem(`a ${spec.kind} is offered as a call`);
+    this.feed({ type: 'admitted', slot, stage, index, effect: spec.effect });
+  }
+
+  #evaluate({ slot, site, index }: Extract<Effect, { type: 'evaluate' }>): void {
+    this.feed({ type: 'evaluated', slot, site, index, result: this.world.evaluate(this.state, slot, site, index) });
+  }
+
+  /** A model answers a tag; at which attempt is seen at the time of the question. */
+  #answer(slot: number, index: number): void {
+    const { world } = this;
+    const seen = slot < 0 ? undefined : world.seen(slot);
+    const failure = world.setting.script.answer(seen?.path ?? '', index, (seen?.attempts ?? 0) + 1);
+    const known = seen === undefined ? world.observer.inputAnswers : seen.answers;
+    if (known.has(index)) return;
+    const answer = failure === undefined ? { ok: true as const, value: { v: 'yes' }, source: 'model' as const, model: 'm', reason: null } : { ok: false as const, failure };
+    this.feed({ type: 'answered', slot, index, answer });
+  }
+
+  #perform(slot: number, attempt: number): void {
+    const { world } = this;
+    const seen = world.seen(slot);
+    world.performed++;
+    if (this.epoch === world.observer.epoch) {
+      if (seen.attempts < attempt || (seen.performing === null && !isSettled(seen.status))) world.observer.problem(`S2 ${seen.path} is performed without a durable intent`);
+      if (seen.outcomes.has(attempt) || seen.adopted) world.observer.problem(`S6 ${seen.path} is performed again, having its outcome`);
+    }
+    const step = seen.spec.step;
+    if (step !== undefined && !seen.steps.get('step')?.done) return this.#performStep(slot, attempt, step);
+    this.#answers(() => this.#settle(slot, attempt));
+  }
+
+  /** A step: intent, effect, result, each durable before the next (S2). */
+  #performStep(slot: number, attempt: number, effect: string): void {
+    const name = 'step';
+    this.#pool.push({
+      answer: false,
+      run: () => {
+        this.feed({ type: 'step', slot, attempt, name, step: { started: { key: `${this.world.seen(slot).path}/${name}`, effect } } });
+        this.#afterCommit.push(() => {
+          if (this.world.seen(slot).steps.get(name)?.done) this.world.observer.problem(`S6 the step of ${this.world.seen(slot).path} is performed again`);
+          this.feed({ type: 'step', slot, attempt, name, step: { completed: { v: 'stepped' } } });
+          this.#answers(() => this.#settle(slot, attempt));
+        });
+        if (this.#events.length === 0) this.#handOut();
+      },
+    });
+  }
+
+  #settle(slot: number, attempt: number): void {
+    const { path } = this.world.seen(slot);
+    const scripted = this.world.setting.script.attempt(path, attempt);
+    const failure = this.#aborted.has(slot) && this.world.random() < 0.5 ? failureOf('cancelled', 'aborted') : scripted;
+    this.feed({ type: 'settled', slot, attempt, outcome: failure === undefined ? { ok: true, output: { v: `${path}#${attempt}` } } : { ok: false, failure } });
+  }
+}
