@@ -45,6 +45,8 @@ describe('parameters', () => {
     expect(one('echo', '{ text: null }').problems).toEqual(['error ORC-211 5 echo']);
     expect(one('data.filter', '{ condition: "true" }').result.diagnostics[0]!.message).toBe('`a` gives data.filter no `data` or `input`');
     expect(one('data.filter', '{ condition: "true", input: x }').problems).toEqual([]);
+    expect(one('pair', '{ a: x }').result.diagnostics[0]!.message).toBe('`a` gives pair no `a and b` or `c`');
+    expect(one('pair', '{ a: x, b: x }').problems).toEqual([]);
   });
 
   it('an unknown one is an error where it is a slip of the pen, else a warning, and is left out', () => {

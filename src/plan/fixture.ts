@@ -64,6 +64,7 @@ export const CATALOG: ActionSpec[] = [
     object({ stdout: TEXT, return_code: { type: 'integer' } }),
     { effect: 'effectful' },
   ),
+  spec('pair', object({ a: TEXT, b: TEXT, c: TEXT }, [], { anyOf: [{ required: ['a', 'b'] }, { required: ['c'] }] }), {}),
   spec('fail', object({ message: TEXT }), { not: {} }),
   spec(
     'open',

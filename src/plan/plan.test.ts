@@ -90,7 +90,7 @@ describe('hashes', () => {
     ['until: "true"', 'until: "1"'],
     ['until: "true"\n    max_iterations: 3', 'until: "true"\n    max_iterations: 4'],
     ['for_each: [1]', 'for_each: [2]'],
-    ['for_each: [1]\n    loop_name: a', 'for_each: [1]\n    loop_name: b'],
+    ['for_each: [1]\n    loop_name: c', 'for_each: [1]\n    loop_name: b'],
   ])('of a loop change from %s to %s', (from, to) => {
     const [before, after] = [from, to].map(keys =>
       hashOf(tasks(`  - id: l\n    ${keys}\n    tasks:\n      - { id: a, action: echo, parameters: { text: x } }\n`)),
