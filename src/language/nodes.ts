@@ -95,7 +95,8 @@ export function valueOf(pair: Pair): YamlNode {
 }
 
 export function findPair(map: YAMLMap, name: string): Pair | undefined {
-  return map.items.find(pair => keyText(pair) === name);
+  // The names that are looked for hold no masks, so that nothing need be unmasked.
+  return map.items.find(({ key }) => isScalar(key) && key.value === name);
 }
 
 /** The text of a member, where it is a string. */

@@ -1,4 +1,5 @@
 import { isMap } from 'yaml';
+import { nearest } from '../ids.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { readYaml } from './document.ts';
 import { FUNCTION_NAMES } from './expression/index.ts';
@@ -57,6 +58,8 @@ function read(reporter: Reporter, taskLimit: number): Pipeline | null {
     normalisePipeline(reporter, file.root, path);
     const fields = new Fields(reporter, file.root, path);
     fields.finish(Object.keys(PIPELINE_KEYS), 'a pipeline', [...Object.keys(PIPELINE_SPELLINGS), 'pipeline', 'config']);
+    // What is missing stands below the misspelled `pipeline`.
+    if (!fields.has('tasks') && [...fields.entries.keys()].some(key => !Object.hasOwn(PIPELINE_KEYS, key) && nearest(key, ['pipeline']).length > 0)) return null;
     return readPipeline(reporter, fields, nodeSpan(file.root), firstKeySpan(fields), ['name', 'tasks'], taskLimit);
   }
   new Fields(reporter, file.root, at(undefined, '')).finish(['pipeline'], 'a file that holds `pipeline`');

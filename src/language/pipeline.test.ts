@@ -33,6 +33,7 @@ describe('a pipeline that is not one', () => {
     ]],
     ['a list of inputs with one name twice', 'name: p\ninputs: [a, a]\ntasks:\n  - { id: t, action: echo }\n', ['error ORC-102 2:10-11 pipeline.inputs']],
     ['config with what nobody knows', 'name: p\nconfig: { default_timeout: 3, colour: red }\ntasks:\n  - { id: t, action: echo }\n', ['error ORC-104 2:1-7 pipeline.config']],
+    ['a slip in `pipeline`', 'piplne:\n  name: p\n', ['error ORC-103 1:1-7 pipeline.piplne']],
     ['inputs that are a text', 'name: p\ninputs: x\ntasks:\n  - { id: t, action: echo }\n', ['error ORC-104 2:9-10 pipeline.inputs']],
     ['a list of inputs without names', 'name: p\ninputs:\n  - { type: string }\ntasks:\n  - { id: t, action: echo }\n', ['error ORC-102 3:5-21 pipeline.inputs']],
     ['bad words about the pipeline', 'name: ""\nversion: one\ndescription: [x]\ntimeout: soon\nconcurrency: 0\ndefaults: 5\nbudget: { on_exceed: stop }\noutputs: []\ntasks:\n  - { id: t, action: echo }\n', [

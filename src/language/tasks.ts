@@ -245,7 +245,7 @@ function readLoop(reader: TaskReader, fields: Fields, task: Task, scope: Scope):
   if (task.loopName !== undefined) bound.set(task.loopName, 'the name of the loop around it');
   const owner = queue ?? fields;
   if (owner.has('tasks')) task.tasks = readTasks(reader, owner, 'tasks', { parent: scope, names: bound });
-  else missing(fields, task, '`tasks`', 'add its body:\n    tasks:\n      - { id: show, action: echo, parameters: { text: "{{ index }}" } }');
+  else if (!fields.has('action') && !fields.has('tool')) missing(fields, task, '`tasks`', 'add its body:\n    tasks:\n      - { id: show, action: echo, parameters: { text: "{{ index }}" } }');
 }
 
 function missing(fields: Fields, task: Task, what: string, help: string): void {
