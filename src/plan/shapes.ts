@@ -32,7 +32,7 @@ export function findMissing(shape: Shape, path: readonly Step[], index = 0): Mis
     : typeof type === 'string'
       ? [type]
       : ['properties' in schema ? 'object' : 'any'];
-  return inAll(types.map(name => missingIn(String(name), shape, schema, path, index)));
+  return inAll(types.map(name => missingIn(String(name), closed, schema, path, index)));
 }
 
 /** Missing only where each alternative says so; the one that goes deepest explains it best. */
@@ -45,18 +45,18 @@ function inAll(outcomes: (Missing | undefined)[]): Missing | undefined {
   return deepest;
 }
 
-function missingIn(type: string, shape: Shape, schema: JsonObject, path: readonly Step[], index: number): Missing | undefined {
+function missingIn(type: string, closed: boolean, schema: JsonObject, path: readonly Step[], index: number): Missing | undefined {
   const step = path[index]!;
-  const next = memberShape({ schema: { ...schema, type }, closed: shape.closed }, step);
+  const next = memberShape(schema, type, closed, step);
   if (next !== undefined) return findMissing(next, path, index + 1);
   const properties = schema['properties'];
   if (type === 'object') return { index, known: isObject(properties) ? Object.keys(properties) : [] };
   return { index, known: [], kind: SCALARS[type] ?? 'a list' };
 }
 
-/** What stands at one step of a value; undefined where nothing can. The schema has one type, or none. */
-function memberShape({ schema, closed }: Shape & { schema: JsonObject }, step: Step): Shape | undefined {
-  const { type, properties, additionalProperties: rest, items } = schema;
+/** What stands at one step of a value, taken as one of the types of its schema; undefined where nothing can. */
+function memberShape(schema: JsonObject, type: string, closed: boolean, step: Step): Shape | undefined {
+  const { properties, additionalProperties: rest, items } = schema;
   if (type === 'object') {
     const member = isObject(properties) ? own(properties, String(step)) : undefined;
     if (member !== undefined) return { schema: member as JsonSchema, closed };
@@ -66,23 +66,18 @@ function memberShape({ schema, closed }: Shape & { schema: JsonObject }, step: S
   const number = typeof step === 'number' || /^-?\d+$/.test(step);
   if (type === 'array') return !number ? undefined : items === undefined ? ANYTHING : { schema: items as JsonSchema, closed };
   if (type === 'string' && number) return { schema: { type: 'string' }, closed };
-  return typeof type === 'string' && type in SCALARS ? undefined : ANYTHING;
+  return type in SCALARS ? undefined : ANYTHING;
 }
 
 /** What is known of the value at the end of a path. */
 export function shapeAt(shape: Shape, path: readonly Step[]): Shape {
-  let here: Shape | undefined = shape;
+  let here = shape;
   for (const step of path) {
-    if (
-      here === undefined ||
-      !isObject(here.schema) ||
-      typeof here.schema['type'] !== 'string' ||
-      COMBINED.some(keyword => keyword in (here!.schema as JsonObject))
-    )
-      return ANYTHING;
-    here = memberShape({ schema: here.schema, closed: here.closed }, step);
+    const { schema, closed } = here;
+    if (!isObject(schema) || typeof schema['type'] !== 'string' || COMBINED.some(keyword => keyword in schema)) return ANYTHING;
+    here = memberShape(schema, schema['type'], closed, step) ?? ANYTHING;
   }
-  return here ?? ANYTHING;
+  return here;
 }
 
 /** What `item` is in a loop over a value of this shape: an element of a list, or `{key, value}` of an object. */
