@@ -7,7 +7,7 @@ import { rolldown } from 'rolldown';
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const doors = readdirSync(join(root, 'src')).filter(room => existsSync(join(root, 'src', room, 'index.ts')));
-const input: { [name: string]: string } = { index: 'src/index.ts', 'cli/main': 'src/cli/main.ts' };
+const input: { [name: string]: string } = { index: 'src/index.ts', 'cli/main': 'src/cli/main.ts', 'runtime/compiler': 'src/runtime/compiler.ts' };
 for (const room of doors) input[`${room}/index`] = `src/${room}/index.ts`;
 
 rmSync(dist, { recursive: true, force: true });

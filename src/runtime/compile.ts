@@ -1,11 +1,13 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { OrchestratorError } from '../errors.ts';
 import { completeInputs, compute, initial, type Computing } from '../engine/index.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import type { Diagnostic } from '../language/diagnostic.ts';
-import { encodePlan, type Plan, type PlanValue } from '../plan/index.ts';
+import { decodePlan, encodePlan, type Plan, type PlanValue } from '../plan/index.ts';
 import type { ActionSpec } from '../tools/port.ts';
+import type { PackedDiagnostics } from './diagnostics.ts';
 
 /** A compiled pipeline with the text of its plan, so that many runs of it are started without compiling again. */
 export interface Compiled {
@@ -29,10 +31,30 @@ export class ValidationError extends OrchestratorError {
   }
 }
 
+/** Files above this size are compiled in a process of their own, which gives the memory of the YAML back. */
+const OWN_PROCESS_BYTES = 1024 * 1024;
+
 /** Compiles a file as `validate` does: nothing is executed, connected to or imported. Throws ValidationError, ORC-517. */
 export async function compileFile(file: string, cwd: string, actions: ActionSpec[], strict = false): Promise<Compiled> {
   const path = resolve(cwd, file);
-  return compileText(file, readSource(path, file), dirname(path), actions, strict);
+  const text = readSource(path, file);
+  return text.length > OWN_PROCESS_BYTES ? compileApart({ file, path, folder: dirname(path), actions, strict }) : compileText(file, text, dirname(path), actions, strict);
+}
+
+async function compileApart(request: { file: string; path: string; folder: string; actions: ActionSpec[]; strict: boolean }): Promise<Compiled> {
+  const { spawn } = await import('node:child_process');
+  const { unpackDiagnostics } = await import('./diagnostics.ts');
+  const own = new URL(import.meta.url.endsWith('.ts') ? '../runtime/compiler.ts' : '../runtime/compiler.js', import.meta.url);
+  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(own)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  child.stdin.end(JSON.stringify(request));
+  const pieces: Buffer[] = [];
+  for await (const piece of child.stdout) pieces.push(piece as Buffer);
+  const code = child.exitCode ?? (await new Promise<number | null>(done => child.once('close', done)));
+  if (code !== 0) throw new OrchestratorError('ORC-700', `the compiler process ended with ${code === null ? 'a signal' : `code ${code}`}`, { class: 'internal' });
+  const answer = JSON.parse(Buffer.concat(pieces).toString('utf8')) as { body: string | null; diagnostics: PackedDiagnostics };
+  const diagnostics = unpackDiagnostics(answer.diagnostics);
+  if (answer.body === null) throw new ValidationError(diagnostics);
+  return { plan: decodePlan(answer.body), body: answer.body, diagnostics };
 }
 
 export function readSource(path: string, asGiven: string): string {
@@ -44,12 +66,17 @@ export function readSource(path: string, asGiven: string): string {
   }
 }
 
-/** Compiles a text; `folder` is where the files that it names are looked for. */
+/** Compiles a text; `folder` is where the files that it names are looked for. Throws ValidationError. */
 export async function compileText(file: string, text: string, folder: string, actions: ActionSpec[], strict = false): Promise<Compiled> {
+  const { plan, body, diagnostics } = await compileHere(file, text, folder, actions, strict);
+  if (plan === null) throw new ValidationError(diagnostics);
+  return { plan, body, diagnostics };
+}
+
+export async function compileHere(file: string, text: string, folder: string, actions: ActionSpec[], strict: boolean): Promise<{ plan: Plan | null; body: string; diagnostics: Diagnostic[] }> {
   const { compile } = await import('../plan/compile.ts');
   const { plan, diagnostics } = compile({ file, text, read: path => readInside(folder, path), actions, strict });
-  if (plan === null) throw new ValidationError(diagnostics);
-  return { plan, body: encodePlan(plan), diagnostics };
+  return { plan, body: plan === null ? '' : encodePlan(plan), diagnostics };
 }
 
 /** The text of a file within the pipeline's folder, or null where it is absent or leads outside, also through links. */

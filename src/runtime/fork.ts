@@ -1,4 +1,4 @@
-import { pathOf, resultOf, slotOf, type Event, type Ref, type RunState } from '../engine/index.ts';
+import { pathOf, resultOf, slotOf, type AutoAnswer, type Event, type Ref, type RunState } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
 import type { Plan } from '../plan/index.ts';
@@ -157,6 +157,6 @@ function carryAnswers(state: RunState, slots: Map<number, number>, now: number, 
   for (const [slot, extra] of state.extra) {
     const target = slot < 0 ? slot : slots.get(slot);
     if (target === undefined) continue;
-    extra.autos?.forEach((answer, index) => events.push({ type: 'auto.resolved', at: now, slot: target, index, ...answer }));
+    for (const [index, answer] of Object.entries(extra.autos ?? {}) as [string, AutoAnswer][]) events.push({ type: 'auto.resolved', at: now, slot: target, index: Number(index), ...answer });
   }
 }
