@@ -123,8 +123,7 @@ class Scanner {
   }
 
   #skipLine(): void {
-    const end = this.#text.indexOf('\n', this.#position);
-    this.#position = end < 0 ? this.#text.length : end;
+    this.#position = this.#lineEnd(this.#position);
   }
 
   /** Closes the collections that a line's indentation ends; true where the line is a directive or a document marker and has been passed. */
@@ -204,17 +203,20 @@ class Scanner {
   /** End of the text that a value starting at `start` may take: the rest of its line and the deeper lines below. */
   #valueLimit(start: number): number {
     const text = this.#text;
-    let end = text.indexOf('\n', start);
-    if (end < 0) return text.length;
+    let end = this.#lineEnd(start);
     for (let lineStart = end + 1; lineStart < text.length; ) {
       const indentation = this.#indentation(lineStart);
       if (indentation !== undefined && indentation <= this.#parent) break;
-      const next = text.indexOf('\n', lineStart);
-      const lineEnd = next < 0 ? text.length : next;
+      const lineEnd = this.#lineEnd(lineStart);
       if (indentation !== undefined) end = lineEnd;
       lineStart = lineEnd + 1;
     }
     return text[end - 1] === '\r' ? end - 1 : end;
+  }
+
+  #lineEnd(start: number): number {
+    const end = this.#text.indexOf('\n', start);
+    return end < 0 ? this.#text.length : end;
   }
 
   #limit(): number {
@@ -251,13 +253,15 @@ class Scanner {
   #plain(): void {
     const text = this.#text;
     const column = this.#position - this.#lineStart;
+    // A template within what may be a key ends on its line; else one that is never closed would take the members below.
+    const mayBeKey = this.#flowDepth === 0 && text.slice(this.#lineStart, this.#position).trim() === '';
     let limit: number | undefined;
     let i = this.#position;
     while (i < text.length) {
       const character = text[i]!;
       if (character === '<' || character === '{') {
         limit ??= this.#limit();
-        const end = this.#specialEnd(i, limit);
+        const end = this.#specialEnd(i, mayBeKey && character === '{' && i > this.#position ? Math.min(limit, this.#lineEnd(i)) : limit);
         if (end !== undefined) {
           i = this.#maskRegion(i, end);
           continue;

@@ -32,8 +32,8 @@ export function format(source: Source): Formatted {
   putFirst(pipeline, ['id', 'name', 'version', 'description']);
   orderTasks(pipeline);
   const outputs = findPair(pipeline, 'outputs')?.value;
-  if (isMap(outputs)) prepare(outputs, 'template', false);
-  prepare(file.root, 'fixed', false);
+  if (isMap(outputs)) prepare(outputs, 'template');
+  prepare(file.root, 'fixed');
   const text = unmask(file.document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: 1_000_000_000 }));
   return { text, changed: text !== source.text, diagnostics: reporter.sorted() };
 }
@@ -84,9 +84,9 @@ function setPadding(node: YAMLMap | YAMLSeq): void {
 }
 
 /** Rewrites the spellings within texts, and unmasks what will not be printed as plain text on one line. */
-function prepare(node: YamlNode, kind: TextKind, inFlow: boolean): void {
+function prepare(node: YamlNode, kind: TextKind): void {
   if (isScalar(node)) {
-    if (typeof node.value === 'string') prepareText(node, kind, inFlow);
+    if (typeof node.value === 'string') prepareText(node, kind);
     return;
   }
   if (!isMap(node) && !isSeq(node)) return;
@@ -94,21 +94,20 @@ function prepare(node: YamlNode, kind: TextKind, inFlow: boolean): void {
   // A blank line before the first key or item would part it from what it belongs to.
   const first = isMap(node) ? (node.items[0]?.key as Scalar | undefined) : listItems(node)[0];
   if (first) first.spaceBefore = false;
-  const flow = inFlow || node.flow === true;
   // A list or map is never an expression: what it holds are values.
   const inner = kind === 'fixed' ? 'fixed' : 'template';
   if (isSeq(node)) {
-    for (const item of listItems(node)) prepare(item, inner, flow);
+    for (const item of listItems(node)) prepare(item, inner);
     return;
   }
   for (const pair of node.items) {
-    prepare(pair.key as YamlNode, 'fixed', true);
+    prepare(pair.key as YamlNode, 'fixed');
     const named = TEXT_KINDS[keyText(pair) ?? ''];
-    if (pair.value !== null) prepare(pair.value as YamlNode, inner === 'template' ? inner : (named ?? 'fixed'), flow);
+    if (pair.value !== null) prepare(pair.value as YamlNode, inner === 'template' ? inner : (named ?? 'fixed'));
   }
 }
 
-function prepareText(node: Scalar, kind: TextKind, inFlow: boolean): void {
+function prepareText(node: Scalar, kind: TextKind): void {
   const text = scalarText(node);
   if (kind !== 'fixed' && mayNeedRewriting(text)) {
     const rewritten = kind === 'expression' ? rewriteExpression(text).text : rewriteTemplate(text).text;
@@ -120,5 +119,6 @@ function prepareText(node: Scalar, kind: TextKind, inFlow: boolean): void {
   }
   if (text === node.value || (node.type === 'PLAIN' && !text.includes('\n'))) return;
   node.value = text;
-  node.type = inFlow ? 'QUOTE_DOUBLE' : 'BLOCK_LITERAL';
+  // In brackets, where no block can stand, this becomes quotes.
+  node.type = 'BLOCK_LITERAL';
 }
