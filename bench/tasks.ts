@@ -24,8 +24,8 @@ const timed = async <T>(name: string, work: () => T | Promise<T>): Promise<T> =>
 function yamlOf(count: number): string {
   const lines = ['pipeline:', '  name: big', '  version: "1"', '  tasks:'];
   for (let i = 0; i < count; i++) {
-    const text = i < CHAINS ? 'start' : `{{ task_${i - CHAINS} | length }} characters came before this one`;
-    lines.push(`    - id: task_${i}`, '      action: echo', `      description: Task number ${i} of a plan that is long on purpose`, '      parameters:', `        text: "${text}"`);
+    const text = i < CHAINS ? 'start' : `{{ task_${i - CHAINS} | length }} letters before this`;
+    lines.push(`    - id: task_${i}`, '      action: echo', `      description: Task number ${i} of a long plan`, '      parameters:', `        text: "${text}"`);
   }
   return `${lines.join('\n')}\n`;
 }

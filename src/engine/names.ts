@@ -3,6 +3,7 @@ import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
 import { makeSecretMarker, VIEW, type Scope as Names, type Value, type View } from '../language/expression/index.ts';
 import type { Block, Plan, PlanInput } from '../plan/index.ts';
 import type { Ref } from './event.ts';
+import { firstFailure } from './finish.ts';
 import { COMPLETED, FAILED, TASK_STATUSES, isSettled, type RunState, type Scope } from './state.ts';
 
 /** What names mean in a run: the state, and how to get the value behind a reference (it may throw to have a blob fetched first). */
@@ -50,7 +51,7 @@ function lookup(values: Values, asker: Asker, name: string): Value | undefined {
     if (local !== undefined) return taskView(values, scope.base + local);
     const found = fromScope(values, scope, block, name);
     if (found !== undefined) return found;
-    if (block.kind === 'pipeline') return fromRun(values, scope, name);
+    if (block.kind === 'pipeline') return fromRun(values, asker.slot, scope, name);
     slot = scope.owner;
   }
   const root = state.scopes[0];
@@ -58,7 +59,7 @@ function lookup(values: Values, asker: Asker, name: string): Value | undefined {
     const local = indexOf(plan.blocks[0]!).get(name);
     if (local !== undefined) return taskView(values, root.base + local);
   }
-  return fromRun(values, undefined, name);
+  return fromRun(values, asker.slot, undefined, name);
 }
 
 /** What a loop or handler binds inside its scopes. */
@@ -71,7 +72,7 @@ function fromScope(values: Values, scope: Scope, block: Block, name: string): Va
       return block.kind === 'for_each' ? forEachBinding(values, owner, scope.index, name, block.queue === true) : whileBinding(values, owner, scope.index, name);
     }
     case 'handler':
-      return name === 'error' && scope.owner >= 0 ? errorOf(values, scope.owner) : undefined;
+      return name === 'error' ? (scope.owner >= 0 ? errorOf(values, scope.owner) : errorOfRun(values)) : undefined;
     default:
       return undefined;
   }
@@ -147,6 +148,12 @@ function loopRecord(values: Values, owner: number, index: number, block: Block):
   );
 }
 
+/** What the pipeline's own handler is about: the first failure that nothing has made good. */
+function errorOfRun(values: Values): Json {
+  const first = firstFailure(values.plan, values.state);
+  return first === null ? null : errorOf(values, first.slot);
+}
+
 function errorOf(values: Values, slot: number): Json {
   const failure = values.state.extra.get(slot)?.failure;
   if (failure === undefined) return null;
@@ -155,12 +162,12 @@ function errorOf(values: Values, slot: number): Json {
   return { code: failure.code, class: failure.class, message: failure.message, task, attempt: values.state.attempt[slot]! };
 }
 
-function fromRun(values: Values, scope: Scope | undefined, name: string): Value | undefined {
+function fromRun(values: Values, slot: number, scope: Scope | undefined, name: string): Value | undefined {
   const specs = scope === undefined ? values.plan.inputs : (values.plan.blocks[scope.block]!.inputs ?? []);
   const inputs = withHandles(specs, scope === undefined ? inputsOf(values) : recordOf(values, scope.inputs));
   if (name === 'inputs' || name === 'parameters') return inputs;
   if (Object.hasOwn(inputs, name)) return inputs[name]!;
-  if (name === 'tasks') return tasksView(values, scope ?? values.state.scopes[0]);
+  if (name === 'tasks') return tasksView(values, slot);
   return name === 'execution' ? execution(values) : undefined;
 }
 
@@ -207,15 +214,18 @@ function view(get: (key: string) => Value | undefined, keys: () => string[], who
 
 const ABOUT = ['result', 'status', 'success', 'error', 'attempts', 'duration'];
 
-/** A task as expressions see it: the fields of its result, then what is known about it. */
+/** A task as expressions see it: `result` is always the output, else the fields of the output come before what is known about the task. */
 export function taskView(values: Values, slot: number): Value {
   return view(
     key => {
       const result = resultOf(values, slot);
-      if (isObject(result as Json) && Object.hasOwn(result as JsonObject, key)) return (result as JsonObject)[key];
-      return key === 'result' ? result : aboutTask(values, slot, key);
+      if (key === 'result') return result;
+      return isObject(result) && Object.hasOwn(result, key) ? result[key] : aboutTask(values, slot, key);
     },
-    () => [...(isObject(resultOf(values, slot)) ? Object.keys(resultOf(values, slot) as JsonObject) : []), ...ABOUT],
+    () => {
+      const result = resultOf(values, slot);
+      return [...(isObject(result) ? Object.keys(result) : []), ...ABOUT];
+    },
     () => resultOf(values, slot),
   );
 }
@@ -239,19 +249,31 @@ function aboutTask(values: Values, slot: number, key: string): Value | undefined
   }
 }
 
-/** `tasks.ID`: the record about a task without doubt, its result under `result`. */
-function tasksView(values: Values, scope: Scope | undefined): Value {
-  if (scope === undefined) return {};
-  const index = indexOf(values.plan.blocks[scope.block]!);
-  const record = (slot: number): Value => view(key => (key === 'result' ? resultOf(values, slot) : aboutTask(values, slot, key)), () => ABOUT, () => resultOf(values, slot));
+/** `tasks.ID`: the record about a task without doubt, its result under `result`; the tasks of the lists around it are found too. */
+function tasksView(values: Values, slot: number): Value {
+  const slots = tasksAround(values, slot);
+  const record = (at: number): Value => view(key => (key === 'result' ? resultOf(values, at) : aboutTask(values, at, key)), () => ABOUT, () => resultOf(values, at));
   return view(
     key => {
-      const local = index.get(key);
-      return local === undefined ? undefined : record(scope.base + local);
+      const at = slots.get(key);
+      return at === undefined ? undefined : record(at);
     },
-    () => [...index.keys()],
-    () => Object.fromEntries([...index].map(([id, local]) => [id, resultOf(values, scope.base + local)])),
+    () => [...slots.keys()],
+    () => Object.fromEntries([...slots].map(([id, at]) => [id, resultOf(values, at)])),
   );
+}
+
+/** Slots of the tasks in scope, by id: those of the own list first, then those of the lists around it, up to the pipeline's. */
+function tasksAround(values: Values, slot: number): Map<string, number> {
+  const { state, plan } = values;
+  const slots = new Map<string, number>();
+  let scope = slot < 0 ? state.scopes[0] : state.scopes[state.scopeOf[slot]!];
+  while (scope !== undefined) {
+    const block = plan.blocks[scope.block]!;
+    for (const [id, local] of indexOf(block)) if (!slots.has(id)) slots.set(id, scope.base + local);
+    scope = block.kind === 'pipeline' || scope.owner < 0 ? undefined : state.scopes[state.scopeOf[scope.owner]!];
+  }
+  return slots;
 }
 
 /** The output of a task run as plain data; that of a loop or group is put together from its scopes. Null for what has not completed. */

@@ -161,12 +161,17 @@ function spaced(text: string): string {
   return text === '' || text.startsWith('\n') ? text : ` ${text}`;
 }
 
-const HTTP = RE2JS.compile(
+const HTTP =
   '(?:(?:https?://|www\\.)(?:(?:[\\pL\\pN_%-]+\\.)+)?(?:[a-z]{2,63}|xn--[\\pL\\pN_%]{2,59})|(?:[\\pL\\pN_%-]{2,63}\\.)+(?:com|net|int|edu|gov|org|info|mil)' +
-    '|https?://(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3}|\\[(?:[0-9a-f]{0,4}:){2}(?:[0-9a-f]{0,4}:?){1,6}\\]))(?::[0-9]{1,5})?(?:[/?#]\\S*)?',
-  RE2JS.CASE_INSENSITIVE,
-);
-const EMAIL = RE2JS.compile('\\S+@[\\pL\\pN_][\\pL\\pN_.-]*\\.[\\pL\\pN_]+');
+  '|https?://(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3}|\\[(?:[0-9a-f]{0,4}:){2}(?:[0-9a-f]{0,4}:?){1,6}\\]))(?::[0-9]{1,5})?(?:[/?#]\\S*)?';
+const EMAIL = '\\S+@[\\pL\\pN_][\\pL\\pN_.-]*\\.[\\pL\\pN_]+';
+let addresses: { http: RE2JS; email: RE2JS } | undefined;
+
+/** Compiled on first use: the classes of all letters take RE2 longer than all else that this room does at start. */
+function addressPatterns(): { http: RE2JS; email: RE2JS } {
+  return (addresses ??= { http: RE2JS.compile(HTTP, RE2JS.CASE_INSENSITIVE), email: RE2JS.compile(EMAIL) });
+}
+
 const SCHEME = /^[\w.+-]{2,}:\/{0,2}$/;
 
 function urlize(text: string, [limit, nofollow, target, rel, schemes]: Value[], run: Run): string {
@@ -223,9 +228,9 @@ function countOf(text: string, part: string): number {
 
 function linkOf(word: string, attributes: string, most: number, schemes: string[]): string {
   const shown = word.length > most ? `${word.slice(0, most)}...` : word;
-  if (HTTP.matches(word)) return `<a href="${/^https?:\/\//.test(word) ? '' : 'https://'}${word}"${attributes}>${shown}</a>`;
-  if (word.startsWith('mailto:') && EMAIL.matches(word.slice(7))) return `<a href="${word}">${word.slice(7)}</a>`;
-  if (word.includes('@') && !/^(?:www\.|@)/.test(word) && !word.includes(':') && EMAIL.matches(word))
+  if (addressPatterns().http.matches(word)) return `<a href="${/^https?:\/\//.test(word) ? '' : 'https://'}${word}"${attributes}>${shown}</a>`;
+  if (word.startsWith('mailto:') && addressPatterns().email.matches(word.slice(7))) return `<a href="${word}">${word.slice(7)}</a>`;
+  if (word.includes('@') && !/^(?:www\.|@)/.test(word) && !word.includes(':') && addressPatterns().email.matches(word))
     return `<a href="mailto:${word}">${word}</a>`;
   const scheme = schemes.find(each => word !== each && word.startsWith(each));
   return scheme === undefined ? word : `<a href="${word}"${attributes}>${word}</a>`;
