@@ -13,7 +13,10 @@ export function readAction(fields: Fields, hasModel: boolean): Task['action'] {
   const { name, prose } = nameAction(tool?.text, action?.text, undefined, hasModel);
   const place = tool !== undefined && prose !== undefined ? tool : word;
   if (name.includes('{{') || name.includes('{%')) {
-    fields.reporter.error('ORC-106', place.span, 'an action is a name, and this is a template', { path: place.path, help: ['write one task for each action, with a `condition` on each'] });
+    fields.reporter.error('ORC-106', place.span, 'an action is a name, and this is a template', {
+      path: place.path,
+      help: ['write one task for each action, with a `condition` on each'],
+    });
     return undefined;
   }
   return prose === undefined ? { name, span: word.span } : { name, span: place.span, prose };

@@ -31,7 +31,10 @@ export class AutoTagError extends OrchestratorError {
 
   constructor(diagnostic: Diagnostic) {
     const { line, column } = position(diagnostic.source, diagnostic.span.start);
-    super(diagnostic.code, `line ${line}, column ${column}: ${diagnostic.message}`, { class: 'invalid_input', help: diagnostic.help ?? [] });
+    super(diagnostic.code, `line ${line}, column ${column}: ${diagnostic.message}`, {
+      class: 'invalid_input',
+      help: diagnostic.help ?? [],
+    });
     this.name = 'AutoTagError';
     this.line = line;
     this.column = column;
@@ -39,7 +42,12 @@ export class AutoTagError extends OrchestratorError {
   }
 }
 
-const KINDS: Partial<Record<string, AutoTagErrorKind>> = { 'ORC-301': 'unclosed', 'ORC-303': 'attribute', 'ORC-316': 'stray', 'ORC-317': 'reserved' };
+const KINDS: Partial<Record<string, AutoTagErrorKind>> = {
+  'ORC-301': 'unclosed',
+  'ORC-303': 'attribute',
+  'ORC-316': 'stray',
+  'ORC-317': 'reserved',
+};
 
 /**
  * Reads any YAML in which AUTO tags may stand unquoted. `value` holds the tags as text, `tags` holds each outermost one, in the order of the file.
@@ -68,13 +76,18 @@ function collect(reporter: Reporter, node: YamlNode, path: Path | undefined, tag
     for (const piece of pieces) {
       if (piece.kind === 'text') continue;
       const { questionStart, questionEnd } = piece;
-      const question = readText(reporter, text.slice(questionStart, questionEnd), shiftedMap(map, questionStart), mappedSpan(map, questionStart, questionEnd), place);
+      const question = readText(
+        reporter,
+        text.slice(questionStart, questionEnd),
+        shiftedMap(map, questionStart),
+        mappedSpan(map, questionStart, questionEnd),
+        place,
+      );
       const tag = buildTag(reporter, piece, map, question, place);
       tags.push({ ...tag, path: pathText(place), text: text.slice(piece.start, piece.end), ...position(reporter.source, tag.span.start) });
     }
   }
 }
-
 
 /** The guide's parser of YAML with AUTO tags. */
 export class AutoTagYAMLParser {

@@ -12,26 +12,51 @@ function tag(text: string): ReturnType<typeof parseYamlWithAutoTags>['tags'][num
 describe('AUTO tags', () => {
   test.each<[string, string, object]>([
     ['no attributes', '<AUTO>x</AUTO>', { type: undefined, cache: true, hasDefault: false, model: undefined }],
-    ['an integer between bounds', '<AUTO type="integer" min="3" max="20" default="5">x</AUTO>', { type: 'integer', min: 3, max: 20, default: 5, hasDefault: true }],
+    [
+      'an integer between bounds',
+      '<AUTO type="integer" min="3" max="20" default="5">x</AUTO>',
+      { type: 'integer', min: 3, max: 20, default: 5, hasDefault: true },
+    ],
     ['a number', "<AUTO type='number' default='1.5'>x</AUTO>", { type: 'number', default: 1.5 }],
     ['a boolean', '<AUTO type=boolean default=false>x</AUTO>', { type: 'boolean', default: false, hasDefault: true }],
     ['a choice', '<AUTO type="choice" choices="a, b,c" default="b">x</AUTO>', { type: 'choice', choices: ['a', 'b', 'c'], default: 'b' }],
     ['choices as JSON', `<AUTO choices='["a", 1]' default="1">x</AUTO>`, { choices: ['a', '1'], default: '1' }],
-    ['a list', '<AUTO type="list" items="string" default="a, b">x</AUTO>', { type: 'list', items: { type: 'string' }, default: ['a', 'b'] }],
-    ['a list with JSON', `<AUTO type="list" items='{"type": "integer"}' default="[1, 2]">x</AUTO>`, { items: { type: 'integer' }, default: [1, 2] }],
+    [
+      'a list',
+      '<AUTO type="list" items="string" default="a, b">x</AUTO>',
+      { type: 'list', items: { type: 'string' }, default: ['a', 'b'] },
+    ],
+    [
+      'a list with JSON',
+      `<AUTO type="list" items='{"type": "integer"}' default="[1, 2]">x</AUTO>`,
+      { items: { type: 'integer' }, default: [1, 2] },
+    ],
     ['JSON', `<AUTO type="json" default='{"a": 1}'>x</AUTO>`, { type: 'json', default: { a: 1 } }],
-    ['a pattern, a model, no cache', '<AUTO pattern="^a>b$" model="fast" cache="false" default="">x</AUTO>', { pattern: '^a>b$', model: 'fast', cache: false, default: '', hasDefault: true }],
+    [
+      'a pattern, a model, no cache',
+      '<AUTO pattern="^a>b$" model="fast" cache="false" default="">x</AUTO>',
+      { pattern: '^a>b$', model: 'fast', cache: false, default: '', hasDefault: true },
+    ],
   ])('%s', (_name, text, expected) => {
     expect(tag(text)).toMatchObject(expected);
   });
 
   test('a question may hold templates and tags', () => {
     const { question } = tag('<AUTO>which of {{ xs }} is <AUTO type="choice" choices="a,b">good or bad: {{ y }}</AUTO>?</AUTO>');
-    expect(question).toMatchObject({ kind: 'mixed', parts: [{ kind: 'template' }, { kind: 'auto', tag: { choices: ['a', 'b'], question: { kind: 'template' } } }, { kind: 'literal', value: '?' }] });
+    expect(question).toMatchObject({
+      kind: 'mixed',
+      parts: [
+        { kind: 'template' },
+        { kind: 'auto', tag: { choices: ['a', 'b'], question: { kind: 'template' } } },
+        { kind: 'literal', value: '?' },
+      ],
+    });
   });
 
   test('tags are told with their places, and the value holds them as text', () => {
-    const { value, tags } = parseYamlWithAutoTags('a:\n  - x\n  - y <AUTO>b: c</AUTO> <AUTO>d</AUTO>\n"e f": |\n  one\n  <AUTO>two\n  three</AUTO>\nn: [1, null, true]\n');
+    const { value, tags } = parseYamlWithAutoTags(
+      'a:\n  - x\n  - y <AUTO>b: c</AUTO> <AUTO>d</AUTO>\n"e f": |\n  one\n  <AUTO>two\n  three</AUTO>\nn: [1, null, true]\n',
+    );
     expect(value).toEqual({ a: ['x', 'y <AUTO>b: c</AUTO> <AUTO>d</AUTO>'], 'e f': 'one\n<AUTO>two\nthree</AUTO>\n', n: [1, null, true] });
     expect(tags.map(({ path, text, line, column }) => [path, text, line, column])).toEqual([
       ['a[1]', '<AUTO>b: c</AUTO>', 3, 7],

@@ -55,7 +55,13 @@ export function splitAuto(text: string): { pieces: (TextPiece | RawTag)[]; probl
   for (const { 0: token, index } of text.matchAll(/<AUTO(?=[\s>/]|$)|<\/AUTO>/g)) {
     if (token === '<AUTO') open.push(index);
     else if (open.length === 0) {
-      problems.push({ code: 'ORC-316', message: 'this </AUTO> closes a tag that was never opened', start: index, end: index + token.length, help: ['remove it, or open the tag before it: <AUTO>…</AUTO>'] });
+      problems.push({
+        code: 'ORC-316',
+        message: 'this </AUTO> closes a tag that was never opened',
+        start: index,
+        end: index + token.length,
+        help: ['remove it, or open the tag before it: <AUTO>…</AUTO>'],
+      });
     } else {
       const start = open.pop()!;
       if (open.length > 0) continue;
@@ -94,7 +100,13 @@ function readTag(text: string, start: number, close: number, problems: AutoProbl
     at = attribute.lastIndex;
     const value = found[2] ?? found[3] ?? found[4];
     if (value === undefined) {
-      problems.push({ code: 'ORC-303', message: `the attribute \`${found[1]}\` has no value`, start: nameStart, end: at, help: [`write: ${found[1]}="…"`] });
+      problems.push({
+        code: 'ORC-303',
+        message: `the attribute \`${found[1]}\` has no value`,
+        start: nameStart,
+        end: at,
+        help: [`write: ${found[1]}="…"`],
+      });
     } else attributes.push({ name: found[1]!, value, start: nameStart, end: at });
   }
   const bracket = text.indexOf('>', at);
@@ -102,7 +114,13 @@ function readTag(text: string, start: number, close: number, problems: AutoProbl
   const junk = text.slice(at, Math.max(at, questionStart - 1)).trim();
   if (junk !== '') {
     const junkStart = text.indexOf(junk, at);
-    problems.push({ code: 'ORC-303', message: 'this is no attribute of an <AUTO> tag', start: junkStart, end: junkStart + junk.length, help: ['write attributes as name="value": <AUTO type="integer" min="1">…</AUTO>'] });
+    problems.push({
+      code: 'ORC-303',
+      message: 'this is no attribute of an <AUTO> tag',
+      start: junkStart,
+      end: junkStart + junk.length,
+      help: ['write attributes as name="value": <AUTO type="integer" min="1">…</AUTO>'],
+    });
   }
   return { kind: 'tag', start, end: close + '</AUTO>'.length, attributes, questionStart, questionEnd: close };
 }
@@ -157,7 +175,10 @@ export function buildTag(reporter: Reporter, raw: RawTag, map: OffsetMap, questi
     if (problem !== undefined) reporter.error('ORC-303', mappedSpan(map, given.start, given.end), problem, { path });
   }
   if (tag.type === 'choice' && choices === undefined) {
-    reporter.error('ORC-303', tag.span, 'a tag of type "choice" needs `choices`', { path, help: ['write: <AUTO type="choice" choices="brief,academic">…</AUTO>'] });
+    reporter.error('ORC-303', tag.span, 'a tag of type "choice" needs `choices`', {
+      path,
+      help: ['write: <AUTO type="choice" choices="brief,academic">…</AUTO>'],
+    });
   }
   if (tag.min !== undefined && tag.max !== undefined && tag.min > tag.max) {
     reporter.error('ORC-303', tag.span, `no answer lies between min ${tag.min} and max ${tag.max}`, { path, help: ['swap the two'] });
@@ -184,7 +205,9 @@ function setAttribute(tag: AutoTag, { name, value }: RawAttribute): string | und
       return tag.choices.length === 0 ? '`choices` names nothing to choose from' : undefined;
     case 'items':
       tag.items = readItems(value);
-      return tag.items === undefined ? `\`items\` is a type (${ITEM_TYPES.join(', ')}) or a JSON Schema, and "${value}" is neither` : undefined;
+      return tag.items === undefined
+        ? `\`items\` is a type (${ITEM_TYPES.join(', ')}) or a JSON Schema, and "${value}" is neither`
+        : undefined;
     case 'cache':
       if (value !== 'true' && value !== 'false') return `\`cache\` is "true" or "false", not "${value}"`;
       tag.cache = value === 'true';
@@ -226,8 +249,10 @@ function parseJson(text: string): Json | undefined {
 function setDefault(tag: AutoTag, text: string): string | undefined {
   const value = readDefault(tag, text);
   if (value === undefined) return `the default "${text}" is not of the type ${tag.type}`;
-  if (tag.choices !== undefined && tag.type !== 'list' && !tag.choices.includes(String(value))) return `the default "${text}" is not one of the choices`;
-  if (typeof value === 'number' && (value < (tag.min ?? -Infinity) || value > (tag.max ?? Infinity))) return `the default ${text} does not lie between min and max`;
+  if (tag.choices !== undefined && tag.type !== 'list' && !tag.choices.includes(String(value)))
+    return `the default "${text}" is not one of the choices`;
+  if (typeof value === 'number' && (value < (tag.min ?? -Infinity) || value > (tag.max ?? Infinity)))
+    return `the default ${text} does not lie between min and max`;
   tag.default = value;
   tag.hasDefault = true;
   return undefined;

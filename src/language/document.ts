@@ -1,4 +1,16 @@
-import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Pair, type Scalar, type Tags, type YAMLError, type YAMLMap } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  parseDocument,
+  type Document,
+  type Pair,
+  type Scalar,
+  type Tags,
+  type YAMLError,
+  type YAMLMap,
+} from 'yaml';
 import { mask, MAX_DEPTH, unmask } from './mask.ts';
 import { findPair, keyText, kindOf, nodeSpan, valueOf, type YamlNode } from './nodes.ts';
 import { at, type Path, type Reporter } from './report.ts';
@@ -27,30 +39,44 @@ export function readYaml(reporter: Reporter): YamlFile | undefined {
   return { document, root };
 }
 
-const EXAMPLE = ['write:\n    pipeline:\n      name: my_pipeline\n      version: "1.0"\n      tasks:\n        - id: hello\n          action: echo\n          parameters: { text: hello }'];
+const EXAMPLE = [
+  'write:\n    pipeline:\n      name: my_pipeline\n      version: "1.0"\n      tasks:\n        - id: hello\n          action: echo\n          parameters: { text: hello }',
+];
 
 /** Masks and parses a text, and checks the tree; undefined where it is not YAML. */
 export function loadYaml(reporter: Reporter): Document.Parsed | undefined {
   const { text, reserved, tooDeepAt, unclosedAt } = mask(reporter.source.text);
   for (const span of reserved.slice(0, 20)) {
-    reporter.error('ORC-317', span, 'this character is one of those that the compiler needs for itself (U+E021 to U+E07D)', { help: ['remove it, or write it as an escape in double quotes: "\\uE021"'] });
+    reporter.error('ORC-317', span, 'this character is one of those that the compiler needs for itself (U+E021 to U+E07D)', {
+      help: ['remove it, or write it as an escape in double quotes: "\\uE021"'],
+    });
   }
   if (reserved.length > 0) return undefined;
   if (tooDeepAt !== undefined) {
     reportDepth(reporter, { start: tooDeepAt, end: tooDeepAt + 1 });
     return undefined;
   }
-  const document = parseDocument(text, { logLevel: 'error', prettyErrors: false, strict: true, uniqueKeys: false, version: '1.2', customTags: keepNumbers });
+  const document = parseDocument(text, {
+    logLevel: 'error',
+    prettyErrors: false,
+    strict: true,
+    uniqueKeys: false,
+    version: '1.2',
+    customTags: keepNumbers,
+  });
   if (document.errors.length > 0) {
     if (unclosedAt === undefined) reportSyntax(reporter, document.errors);
     else reportUnclosed(reporter, unclosedAt);
     return undefined;
   }
   if (document.directives.yaml.explicit === true) {
-    reporter.error('ORC-101', { start: 0, end: Math.max(1, text.indexOf('\n')) }, 'directives such as %YAML are not part of the language', { help: ['remove the line'] });
+    reporter.error('ORC-101', { start: 0, end: Math.max(1, text.indexOf('\n')) }, 'directives such as %YAML are not part of the language', {
+      help: ['remove the line'],
+    });
   }
   const root = document.contents as YamlNode | null;
-  if (root !== null) checkTree(reporter, root, 1, false, isMap(root) && findPair(root, 'pipeline') !== undefined ? undefined : at(undefined, 'pipeline'));
+  if (root !== null)
+    checkTree(reporter, root, 1, false, isMap(root) && findPair(root, 'pipeline') !== undefined ? undefined : at(undefined, 'pipeline'));
   return document;
 }
 
@@ -63,7 +89,9 @@ function keepNumbers(tags: Tags): Tags {
 }
 
 function reportDepth(reporter: Reporter, span: Span): void {
-  reporter.error('ORC-604', span, `maps and lists are nested more than ${MAX_DEPTH} deep here`, { help: ['move the inner part to a file of its own: action: pipeline.run'] });
+  reporter.error('ORC-604', span, `maps and lists are nested more than ${MAX_DEPTH} deep here`, {
+    help: ['move the inner part to a file of its own: action: pipeline.run'],
+  });
 }
 
 function firstCharacter(text: string): Span {
@@ -78,19 +106,37 @@ interface Wording {
 /** Words for what the YAML parser says most often; its own words for the rest. */
 const SYNTAX: Record<string, Wording> = {
   TAB_AS_INDENT: { message: 'a tab indents this line; YAML takes only spaces', help: ['replace each tab by two spaces'] },
-  BAD_INDENT: { message: 'the indentation of this line does not fit the lines above', help: ['keys of one map, and the dashes of one list, stand in the same column'] },
-  BLOCK_AS_IMPLICIT_KEY: { message: 'a colon followed by a space begins a map, which cannot stand here', help: ['put a text that holds a colon in quotes: "like: this"', 'or check the indentation of this line and the next'] },
-  MULTILINE_IMPLICIT_KEY: { message: 'this line is neither a `key: value` nor a part of the value above it', help: ['write `key: value`, with a blank after the colon, or indent the line more than the key that it belongs to'] },
+  BAD_INDENT: {
+    message: 'the indentation of this line does not fit the lines above',
+    help: ['keys of one map, and the dashes of one list, stand in the same column'],
+  },
+  BLOCK_AS_IMPLICIT_KEY: {
+    message: 'a colon followed by a space begins a map, which cannot stand here',
+    help: ['put a text that holds a colon in quotes: "like: this"', 'or check the indentation of this line and the next'],
+  },
+  MULTILINE_IMPLICIT_KEY: {
+    message: 'this line is neither a `key: value` nor a part of the value above it',
+    help: ['write `key: value`, with a blank after the colon, or indent the line more than the key that it belongs to'],
+  },
   BAD_SCALAR_START: { message: 'an unquoted text cannot begin with this character', help: ['put the text in quotes'] },
-  BAD_DQ_ESCAPE: { message: 'this is not an escape that double quotes know', help: ["write \\\\ for a backslash, or use single quotes: '…'"] },
+  BAD_DQ_ESCAPE: {
+    message: 'this is not an escape that double quotes know',
+    help: ["write \\\\ for a backslash, or use single quotes: '…'"],
+  },
   KEY_OVER_1024_CHARS: { message: 'this key is longer than 1024 characters', help: ['put a long text in quotes or in a block: key: |'] },
-  BLOCK_IN_FLOW: { message: 'a list or map written over lines cannot stand inside brackets', help: ['close the bracket first, or write the whole value in brackets'] },
+  BLOCK_IN_FLOW: {
+    message: 'a list or map written over lines cannot stand inside brackets',
+    help: ['close the bracket first, or write the whole value in brackets'],
+  },
 };
 
 /** The same, where the code of the parser says less than its words. */
 const SPOKEN: Record<string, Wording> = {
   'without - indicator': SYNTAX['BAD_INDENT']!,
-  'at node end': { message: 'something follows the end of this value', help: ['inside double quotes write \\" for a quote, or put the text in single quotes: \'say "hello"\'', 'or remove what follows'] },
+  'at node end': {
+    message: 'something follows the end of this value',
+    help: ['inside double quotes write \\" for a quote, or put the text in single quotes: \'say "hello"\'', 'or remove what follows'],
+  },
   'flow-seq-end': { message: 'this bracket closes a list that was never opened', help: ['remove it, or open the list with ['] },
   'flow-map-end': { message: 'this brace closes a map that was never opened', help: ['remove it, or open the map with {'] },
 };
@@ -117,11 +163,24 @@ function reportSyntaxError(reporter: Reporter, error: YAMLError): void {
   const lineEnd = text.indexOf('\n', start);
   const span = { start, end: Math.max(start, Math.min(error.pos[1], lineEnd < 0 ? text.length : lineEnd)) };
   if (error.code === 'MULTIPLE_DOCS') {
-    reporter.error('ORC-101', { start, end: Math.min(start + 3, text.length) }, 'a second document begins here; a file holds one pipeline', { help: ['move it to a file of its own'] });
-  } else if (error.code === 'BAD_ALIAS' || error.code === 'ALIAS_PROPS' || error.code === 'MULTIPLE_ANCHORS' || error.code === 'MULTIPLE_TAGS') {
-    reporter.error('ORC-101', span, 'anchors, aliases and tags are not part of the language', { help: ['write the value out where it is needed'] });
+    reporter.error(
+      'ORC-101',
+      { start, end: Math.min(start + 3, text.length) },
+      'a second document begins here; a file holds one pipeline',
+      { help: ['move it to a file of its own'] },
+    );
+  } else if (
+    error.code === 'BAD_ALIAS' ||
+    error.code === 'ALIAS_PROPS' ||
+    error.code === 'MULTIPLE_ANCHORS' ||
+    error.code === 'MULTIPLE_TAGS'
+  ) {
+    reporter.error('ORC-101', span, 'anchors, aliases and tags are not part of the language', {
+      help: ['write the value out where it is needed'],
+    });
   } else {
-    const wording = Object.entries(SPOKEN).find(([words]) => error.message.includes(words))?.[1] ?? SYNTAX[error.code] ?? { message: `this is not YAML: ${unmask(error.message)}` };
+    const wording = Object.entries(SPOKEN).find(([words]) => error.message.includes(words))?.[1] ??
+      SYNTAX[error.code] ?? { message: `this is not YAML: ${unmask(error.message)}` };
     reporter.error('ORC-100', span, wording.message, wording.help === undefined ? {} : { help: wording.help });
   }
 }
@@ -130,7 +189,10 @@ function reportSyntaxError(reporter: Reporter, error: YAMLError): void {
 function reportUnclosed(reporter: Reporter, start: number): void {
   const open = reporter.source.text[start]!;
   const close = { '[': ']', '{': '}' }[open] ?? open;
-  reporter.error('ORC-100', { start, end: start + 1 }, `this ${open} is never closed`, { label: 'opened here', help: [`close it with ${close} where the value ends`] });
+  reporter.error('ORC-100', { start, end: start + 1 }, `this ${open} is never closed`, {
+    label: 'opened here',
+    help: [`close it with ${close} where the value ends`],
+  });
 }
 
 /** Looks at every node once for what YAML allows and the language does not. */
@@ -144,7 +206,8 @@ function checkTree(reporter: Reporter, node: YamlNode, depth: number, inFlow: bo
     const seen = new Map<string, Span>();
     for (const pair of node.items) {
       const key = checkKey(reporter, pair, seen, inFlow || node.flow === true, path);
-      if (pair.value !== null) checkTree(reporter, valueOf(pair), depth + 1, inFlow || node.flow === true, at(path, canonicalKey(pair, key)));
+      if (pair.value !== null)
+        checkTree(reporter, valueOf(pair), depth + 1, inFlow || node.flow === true, at(path, canonicalKey(pair, key)));
     }
   } else if (isSeq(node)) {
     node.items.forEach((item, i) => checkTree(reporter, item as YamlNode, depth + 1, inFlow || node.flow === true, at(path, i)));
@@ -161,17 +224,30 @@ function checkProperties(reporter: Reporter, node: YamlNode, path: Path | undefi
   const { start, end } = nodeSpan(node);
   const place = path === undefined ? {} : { path };
   if (isAlias(node)) {
-    reporter.error('ORC-101', { start, end }, `\`*${node.source}\` is an alias, and aliases are not part of the language`, { ...place, help: ['write the value out here, or move shared values to `inputs`'] });
+    reporter.error('ORC-101', { start, end }, `\`*${node.source}\` is an alias, and aliases are not part of the language`, {
+      ...place,
+      help: ['write the value out here, or move shared values to `inputs`'],
+    });
     return;
   }
   if (node.anchor !== undefined) {
     const anchor = Math.max(0, text.lastIndexOf(`&${node.anchor}`, start));
-    reporter.error('ORC-101', { start: anchor, end: anchor + node.anchor.length + 1 }, `\`&${node.anchor}\` is an anchor, and anchors are not part of the language`, { ...place, help: ['remove it'] });
+    reporter.error(
+      'ORC-101',
+      { start: anchor, end: anchor + node.anchor.length + 1 },
+      `\`&${node.anchor}\` is an anchor, and anchors are not part of the language`,
+      { ...place, help: ['remove it'] },
+    );
   }
   if (node.tag !== undefined) {
     const tag = start - (/!\S*\s*$/.exec(text.slice(Math.max(0, start - 200), start))?.[0].length ?? 0);
     const tagEnd = tag + (/^\S+/.exec(text.slice(tag, tag + 200))?.[0].length ?? 1);
-    reporter.error('ORC-101', { start: tag, end: tagEnd }, `\`${text.slice(tag, tagEnd)}\` is a tag, and YAML tags are not part of the language`, { ...place, help: ['remove it, or put the text in quotes'] });
+    reporter.error(
+      'ORC-101',
+      { start: tag, end: tagEnd },
+      `\`${text.slice(tag, tagEnd)}\` is a tag, and YAML tags are not part of the language`,
+      { ...place, help: ['remove it, or put the text in quotes'] },
+    );
   }
 }
 
@@ -180,9 +256,12 @@ function checkKey(reporter: Reporter, pair: Pair, seen: Map<string, Span>, inFlo
   const key = keyText(pair);
   const span = nodeSpan(pair.key as YamlNode);
   if (key === undefined) {
-    reporter.error('ORC-104', { start: span.start, end: Math.max(span.start + 1, span.end) }, 'a key is a name, and this is a list or a map', {
-      help: ['a template that begins a value is written in quotes: "{{ name }}"'],
-    });
+    reporter.error(
+      'ORC-104',
+      { start: span.start, end: Math.max(span.start + 1, span.end) },
+      'a key is a name, and this is a list or a map',
+      { help: ['a template that begins a value is written in quotes: "{{ name }}"'] },
+    );
     return '?';
   }
   checkScalar(reporter, pair.key as Scalar, inFlow, path);
@@ -190,7 +269,12 @@ function checkKey(reporter: Reporter, pair: Pair, seen: Map<string, Span>, inFlo
   const place = at(path, key);
   const first = seen.get(key);
   if (first !== undefined) {
-    reporter.error('ORC-105', span, `the key \`${key}\` stands twice in this map`, { path: place, label: 'again here', related: [{ message: 'first here', span: first }], help: ['keep one of the two'] });
+    reporter.error('ORC-105', span, `the key \`${key}\` stands twice in this map`, {
+      path: place,
+      label: 'again here',
+      related: [{ message: 'first here', span: first }],
+      help: ['keep one of the two'],
+    });
   } else seen.set(key, span);
   if (key === '<<' && (pair.key as Scalar).type === 'PLAIN') {
     reporter.error('ORC-101', span, 'merge keys are not part of the language', { path: place, help: ['write the keys out here'] });
@@ -202,7 +286,10 @@ function checkScalar(reporter: Reporter, node: Scalar, inFlow: boolean, path: Pa
   const span = nodeSpan(node);
   const place = path === undefined ? {} : { path };
   if (typeof node.value === 'number' && !Number.isFinite(node.value)) {
-    reporter.error('ORC-106', span, `\`${node.source}\` is not a number that JSON can hold`, { ...place, help: ['put it in quotes if it is meant as text'] });
+    reporter.error('ORC-106', span, `\`${node.source}\` is not a number that JSON can hold`, {
+      ...place,
+      help: ['put it in quotes if it is meant as text'],
+    });
   }
   if (!inFlow || node.type !== 'PLAIN' || typeof node.value !== 'string') return;
   const text = unmask(node.value);

@@ -13,7 +13,10 @@ export const EXPLANATIONS: Readonly<Record<Code, Explanation>> = { ...SCHEMA_COD
 /** The page about one code, as Markdown without a heading. */
 export function explanationOf(code: Code): string {
   const { text, bad, good }: Explanation = EXPLANATIONS[code];
-  const examples: [string, string | undefined][] = [['This has the problem:', bad], ['This has not:', good]];
+  const examples: [string, string | undefined][] = [
+    ['This has the problem:', bad],
+    ['This has not:', good],
+  ];
   const blocks = examples.flatMap(([title, yaml]) => (yaml === undefined ? [] : [title, `\`\`\`yaml\n${yaml}\n\`\`\``]));
   return [CODES[code].meaning, text, ...blocks].join('\n\n');
 }

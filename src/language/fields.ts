@@ -51,7 +51,10 @@ export class Fields {
   wrong(name: string, node: YamlNode, wanted: string, details: Details = {}): undefined {
     // An alias has been reported for what it is.
     if (isAlias(node)) return;
-    this.reporter.error('ORC-104', nodeSpan(node), `\`${this.written(name)}\` is ${wanted}, and this is ${kindOf(node)}`, { path: this.pathOf(name), ...details });
+    this.reporter.error('ORC-104', nodeSpan(node), `\`${this.written(name)}\` is ${wanted}, and this is ${kindOf(node)}`, {
+      path: this.pathOf(name),
+      ...details,
+    });
     return undefined;
   }
 
@@ -73,7 +76,10 @@ export class Fields {
   /** Reports an AUTO tag where a model may not decide. */
   refuseAuto(name: string, node: YamlNode, text: string, path: Path = this.pathOf(name)): boolean {
     if (!hasAuto(text)) return false;
-    this.reporter.error('ORC-304', nodeSpan(node), `an <AUTO> tag cannot stand in \`${name}\`: the plan is made before a model is asked`, { path, help: ['write the value out'] });
+    this.reporter.error('ORC-304', nodeSpan(node), `an <AUTO> tag cannot stand in \`${name}\`: the plan is made before a model is asked`, {
+      path,
+      help: ['write the value out'],
+    });
     return true;
   }
 
@@ -90,7 +96,10 @@ export class Fields {
     if (word === undefined) return undefined;
     const choice = choices.find(candidate => candidate === word.text);
     if (choice !== undefined) return choice;
-    this.reporter.error('ORC-106', word.span, `\`${word.text}\` is not something that \`${name}\` can be`, { path: word.path, ...suggest(word.text, choices) });
+    this.reporter.error('ORC-106', word.span, `\`${word.text}\` is not something that \`${name}\` can be`, {
+      path: word.path,
+      ...suggest(word.text, choices),
+    });
     return undefined;
   }
 
@@ -123,7 +132,10 @@ export class Fields {
     if (typeof value === 'string' && this.refuseAuto(name, node, value)) return undefined;
     const ms = value === undefined ? undefined : parseDuration(value);
     if (ms === undefined) {
-      this.reporter.error('ORC-110', nodeSpan(node), `\`${name}\` is a time, and this is ${kindOf(node)}`, { path, help: ['write seconds, or a text such as 90s, 2m, 1h30m or 250ms'] });
+      this.reporter.error('ORC-110', nodeSpan(node), `\`${name}\` is a time, and this is ${kindOf(node)}`, {
+        path,
+        help: ['write seconds, or a text such as 90s, 2m, 1h30m or 250ms'],
+      });
     }
     return ms;
   }
@@ -163,13 +175,22 @@ export class Fields {
       const path = at(this.path, key);
       if (others.includes(key)) {
         // An accepted spelling is gone by now, unless it holds what cannot be said in the canonical one.
-        this.reporter.error('ORC-104', keySpan, `\`${key}\` cannot be read with what it holds: ${kindOf(node)}`, { path, help: ['write the canonical keys instead; they are listed by: orc explain ORC-118'] });
+        this.reporter.error('ORC-104', keySpan, `\`${key}\` cannot be read with what it holds: ${kindOf(node)}`, {
+          path,
+          help: ['write the canonical keys instead; they are listed by: orc explain ORC-118'],
+        });
         continue;
       }
       const near = nearest(key, [...names, ...others], 1)[0];
       const message = `\`${key}\` is not a key of ${what}`;
-      if (near !== undefined) this.reporter.error('ORC-103', keySpan, message, { path, label: 'no such key', help: [`did you mean \`${near}\`?`] });
-      else this.reporter.warn('ORC-103', keySpan, message, { path, notes: [`${what} knows: ${names.join(', ')}`], help: [`remove it, or call it \`x-${key}\` if it is a note of your own`] });
+      if (near !== undefined)
+        this.reporter.error('ORC-103', keySpan, message, { path, label: 'no such key', help: [`did you mean \`${near}\`?`] });
+      else
+        this.reporter.warn('ORC-103', keySpan, message, {
+          path,
+          notes: [`${what} knows: ${names.join(', ')}`],
+          help: [`remove it, or call it \`x-${key}\` if it is a note of your own`],
+        });
     }
   }
 }

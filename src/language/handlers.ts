@@ -53,7 +53,11 @@ export function readHandlers(parent: Fields): Handler[] {
     if (isMap(item)) {
       const handler = readHandler(new Fields(parent.reporter, item, path), nodeSpan(item));
       if (handler !== undefined) handlers.push(handler);
-    } else parent.reporter.error('ORC-104', nodeSpan(item), 'a handler is a map, a task id or a sentence', { path, help: ['write: - { action: echo, parameters: { text: "it failed" } }'] });
+    } else
+      parent.reporter.error('ORC-104', nodeSpan(item), 'a handler is a map, a task id or a sentence', {
+        path,
+        help: ['write: - { action: echo, parameters: { text: "it failed" } }'],
+      });
   });
   // Handlers are tried by priority, and in the order of the file where it is equal.
   return handlers.sort((a, b) => a.priority - b.priority);
@@ -79,7 +83,11 @@ function readHandler(fields: Fields, span: Span): Handler | undefined {
 function readRun(fields: Fields, span: Span): Handler['run'] | undefined {
   const [action, task] = [fields.get('action') ?? fields.get('tool'), fields.get('task')];
   if (action !== undefined && task !== undefined) {
-    fields.reporter.error('ORC-111', task.keySpan, 'a handler runs an action or a task, not both', { path: fields.pathOf('task'), related: [{ message: 'the action is here', span: action.keySpan }], help: ['write two handlers'] });
+    fields.reporter.error('ORC-111', task.keySpan, 'a handler runs an action or a task, not both', {
+      path: fields.pathOf('task'),
+      related: [{ message: 'the action is here', span: action.keySpan }],
+      help: ['write two handlers'],
+    });
     return undefined;
   }
   if (task !== undefined) {
@@ -90,11 +98,20 @@ function readRun(fields: Fields, span: Span): Handler['run'] | undefined {
     const named = readAction(fields, false);
     const parameters = fields.get('parameters');
     const empty = { kind: 'map' as const, entries: [], span: action.keySpan };
-    return named && { kind: 'action', action: named, parameters: parameters === undefined ? empty : readMap(fields.reporter, parameters.node, fields.pathOf('parameters')) };
+    return (
+      named && {
+        kind: 'action',
+        action: named,
+        parameters: parameters === undefined ? empty : readMap(fields.reporter, parameters.node, fields.pathOf('parameters')),
+      }
+    );
   }
   // A handler may do nothing but run the failed task again.
   if (fields.has('fallback_value') || fields.has('retry')) return { kind: 'value' };
-  fields.reporter.error('ORC-102', span, 'this handler says nothing to do', { path: fields.path, help: ['add `action`, `task` or `fallback_value`'] });
+  fields.reporter.error('ORC-102', span, 'this handler says nothing to do', {
+    path: fields.path,
+    help: ['add `action`, `task` or `fallback_value`'],
+  });
   return undefined;
 }
 
@@ -105,7 +122,15 @@ function readMatch(parent: Fields): Handler['match'] {
   const codes: string[] = [];
   for (const { text, span, path } of fields.words('codes', 'a list of codes')) {
     if (Object.hasOwn(CODES, text)) codes.push(text);
-    else fields.reporter.error('ORC-106', span, `there is no error code \`${text}\``, { path, help: ['codes look like ORC-601; `match.patterns` matches texts'] });
+    else
+      fields.reporter.error('ORC-106', span, `there is no error code \`${text}\``, {
+        path,
+        help: ['codes look like ORC-601; `match.patterns` matches texts'],
+      });
   }
-  return { codes, classes: readClasses(fields.reporter, fields.words('classes', 'a list of classes')), patterns: fields.words('patterns', 'a list of texts').map(word => word.text) };
+  return {
+    codes,
+    classes: readClasses(fields.reporter, fields.words('classes', 'a list of classes')),
+    patterns: fields.words('patterns', 'a list of texts').map(word => word.text),
+  };
 }

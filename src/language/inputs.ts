@@ -14,7 +14,11 @@ export function readInputs(pipeline: Fields): InputSpec[] {
   if (isSeq(node)) {
     // Its items all have names where it could be read as a map.
     const nameless = listItems(node).find(item => !isMap(item) || findPair(item, 'name') === undefined) ?? node;
-    pipeline.reporter.error('ORC-102', nodeSpan(nameless), 'an input in a list has a `name` of its own', { path: pipeline.pathOf('inputs'), label: 'needs `name`', help: ['write: - { name: topic, type: string }', 'or a map: inputs: { topic: { type: string } }'] });
+    pipeline.reporter.error('ORC-102', nodeSpan(nameless), 'an input in a list has a `name` of its own', {
+      path: pipeline.pathOf('inputs'),
+      label: 'needs `name`',
+      help: ['write: - { name: topic, type: string }', 'or a map: inputs: { topic: { type: string } }'],
+    });
     return [];
   }
   const inputs = pipeline.map('inputs', 'a map of inputs');
@@ -24,7 +28,8 @@ export function readInputs(pipeline: Fields): InputSpec[] {
 
 function readInput(inputs: Fields, entry: Entry): InputSpec {
   const { key: name, keySpan: span, node } = entry;
-  if (!ID.test(name)) inputs.reporter.error('ORC-107', span, `\`${name}\` cannot be the name of an input`, { path: inputs.pathOf(name), help: [ID_HELP] });
+  if (!ID.test(name))
+    inputs.reporter.error('ORC-107', span, `\`${name}\` cannot be the name of an input`, { path: inputs.pathOf(name), help: [ID_HELP] });
   if (isMap(node)) return readSpec(new Fields(inputs.reporter, node, inputs.pathOf(name)), name, span);
   const base = { name, span, description: undefined };
   if (isNull(node)) return { ...base, type: 'string', required: true, default: undefined, schema: { type: 'string' } };
@@ -49,7 +54,15 @@ function readSpec(fields: Fields, name: string, span: InputSpec['span']): InputS
   readConstraints(fields, schema);
   const required = readRequired(fields, schema);
   const sound = checkConstraints(fields, schema);
-  const spec: InputSpec = { name, span, type, description: fields.text('description'), required: required ?? entry === undefined, default: undefined, schema };
+  const spec: InputSpec = {
+    name,
+    span,
+    type,
+    description: fields.text('description'),
+    required: required ?? entry === undefined,
+    default: undefined,
+    schema,
+  };
   if (given !== undefined) {
     spec.default = readValue(fields.reporter, given, fields.pathOf('default'));
     if (sound) checkDefault(fields, spec, given);
@@ -69,7 +82,12 @@ function checkConstraints(fields: Fields, schema: JsonObject): boolean {
   const [keyword] = problem.path;
   const name = keyword === 'enum' ? 'choices' : String(keyword);
   const entry = fields.get(name);
-  fields.reporter.error('ORC-114', entry === undefined ? { start: 0, end: 0 } : nodeSpan(entry.node), problem.keyword === 'pattern' ? problem.message : `\`${name}\` ${problem.message}`, { path: fields.pathOf(name) });
+  fields.reporter.error(
+    'ORC-114',
+    entry === undefined ? { start: 0, end: 0 } : nodeSpan(entry.node),
+    problem.keyword === 'pattern' ? problem.message : `\`${name}\` ${problem.message}`,
+    { path: fields.pathOf(name) },
+  );
   return false;
 }
 
@@ -87,7 +105,11 @@ function readConstraints(fields: Fields, schema: JsonObject): void {
   const choices = fields.get('choices')?.node;
   if (choices !== undefined) {
     if (!isSeq(choices)) fields.wrong('choices', choices, 'a list');
-    else if (choices.items.length === 0) fields.reporter.error('ORC-112', nodeSpan(choices), '`choices` is empty', { path: fields.pathOf('choices'), help: ['name what may be chosen, or remove the key'] });
+    else if (choices.items.length === 0)
+      fields.reporter.error('ORC-112', nodeSpan(choices), '`choices` is empty', {
+        path: fields.pathOf('choices'),
+        help: ['name what may be chosen, or remove the key'],
+      });
     else schema['enum'] = listItems(choices).map(readJson);
   }
   const items = fields.get('items')?.node;
@@ -95,7 +117,11 @@ function readConstraints(fields: Fields, schema: JsonObject): void {
   const value = readJson(items);
   if (typeof value === 'string') schema['items'] = { type: value };
   else if (isMap(items)) schema['items'] = value;
-  else fields.reporter.error('ORC-114', nodeSpan(items), `\`items\` is a JSON Schema or the name of a type, and this is ${kindOf(items)}`, { path: fields.pathOf('items'), help: ['write: items: { type: string }'] });
+  else
+    fields.reporter.error('ORC-114', nodeSpan(items), `\`items\` is a JSON Schema or the name of a type, and this is ${kindOf(items)}`, {
+      path: fields.pathOf('items'),
+      help: ['write: items: { type: string }'],
+    });
 }
 
 /** `required: true`; of an object it may also list the members that must be there. */
@@ -111,7 +137,10 @@ function checkDefault(fields: Fields, spec: InputSpec, node: YamlNode): void {
   const value = plainValue(spec.default!);
   const problem = value === undefined ? undefined : checkSchema(spec.schema, value)[0];
   if (problem === undefined) return;
-  fields.reporter.error('ORC-104', nodeSpan(node), `the default of \`${spec.name}\` ${problem.message}`, { path: fields.pathOf('default'), label: `this is ${kindOf(node)}` });
+  fields.reporter.error('ORC-104', nodeSpan(node), `the default of \`${spec.name}\` ${problem.message}`, {
+    path: fields.pathOf('default'),
+    label: `this is ${kindOf(node)}`,
+  });
 }
 
 /** A value without anything computed in it, as data. */

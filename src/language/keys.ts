@@ -52,13 +52,49 @@ export const DEFAULTS_KEYS: readonly string[] = ['model', 'timeout', 'retry'];
 export const BUDGET_KEYS: readonly string[] = ['usd', 'on_exceed'];
 export const RETRY_KEYS: readonly string[] = ['max_attempts', 'initial_backoff', 'backoff_factor', 'max_backoff', 'jitter', 'on'];
 export const CACHE_KEYS: readonly string[] = ['key', 'ttl'];
-export const HANDLER_KEYS: readonly string[] = ['action', 'tool', 'task', 'fallback_value', 'match', 'parameters', 'retry', 'max_retries', 'timeout', 'priority', 'name', 'description'];
+export const HANDLER_KEYS: readonly string[] = [
+  'action',
+  'tool',
+  'task',
+  'fallback_value',
+  'match',
+  'parameters',
+  'retry',
+  'max_retries',
+  'timeout',
+  'priority',
+  'name',
+  'description',
+];
 export const MATCH_KEYS: readonly string[] = ['codes', 'classes', 'patterns'];
-export const INPUT_KEYS: readonly string[] = ['type', 'description', 'default', 'required', 'choices', 'minimum', 'maximum', 'pattern', 'items', 'metadata'];
+export const INPUT_KEYS: readonly string[] = [
+  'type',
+  'description',
+  'default',
+  'required',
+  'choices',
+  'minimum',
+  'maximum',
+  'pattern',
+  'items',
+  'metadata',
+];
 
 /** Keywords of JSON Schema that an input may use as they are. */
 export const INPUT_SCHEMA_KEYS: readonly string[] = [
-  'minLength', 'maxLength', 'minItems', 'maxItems', 'uniqueItems', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'format', 'properties', 'additionalProperties', 'examples', 'title',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+  'uniqueItems',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
+  'multipleOf',
+  'format',
+  'properties',
+  'additionalProperties',
+  'examples',
+  'title',
 ];
 
 export const INPUT_TYPE_NAMES = ['string', 'integer', 'number', 'boolean', 'array', 'object', 'file', 'secret'] as const;
@@ -68,16 +104,59 @@ export const FAILURE_POLICIES = ['fail', 'continue', 'skip'] as const;
 
 /** Every class of error that `on_error` and `retry.on` may name. */
 export const ERROR_CLASSES = [
-  'rate_limit', 'timeout', 'network', 'auth', 'not_found', 'unavailable', 'invalid_input', 'invalid_output', 'template', 'process', 'policy', 'budget', 'assertion',
-  'cancelled', 'attention', 'upstream', 'storage', 'internal', 'failed',
+  'rate_limit',
+  'timeout',
+  'network',
+  'auth',
+  'not_found',
+  'unavailable',
+  'invalid_input',
+  'invalid_output',
+  'template',
+  'process',
+  'policy',
+  'budget',
+  'assertion',
+  'cancelled',
+  'attention',
+  'upstream',
+  'storage',
+  'internal',
+  'failed',
 ] as const;
 
 /** Names that a loop binds in its body. */
-export const FOR_EACH_NAMES: readonly string[] = ['item', 'index', 'is_first', 'is_last', 'position', 'length', 'remaining', 'has_next', 'has_prev'];
+export const FOR_EACH_NAMES: readonly string[] = [
+  'item',
+  'index',
+  'is_first',
+  'is_last',
+  'position',
+  'length',
+  'remaining',
+  'has_next',
+  'has_prev',
+];
 export const WHILE_NAMES: readonly string[] = ['iteration', 'index', 'is_first', 'loop_state', 'previous'];
 
 /** Names with a meaning of their own in every expression. */
 export const RESERVED_NAMES: readonly string[] = [
-  'inputs', 'parameters', 'tasks', 'execution',
-  'and', 'or', 'not', 'in', 'is', 'if', 'else', 'true', 'false', 'none', 'null', 'True', 'False', 'None',
+  'inputs',
+  'parameters',
+  'tasks',
+  'execution',
+  'and',
+  'or',
+  'not',
+  'in',
+  'is',
+  'if',
+  'else',
+  'true',
+  'false',
+  'none',
+  'null',
+  'True',
+  'False',
+  'None',
 ];

@@ -30,7 +30,9 @@ export function mask(text: string): MaskedText {
   let masked = '';
   let done = 0;
   for (const { start, end } of scanner.regions) {
-    masked += text.slice(done, start) + text.slice(start, end).replace(ACTIVE, character => String.fromCharCode(TWIN_BASE + character.charCodeAt(0)));
+    masked +=
+      text.slice(done, start) +
+      text.slice(start, end).replace(ACTIVE, character => String.fromCharCode(TWIN_BASE + character.charCodeAt(0)));
     done = end;
   }
   const reserved = Array.from(text.matchAll(TWINS), ({ 0: run, index }) => ({ start: index, end: index + run.length }));
@@ -154,7 +156,12 @@ class Scanner {
 
   #skipWord(): void {
     const text = this.#text;
-    while (!isBlank(text[this.#position]) && !isEnd(text[this.#position]) && !(this.#flowDepth > 0 && isFlowIndicator(text[this.#position]))) this.#position++;
+    while (
+      !isBlank(text[this.#position]) &&
+      !isEnd(text[this.#position]) &&
+      !(this.#flowDepth > 0 && isFlowIndicator(text[this.#position]))
+    )
+      this.#position++;
   }
 
   #skipBlockScalar(): void {
@@ -204,7 +211,7 @@ class Scanner {
   #valueLimit(start: number): number {
     const text = this.#text;
     let end = this.#lineEnd(start);
-    for (let lineStart = end + 1; lineStart < text.length; ) {
+    for (let lineStart = end + 1; lineStart < text.length;) {
       const indentation = this.#indentation(lineStart);
       if (indentation !== undefined && indentation <= this.#parent) break;
       const lineEnd = this.#lineEnd(lineStart);

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, Scalar, YAMLMap, YAMLSeq, type Alias, type Pair } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, Scalar, type Alias, type Pair, type YAMLMap, type YAMLSeq } from 'yaml';
 import { unmask } from './mask.ts';
 import { scalarMap, type ScalarStyle } from './offsets.ts';
 import type { OffsetMap } from './pipeline.ts';
@@ -44,7 +44,13 @@ export function isNull(node: YamlNode): boolean {
   return isScalar(node) && node.value === null;
 }
 
-const STYLES: Record<string, ScalarStyle> = { PLAIN: 'plain', QUOTE_SINGLE: 'single', QUOTE_DOUBLE: 'double', BLOCK_LITERAL: 'literal', BLOCK_FOLDED: 'folded' };
+const STYLES: Record<string, ScalarStyle> = {
+  PLAIN: 'plain',
+  QUOTE_SINGLE: 'single',
+  QUOTE_DOUBLE: 'double',
+  BLOCK_LITERAL: 'literal',
+  BLOCK_FOLDED: 'folded',
+};
 
 /** Where in the file each character of a scalar's text stands. */
 export function textMap(source: Source, node: Scalar): OffsetMap {

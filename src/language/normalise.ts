@@ -4,10 +4,33 @@ import { DerivedScalar, findPair, keyText, listItems, nodeSpan, scalarText, text
 import { mappedSpan, shiftedMap } from './offsets.ts';
 import { at, type Path, type Reporter } from './report.ts';
 import {
-  echoedText, ERROR_HANDLING_KEYS, ERROR_TYPES, HANDLER_SPELLINGS, INPUT_SPELLINGS, INPUT_TYPES, isProse, MATCH_SPELLINGS, nameAction, PIPELINE_SPELLINGS, QUEUE_SPELLINGS, RETRY_SPELLINGS,
+  echoedText,
+  ERROR_HANDLING_KEYS,
+  ERROR_TYPES,
+  HANDLER_SPELLINGS,
+  INPUT_SPELLINGS,
+  INPUT_TYPES,
+  isProse,
+  MATCH_SPELLINGS,
+  nameAction,
+  PIPELINE_SPELLINGS,
+  QUEUE_SPELLINGS,
+  RETRY_SPELLINGS,
   TASK_SPELLINGS,
 } from './spellings.ts';
-import { derived, ensureMap, hoist, insertPair, makeList, makeMap, removePair, renameKey, renameKeys, replaceValue, reportConflict } from './surgery.ts';
+import {
+  derived,
+  ensureMap,
+  hoist,
+  insertPair,
+  makeList,
+  makeMap,
+  removePair,
+  renameKey,
+  renameKeys,
+  replaceValue,
+  reportConflict,
+} from './surgery.ts';
 
 /** Rewrites the map of a pipeline, in place, to the canonical spelling. What is already canonical, or wrong, stays as it is. */
 export function normalisePipeline(reporter: Reporter, map: YAMLMap, path: Path): void {
@@ -118,7 +141,8 @@ function normaliseFailure(reporter: Reporter, map: YAMLMap, path: Path): void {
     renameKey(reporter, map, flag, 'on_failure', path);
   }
   const policy = textOf(map, 'on_error');
-  if (policy === 'continue' || policy === 'skip' || policy === 'fail') renameKey(reporter, map, findPair(map, 'on_error')!, 'on_failure', path);
+  if (policy === 'continue' || policy === 'skip' || policy === 'fail')
+    renameKey(reporter, map, findPair(map, 'on_error')!, 'on_failure', path);
 }
 
 /** `on_error` as a text, one handler or a list of them becomes the list. */
@@ -141,7 +165,7 @@ function normaliseHandler(reporter: Reporter, node: YamlNode, path: Path): YamlN
   }
   if (!isMap(node)) return node;
   renameKeys(reporter, node, HANDLER_SPELLINGS, path);
-  for (const pair of [...node.items]) {
+  for (const pair of node.items.slice()) {
     const key = keyText(pair);
     if (key === undefined || !Object.hasOwn(MATCH_SPELLINGS, key)) continue;
     const match = ensureMap(node, 'match', nodeSpan(pair.key as YamlNode), pair);

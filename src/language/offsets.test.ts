@@ -60,22 +60,25 @@ describe('offsets', () => {
   test('every character of every style is found where it stands', () => {
     const styles = [Scalar.PLAIN, Scalar.QUOTE_SINGLE, Scalar.QUOTE_DOUBLE, Scalar.BLOCK_LITERAL, Scalar.BLOCK_FOLDED] as const;
     const piece = fc.constantFrom('a', 'bc', ' ', '\n', "'", '"', '\\', '\t', 'é', '{{ x }}', '\u{1F600}', ': ', ' #', '\u0007');
-    fc.assert(fc.property(fc.array(piece, { minLength: 1, maxLength: 30 }), fc.constantFrom(...styles), fc.boolean(), (pieces, type, narrow) => {
-      const scalar = new Scalar(pieces.join(''));
-      scalar.type = type;
-      const document = new Document({});
-      document.set('k', scalar);
-      const text = document.toString({ lineWidth: narrow ? 20 : 0, doubleQuotedMinMultiLineLength: 10 });
-      const node = (parseDocument(text).contents as YAMLMap).get('k', true);
-      if (!isScalar(node) || typeof node.value !== 'string') return;
-      const { decoded, offsets } = setup(text);
-      const { start, end } = nodeSpan(node);
-      for (const [i, offset] of offsets.entries()) {
-        expect(offset).toBeGreaterThanOrEqual(start);
-        expect(offset).toBeLessThanOrEqual(end);
-        if (i > 0) expect(offset).toBeGreaterThanOrEqual(offsets[i - 1]!);
-        if (/[a-cxé{}]/.test(decoded[i] ?? '')) expect(text[offset]).toBe(decoded[i]);
-      }
-    }), { numRuns: 1000 });
+    fc.assert(
+      fc.property(fc.array(piece, { minLength: 1, maxLength: 30 }), fc.constantFrom(...styles), fc.boolean(), (pieces, type, narrow) => {
+        const scalar = new Scalar(pieces.join(''));
+        scalar.type = type;
+        const document = new Document({});
+        document.set('k', scalar);
+        const text = document.toString({ lineWidth: narrow ? 20 : 0, doubleQuotedMinMultiLineLength: 10 });
+        const node = (parseDocument(text).contents as YAMLMap).get('k', true);
+        if (!isScalar(node) || typeof node.value !== 'string') return;
+        const { decoded, offsets } = setup(text);
+        const { start, end } = nodeSpan(node);
+        for (const [i, offset] of offsets.entries()) {
+          expect(offset).toBeGreaterThanOrEqual(start);
+          expect(offset).toBeLessThanOrEqual(end);
+          if (i > 0) expect(offset).toBeGreaterThanOrEqual(offsets[i - 1]!);
+          if (/[a-cxé{}]/.test(decoded[i] ?? '')) expect(text[offset]).toBe(decoded[i]);
+        }
+      }),
+      { numRuns: 1000 },
+    );
   });
 });

@@ -45,7 +45,9 @@ function tooLarge(reporter: Reporter, limitMiB: number): boolean {
   const limit = limitMiB * 1024 * 1024;
   // A UTF-16 code unit is at most three bytes of UTF-8, so most files need no counting.
   if (text.length * 3 <= limit || (text.length <= limit && new TextEncoder().encode(text).length <= limit)) return false;
-  reporter.error('ORC-603', { start: 0, end: 1 }, `this file is larger than ${limitMiB} MiB`, { help: ['move a part of it to a file of its own: action: pipeline.run', 'or raise `limits.file_mib` in the configuration'] });
+  reporter.error('ORC-603', { start: 0, end: 1 }, `this file is larger than ${limitMiB} MiB`, {
+    help: ['move a part of it to a file of its own: action: pipeline.run', 'or raise `limits.file_mib` in the configuration'],
+  });
   return true;
 }
 
@@ -59,7 +61,11 @@ function read(reporter: Reporter, taskLimit: number): Pipeline | null {
     const fields = new Fields(reporter, file.root, path);
     fields.finish(Object.keys(PIPELINE_KEYS), 'a pipeline', [...Object.keys(PIPELINE_SPELLINGS), 'pipeline', 'config']);
     // What is missing stands below the misspelled `pipeline`.
-    if (!fields.has('tasks') && [...fields.entries.keys()].some(key => !Object.hasOwn(PIPELINE_KEYS, key) && nearest(key, ['pipeline']).length > 0)) return null;
+    if (
+      !fields.has('tasks') &&
+      [...fields.entries.keys()].some(key => !Object.hasOwn(PIPELINE_KEYS, key) && nearest(key, ['pipeline']).length > 0)
+    )
+      return null;
     return readPipeline(reporter, fields, nodeSpan(file.root), firstKeySpan(fields), ['name', 'tasks'], taskLimit);
   }
   new Fields(reporter, file.root, at(undefined, '')).finish(['pipeline'], 'a file that holds `pipeline`');
@@ -124,14 +130,18 @@ function rootScope(inputs: InputSpec[]): Scope {
 
 function readName(fields: Fields): string {
   const word = fields.word('name', 'a text', false);
-  if (word !== undefined && word.text.trim() === '') fields.reporter.error('ORC-112', word.span, '`name` is empty', { path: word.path, help: ['name the pipeline: name: my_pipeline'] });
+  if (word !== undefined && word.text.trim() === '')
+    fields.reporter.error('ORC-112', word.span, '`name` is empty', { path: word.path, help: ['name the pipeline: name: my_pipeline'] });
   return word?.text ?? '';
 }
 
 function readVersion(fields: Fields): string {
   const word = fields.word('version', 'a text such as "1.0"', false);
   if (word !== undefined && !/^\d+(?:\.\d+){0,2}(?:[-+][\w.+-]+)?$/.test(word.text)) {
-    fields.reporter.error('ORC-106', word.span, `\`${word.text}\` is not a version`, { path: word.path, help: ['write one to three numbers: "1", "1.0" or "1.0.0"'] });
+    fields.reporter.error('ORC-106', word.span, `\`${word.text}\` is not a version`, {
+      path: word.path,
+      help: ['write one to three numbers: "1", "1.0" or "1.0.0"'],
+    });
   }
   return word?.text ?? '1.0.0';
 }
@@ -155,7 +165,12 @@ function readBudget(pipeline: Fields): Pipeline['budget'] {
   if (fields === undefined) return undefined;
   fields.finish(BUDGET_KEYS, '`budget`');
   const { keySpan: span, node } = pipeline.get('budget')!;
-  if (!fields.has('usd')) fields.reporter.error('ORC-102', span, '`budget` is missing `usd`', { path: fields.path, label: 'needs `usd`', help: ['add how many dollars a run may cost: usd: 0.50'] });
+  if (!fields.has('usd'))
+    fields.reporter.error('ORC-102', span, '`budget` is missing `usd`', {
+      path: fields.path,
+      label: 'needs `usd`',
+      help: ['add how many dollars a run may cost: usd: 0.50'],
+    });
   const usd = fields.number('usd', 0);
   const onExceed = fields.oneOf('on_exceed', ON_EXCEED) ?? 'pause';
   // Money is counted in whole micro-dollars everywhere.
@@ -165,5 +180,9 @@ function readBudget(pipeline: Fields): Pipeline['budget'] {
 function readOutputs(pipeline: Fields): Pipeline['outputs'] {
   const fields = pipeline.map('outputs', 'a map of names to values');
   if (fields === undefined) return [];
-  return Array.from(fields.entries.values(), ({ key, keySpan, node }) => ({ name: key, span: keySpan, value: readValue(fields.reporter, node, fields.pathOf(key)) }));
+  return Array.from(fields.entries.values(), ({ key, keySpan, node }) => ({
+    name: key,
+    span: keySpan,
+    value: readValue(fields.reporter, node, fields.pathOf(key)),
+  }));
 }

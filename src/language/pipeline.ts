@@ -95,7 +95,10 @@ export interface Retry {
 export interface Handler {
   span: Span;
   /** What runs: an action with parameters, a copy of a task of the same list, or nothing but a value. */
-  run: { kind: 'action'; action: { name: string; span: Span; prose?: string }; parameters: MapValue } | { kind: 'task'; id: string; span: Span } | { kind: 'value' };
+  run:
+    | { kind: 'action'; action: { name: string; span: Span; prose?: string }; parameters: MapValue }
+    | { kind: 'task'; id: string; span: Span }
+    | { kind: 'value' };
   /** Taken where nothing runs, or where what runs fails. */
   fallback: Value | undefined;
   match: { codes: string[]; classes: string[]; patterns: string[] };

@@ -7,7 +7,19 @@ import { PIPELINE_KEYS, TASK_KEYS } from './keys.ts';
 import { pipelineSchema } from './schema.ts';
 
 const ACTIONS: ActionSpec[] = [
-  { name: 'web_search', summary: 'Searches the web', effect: 'read', powers: ['network'], parameters: { type: 'object', required: ['query'], properties: { query: { type: 'string' }, max_results: { type: 'integer', description: 'How many' } }, additionalProperties: false }, result: true },
+  {
+    name: 'web_search',
+    summary: 'Searches the web',
+    effect: 'read',
+    powers: ['network'],
+    parameters: {
+      type: 'object',
+      required: ['query'],
+      properties: { query: { type: 'string' }, max_results: { type: 'integer', description: 'How many' } },
+      additionalProperties: false,
+    },
+    result: true,
+  },
   { name: 'echo', summary: 'Gives back a text', effect: 'pure', powers: [], parameters: true, result: true },
   { name: 'log', summary: 'Logs', effect: 'pure', powers: [], parameters: { type: 'object', properties: { level: true } }, result: true },
 ];
@@ -29,7 +41,7 @@ describe('pipelineSchema', () => {
     ['a parameter that is missing', task('action: web_search, parameters: { max_results: 3 }'), false],
     ['a parameter that nobody knows', task('action: web_search, parameters: { query: x, quarry: 3 }'), false],
     ['a key that nobody knows', task('action: echo, dependecies: [b]'), false],
-    ['a key of one\'s own', task('action: echo, x-own: 1'), true],
+    ["a key of one's own", task('action: echo, x-own: 1'), true],
     ['tasks that are no list', 'pipeline: { name: p, version: "1", tasks: none }', false],
     ['a body', task('for_each: "{{ xs }}", tasks: [{ action: web_search, parameters: { query: 5 } }]'), false],
     ['handlers', task('action: echo, on_error: [{ action: log, retry: true, match: { classes: [timeout] } }]'), true],
@@ -41,8 +53,13 @@ describe('pipelineSchema', () => {
   });
 
   test('offers every key with a line about it, and no other spelling', () => {
-    const schema = pipelineSchema(ACTIONS) as unknown as { $defs: Record<'pipeline' | 'task', { properties: Record<string, { description?: string; doNotSuggest?: boolean }> }> };
-    for (const [name, keys] of [['pipeline', PIPELINE_KEYS], ['task', TASK_KEYS]] as const) {
+    const schema = pipelineSchema(ACTIONS) as unknown as {
+      $defs: Record<'pipeline' | 'task', { properties: Record<string, { description?: string; doNotSuggest?: boolean }> }>;
+    };
+    for (const [name, keys] of [
+      ['pipeline', PIPELINE_KEYS],
+      ['task', TASK_KEYS],
+    ] as const) {
       const offered = Object.entries(schema.$defs[name].properties).filter(([, property]) => property.doNotSuggest !== true);
       expect(offered.map(([key]) => key)).toEqual(Object.keys(keys));
       expect(offered.filter(([, property]) => !property.description)).toEqual([]);

@@ -1,18 +1,43 @@
 import { isObject, type JsonObject, type JsonSchema } from '../json.ts';
 import type { ActionSpec } from '../tools/port.ts';
 import { AUTO_ATTRIBUTES } from './auto.ts';
-import { BUDGET_KEYS, ERROR_CLASSES, FAILURE_POLICIES, INPUT_SCHEMA_KEYS, INPUT_TYPE_NAMES, ON_AMBIGUOUS, ON_EXCEED, PIPELINE_KEYS, TASK_KEYS } from './keys.ts';
+import {
+  BUDGET_KEYS,
+  ERROR_CLASSES,
+  FAILURE_POLICIES,
+  INPUT_SCHEMA_KEYS,
+  INPUT_TYPE_NAMES,
+  ON_AMBIGUOUS,
+  ON_EXCEED,
+  PIPELINE_KEYS,
+  TASK_KEYS,
+} from './keys.ts';
 import { PIPELINE_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 
 /** A value that is computed stands wherever a plain one may. */
-const COMPUTED: JsonObject = { type: 'string', pattern: '\\{\\{|\\{%|<AUTO', description: `A template, or a question to a model: <AUTO ${AUTO_ATTRIBUTES.join('= ')}=>…</AUTO>` };
-const DURATION: JsonObject = { anyOf: [{ type: 'number', minimum: 0 }, { type: 'string', pattern: '^\\s*(\\d+(\\.\\d+)?(ms|s|m|h|d|w)?\\s*)+$' }] };
+const COMPUTED: JsonObject = {
+  type: 'string',
+  pattern: '\\{\\{|\\{%|<AUTO',
+  description: `A template, or a question to a model: <AUTO ${AUTO_ATTRIBUTES.join('= ')}=>…</AUTO>`,
+};
+const DURATION: JsonObject = {
+  anyOf: [
+    { type: 'number', minimum: 0 },
+    { type: 'string', pattern: '^\\s*(\\d+(\\.\\d+)?(ms|s|m|h|d|w)?\\s*)+$' },
+  ],
+};
 const EXPRESSION: JsonObject = { type: ['string', 'boolean', 'number'] };
 const COUNT: JsonObject = { anyOf: [{ type: 'integer', minimum: 1 }, COMPUTED] };
 const WORDS: JsonObject = { anyOf: [{ type: 'array', items: { type: 'string' } }, { type: 'string' }] };
 const ID: JsonObject = { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_-]*$' };
 const MODEL: JsonObject = { type: ['string', 'object'] };
-const HANDLERS: JsonObject = { anyOf: [{ type: 'array', items: { anyOf: [{ $ref: '#/$defs/handler' }, { type: 'string' }] } }, { $ref: '#/$defs/handler' }, { type: 'string' }] };
+const HANDLERS: JsonObject = {
+  anyOf: [
+    { type: 'array', items: { anyOf: [{ $ref: '#/$defs/handler' }, { type: 'string' }] } },
+    { $ref: '#/$defs/handler' },
+    { type: 'string' },
+  ],
+};
 const TASKS: JsonObject = { type: 'array', minItems: 1, items: { $ref: '#/$defs/task' } };
 
 /** The JSON Schema (2020-12) of a pipeline file, from which editors complete keys, actions and the parameters of each action. */
@@ -21,14 +46,30 @@ export function pipelineSchema(actions: readonly ActionSpec[]): JsonObject {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'Orchestrator pipeline',
     anyOf: [
-      { type: 'object', required: ['pipeline'], properties: { pipeline: { $ref: '#/$defs/pipeline', required: ['name', 'version', 'tasks'] } }, patternProperties: { '^x-': true } },
+      {
+        type: 'object',
+        required: ['pipeline'],
+        properties: { pipeline: { $ref: '#/$defs/pipeline', required: ['name', 'version', 'tasks'] } },
+        patternProperties: { '^x-': true },
+      },
       { $ref: '#/$defs/pipeline', required: ['name'] },
     ],
     $defs: {
       pipeline: object(describe(PIPELINE_KEYS, PIPELINE_PROPERTIES), accepted(PIPELINE_SPELLINGS, PIPELINE_PROPERTIES)),
-      task: { ...object(describe(TASK_KEYS, { ...TASK_PROPERTIES, action: actionName(actions) }), { ...accepted(TASK_SPELLINGS, TASK_PROPERTIES), ...OLDER_TASK_KEYS }), allOf: actions.map(parametersOf) },
+      task: {
+        ...object(describe(TASK_KEYS, { ...TASK_PROPERTIES, action: actionName(actions) }), {
+          ...accepted(TASK_SPELLINGS, TASK_PROPERTIES),
+          ...OLDER_TASK_KEYS,
+        }),
+        allOf: actions.map(parametersOf),
+      },
       input: { anyOf: [object(INPUT_PROPERTIES), { type: ['string', 'number', 'boolean', 'null', 'array'] }] },
-      retry: { anyOf: [{ type: 'object', properties: RETRY_PROPERTIES }, { type: 'integer', minimum: 0 }] },
+      retry: {
+        anyOf: [
+          { type: 'object', properties: RETRY_PROPERTIES },
+          { type: 'integer', minimum: 0 },
+        ],
+      },
       handler: { type: 'object', properties: { ...HANDLER_PROPERTIES, action: actionName(actions) } },
     },
   };
@@ -54,7 +95,11 @@ const RETRY_PROPERTIES: JsonObject = {
   backoff_factor: { type: 'number', minimum: 1, default: 2, description: 'How much longer each wait is than the one before' },
   max_backoff: { ...DURATION, default: '60s', description: 'Longest wait' },
   jitter: { type: 'boolean', default: true, description: 'Waits differ a little, so that not all try at once' },
-  on: { type: 'array', items: { enum: [...ERROR_CLASSES] }, description: 'Classes of errors that are tried again; every retryable one where it is not given' },
+  on: {
+    type: 'array',
+    items: { enum: [...ERROR_CLASSES] },
+    description: 'Classes of errors that are tried again; every retryable one where it is not given',
+  },
 };
 
 const HANDLER_PROPERTIES: JsonObject = {
@@ -80,7 +125,12 @@ const PIPELINE_PROPERTIES: JsonObject = {
   metadata: true,
   inputs: { type: 'object', additionalProperties: { $ref: '#/$defs/input' } },
   defaults: object({ model: MODEL, timeout: DURATION, retry: { $ref: '#/$defs/retry' } }),
-  budget: { type: 'object', required: ['usd'], properties: { usd: { type: 'number', minimum: 0 }, on_exceed: { enum: [...ON_EXCEED] } }, propertyNames: { enum: [...BUDGET_KEYS] } },
+  budget: {
+    type: 'object',
+    required: ['usd'],
+    properties: { usd: { type: 'number', minimum: 0 }, on_exceed: { enum: [...ON_EXCEED] } },
+    propertyNames: { enum: [...BUDGET_KEYS] },
+  },
   timeout: DURATION,
   concurrency: { type: 'integer', minimum: 1 },
   tasks: TASKS,
@@ -111,14 +161,22 @@ const TASK_PROPERTIES: JsonObject = {
   retry: { $ref: '#/$defs/retry' },
   timeout: DURATION,
   model: MODEL,
-  cache: { anyOf: [{ type: 'boolean' }, object({ key: { type: 'string', description: 'Template; the same text is the same result' }, ttl: DURATION })] },
+  cache: {
+    anyOf: [
+      { type: 'boolean' },
+      object({ key: { type: 'string', description: 'Template; the same text is the same result' }, ttl: DURATION }),
+    ],
+  },
   on_ambiguous: { enum: [...ON_AMBIGUOUS] },
   outputs: { type: ['object', 'array'] },
 };
 
 /** Older keys of a task that have no single canonical key. */
 const OLDER_TASK_KEYS: JsonObject = Object.fromEntries(
-  ['tool', 'max_retries', 'continue_on_error', 'error_handling', 'create_parallel_queue', 'task'].map(key => [key, { deprecated: true, doNotSuggest: true }]),
+  ['tool', 'max_retries', 'continue_on_error', 'error_handling', 'create_parallel_queue', 'task'].map(key => [
+    key,
+    { deprecated: true, doNotSuggest: true },
+  ]),
 );
 
 function object(properties: JsonObject, older: JsonObject = {}): JsonObject {
@@ -126,12 +184,24 @@ function object(properties: JsonObject, older: JsonObject = {}): JsonObject {
 }
 
 function describe(descriptions: Readonly<Record<string, string>>, properties: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(descriptions).map(([key, description]) => [key, { ...(isObject(properties[key]) ? properties[key] : {}), description }]));
+  return Object.fromEntries(
+    Object.entries(descriptions).map(([key, description]) => [key, { ...(isObject(properties[key]) ? properties[key] : {}), description }]),
+  );
 }
 
 /** Accepted spellings are no error in an editor, and are not offered. */
 function accepted(spellings: Readonly<Record<string, string>>, properties: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(spellings).map(([key, name]) => [key, { ...(isObject(properties[name]) ? properties[name] : {}), deprecated: true, doNotSuggest: true, description: `Another spelling of \`${name}\`` }]));
+  return Object.fromEntries(
+    Object.entries(spellings).map(([key, name]) => [
+      key,
+      {
+        ...(isObject(properties[name]) ? properties[name] : {}),
+        deprecated: true,
+        doNotSuggest: true,
+        description: `Another spelling of \`${name}\``,
+      },
+    ]),
+  );
 }
 
 function actionName(actions: readonly ActionSpec[]): JsonObject {
@@ -139,7 +209,10 @@ function actionName(actions: readonly ActionSpec[]): JsonObject {
 }
 
 function parametersOf({ name, summary, parameters }: ActionSpec): JsonObject {
-  return { if: { required: ['action'], properties: { action: { const: name } } }, then: { properties: { parameters: { description: summary, ...asObject(orComputed(parameters)) } } } };
+  return {
+    if: { required: ['action'], properties: { action: { const: name } } },
+    then: { properties: { parameters: { description: summary, ...asObject(orComputed(parameters)) } } },
+  };
 }
 
 function asObject(schema: JsonSchema): JsonObject {

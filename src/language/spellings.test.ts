@@ -18,13 +18,41 @@ function task(keys: string): string {
 
 describe('accepted spellings', () => {
   test.each<[string, string, string]>([
-    ['steps, parameters, flat', 'name: p\nversion: 1\nparameters: { x: 1 }\nsteps: [{ id: a, action: echo }]', 'pipeline:\n  name: p\n  version: "1"\n  inputs: { x: 1 }\n  tasks:\n    - id: a\n      action: echo'],
-    ['the version of a flat pipeline', 'name: p\ntasks: [{ id: a, action: echo }]', 'name: p\nversion: 1.0.0\ntasks: [{ id: a, action: echo }]'],
-    ['config.default_timeout', 'name: p\nconfig: { default_timeout: 30 }\ntasks: [{ id: a, action: echo }]', 'name: p\ndefaults: { timeout: 30s }\ntasks: [{ id: a, action: echo }]'],
-    ['config.default_timeout beside defaults', 'name: p\ndefaults: { model: m, retry: 2 }\nconfig: { default_timeout: 30 }\ntasks: [{ id: a, action: echo }]', 'name: p\ndefaults: { model: m, retry: { max_attempts: 2 }, timeout: 30s }\ntasks: [{ id: a, action: echo }]'],
-    ['inputs as a list', 'name: p\ninputs: [{ name: a, type: str }, b]\ntasks: [{ id: t, action: echo }]', 'name: p\ninputs: { a: { type: string }, b: {} }\ntasks: [{ id: t, action: echo }]'],
-    ['words of an input', 'name: p\ninputs: { a: { type: int, min: 1, max: 3, default: 2 }, b: { enum: [x] } }\ntasks: [{ id: t, action: echo }]', 'name: p\ninputs: { a: { type: integer, minimum: 1, maximum: 3, default: 2 }, b: { choices: [x] } }\ntasks: [{ id: t, action: echo }]'],
-    ['a handler of the pipeline', 'name: p\non_error: t\ntasks: [{ id: t, action: echo }]', 'name: p\non_error: [{ task: t }]\ntasks: [{ id: t, action: echo }]'],
+    [
+      'steps, parameters, flat',
+      'name: p\nversion: 1\nparameters: { x: 1 }\nsteps: [{ id: a, action: echo }]',
+      'pipeline:\n  name: p\n  version: "1"\n  inputs: { x: 1 }\n  tasks:\n    - id: a\n      action: echo',
+    ],
+    [
+      'the version of a flat pipeline',
+      'name: p\ntasks: [{ id: a, action: echo }]',
+      'name: p\nversion: 1.0.0\ntasks: [{ id: a, action: echo }]',
+    ],
+    [
+      'config.default_timeout',
+      'name: p\nconfig: { default_timeout: 30 }\ntasks: [{ id: a, action: echo }]',
+      'name: p\ndefaults: { timeout: 30s }\ntasks: [{ id: a, action: echo }]',
+    ],
+    [
+      'config.default_timeout beside defaults',
+      'name: p\ndefaults: { model: m, retry: 2 }\nconfig: { default_timeout: 30 }\ntasks: [{ id: a, action: echo }]',
+      'name: p\ndefaults: { model: m, retry: { max_attempts: 2 }, timeout: 30s }\ntasks: [{ id: a, action: echo }]',
+    ],
+    [
+      'inputs as a list',
+      'name: p\ninputs: [{ name: a, type: str }, b]\ntasks: [{ id: t, action: echo }]',
+      'name: p\ninputs: { a: { type: string }, b: {} }\ntasks: [{ id: t, action: echo }]',
+    ],
+    [
+      'words of an input',
+      'name: p\ninputs: { a: { type: int, min: 1, max: 3, default: 2 }, b: { enum: [x] } }\ntasks: [{ id: t, action: echo }]',
+      'name: p\ninputs: { a: { type: integer, minimum: 1, maximum: 3, default: 2 }, b: { choices: [x] } }\ntasks: [{ id: t, action: echo }]',
+    ],
+    [
+      'a handler of the pipeline',
+      'name: p\non_error: t\ntasks: [{ id: t, action: echo }]',
+      'name: p\non_error: [{ task: t }]\ntasks: [{ id: t, action: echo }]',
+    ],
   ])('%s', (_name, spelled, canonical) => {
     expect(bare(read(spelled))).toBe(bare(read(canonical)));
   });
@@ -38,22 +66,50 @@ describe('accepted spellings', () => {
     ['requires_model', 'action: echo, requires_model: none', 'action: echo, model: none'],
     ['inputs of a task', 'action: echo, inputs: { text: x }', 'action: echo, parameters: { text: x }'],
     ['max_retries counts attempts', 'action: echo, max_retries: 2', 'action: echo, retry: { max_attempts: 2 }'],
-    ['max_retries beside retry', 'action: echo, retry: { jitter: false }, max_retries: 2', 'action: echo, retry: { jitter: false, max_attempts: 2 }'],
+    [
+      'max_retries beside retry',
+      'action: echo, retry: { jitter: false }, max_retries: 2',
+      'action: echo, retry: { jitter: false, max_attempts: 2 }',
+    ],
     ['no retries', 'action: echo, max_retries: 0', 'action: echo, retry: { max_attempts: 1 }'],
     ['retry as a number', 'action: echo, retry: 2', 'action: echo, retry: { max_attempts: 2 }'],
-    ['retry_config', 'action: echo, retry_config: { attempts: 2, delay: 3, multiplier: 4, max_delay: 1m, retry_on: [TimeoutError] }', 'action: echo, retry: { max_attempts: 2, initial_backoff: 3s, backoff_factor: 4, max_backoff: 60, on: [timeout] }'],
-    ['error_handling', 'action: echo, error_handling: { retry: { max_retries: 2 }, continue_on_error: true }', 'action: echo, retry: { max_attempts: 2 }, on_failure: continue'],
+    [
+      'retry_config',
+      'action: echo, retry_config: { attempts: 2, delay: 3, multiplier: 4, max_delay: 1m, retry_on: [TimeoutError] }',
+      'action: echo, retry: { max_attempts: 2, initial_backoff: 3s, backoff_factor: 4, max_backoff: 60, on: [timeout] }',
+    ],
+    [
+      'error_handling',
+      'action: echo, error_handling: { retry: { max_retries: 2 }, continue_on_error: true }',
+      'action: echo, retry: { max_attempts: 2 }, on_failure: continue',
+    ],
     ['continue_on_error', 'action: echo, continue_on_error: false', 'action: echo, on_failure: fail'],
     ['a policy under on_error', 'action: echo, on_error: skip', 'action: echo, on_failure: skip'],
     ['the id of a task under on_error', 'action: echo, on_error: u', 'action: echo, on_error: [{ task: u }]'],
     ['prose under on_error', 'action: echo, on_error: echo "no"', 'action: echo, on_error: [{ action: echo, parameters: { text: "no" } }]'],
     ['a handler alone', 'action: echo, on_error: { fallback_result: 1 }', 'action: echo, on_error: [{ fallback_value: 1 }]'],
-    ['words of a handler', 'action: echo, on_error: [{ handler_task_id: u, error_codes: ORC-601, error_types: [TimeoutError, network], error_patterns: [x], retry_with_handler: true, max_handler_retries: 2 }]', 'action: echo, on_error: [{ task: u, match: { codes: [ORC-601], classes: [timeout, network], patterns: [x] }, retry: true, max_retries: 2 }]'],
-    ['every error', 'action: echo, on_error: [{ handler_action: log, error_types: "*" }, { task: u, error_types: ["*"], error_codes: [ORC-601] }]', 'action: echo, on_error: [{ action: log }, { task: u, match: { codes: [ORC-601] } }]'],
+    [
+      'words of a handler',
+      'action: echo, on_error: [{ handler_task_id: u, error_codes: ORC-601, error_types: [TimeoutError, network], error_patterns: [x], retry_with_handler: true, max_handler_retries: 2 }]',
+      'action: echo, on_error: [{ task: u, match: { codes: [ORC-601], classes: [timeout, network], patterns: [x] }, retry: true, max_retries: 2 }]',
+    ],
+    [
+      'every error',
+      'action: echo, on_error: [{ handler_action: log, error_types: "*" }, { task: u, error_types: ["*"], error_codes: [ORC-601] }]',
+      'action: echo, on_error: [{ action: log }, { task: u, match: { codes: [ORC-601] } }]',
+    ],
     ['tool and action', 'tool: filesystem, action: write, parameters: { path: x }', 'action: filesystem.write, parameters: { path: x }'],
     ['a tool alone', 'tool: terminal', 'action: shell.run'],
-    ['a tool with the operation among its parameters', 'tool: filesystem, parameters: { action: write, path: x }', 'action: filesystem.write, parameters: { path: x }'],
-    ['a tool as an action', 'action: filesystem, parameters: { action: copy, path: x }', 'action: filesystem.copy, parameters: { path: x }'],
+    [
+      'a tool with the operation among its parameters',
+      'tool: filesystem, parameters: { action: write, path: x }',
+      'action: filesystem.write, parameters: { path: x }',
+    ],
+    [
+      'a tool as an action',
+      'action: filesystem, parameters: { action: copy, path: x }',
+      'action: filesystem.copy, parameters: { path: x }',
+    ],
     ['a tool that nobody knows', 'tool: weather, action: today', 'action: weather.today'],
     ['an alias', 'action: generate, parameters: { prompt: x }', 'action: generate_text, parameters: { prompt: x }'],
     ['echo with its text', 'action: "echo \\"it is {{ x }}\\""', 'action: echo, parameters: { text: "it is {{ x }}" }'],
@@ -62,16 +118,30 @@ describe('accepted spellings', () => {
     ['foreach with steps', 'foreach: [1], steps: [{ action: echo }]', 'for_each: [1], tasks: [{ action: echo }]'],
     ['for_each with one task', 'for_each: [1], task: { action: echo }', 'for_each: [1], tasks: [{ action: echo }]'],
     ['action_loop', 'action_loop: [{ action: echo }], until: x', 'tasks: [{ action: echo }], until: x'],
-    ['$item and its kin', 'for_each: $item.list, tasks: [{ action: echo, parameters: { text: "{{ $index }} of {{ \'$item\' }}", to: $item } }]', 'for_each: item.list, tasks: [{ action: echo, parameters: { text: "{{ index }} of {{ \'$item\' }}", to: "{{ item }}" } }]'],
-    ['file: and << >>', 'action: echo, parameters: { text: "{{ file:a/b.md }} << c.md >> << EOF >>" }', 'action: echo, parameters: { text: "{{ file(\'a/b.md\') }} {{ file(\'c.md\') }} << EOF >>" }'],
+    [
+      '$item and its kin',
+      'for_each: $item.list, tasks: [{ action: echo, parameters: { text: "{{ $index }} of {{ \'$item\' }}", to: $item } }]',
+      'for_each: item.list, tasks: [{ action: echo, parameters: { text: "{{ index }} of {{ \'$item\' }}", to: "{{ item }}" } }]',
+    ],
+    [
+      'file: and << >>',
+      'action: echo, parameters: { text: "{{ file:a/b.md }} << c.md >> << EOF >>" }',
+      "action: echo, parameters: { text: \"{{ file('a/b.md') }} {{ file('c.md') }} << EOF >>\" }",
+    ],
   ])('%s', (_name, spelled, canonical) => {
     expect(bare(read(task(spelled)))).toBe(bare(read(task(canonical))));
   });
 
   test.each<[string, string]>([
-    ['beside its action', 'action: create_parallel_queue, create_parallel_queue: { "on": [1], max_parallel: 2, action_loop: [{ action: echo }] }'],
+    [
+      'beside its action',
+      'action: create_parallel_queue, create_parallel_queue: { "on": [1], max_parallel: 2, action_loop: [{ action: echo }] }',
+    ],
     ['among its parameters', 'action: create_parallel_queue, parameters: { "on": [1], max_parallel: 2, task: { action: echo } }'],
-    ['by its name among its parameters', 'action: create_parallel_queue, parameters: { create_parallel_queue: { "on": [1], max_parallel: 2, steps: [{ action: echo }] } }'],
+    [
+      'by its name among its parameters',
+      'action: create_parallel_queue, parameters: { create_parallel_queue: { "on": [1], max_parallel: 2, steps: [{ action: echo }] } }',
+    ],
     ['alone', 'create_parallel_queue: { "on": [1], max_parallel: 2, tasks: [{ action: echo }] }'],
   ])('a queue, %s, is a for_each that says so', (_name, keys) => {
     const queue = read(task(keys)).tasks[0]!;
@@ -88,11 +158,13 @@ describe('accepted spellings', () => {
     const { tasks } = read(task('action: "Summarise {{ x }}", model: m'));
     expect(tasks[0]!.action).toMatchObject({ name: 'generate_text', prose: 'Summarise {{ x }}' });
     expect(tasks[0]!.parameters.entries).toMatchObject([{ key: 'prompt', value: { kind: 'template' } }]);
-    expect(read(task('action: "Sum up", model: m, parameters: { prompt: mine }')).tasks[0]!.parameters.entries).toMatchObject([{ key: 'prompt', value: { value: 'mine' } }]);
+    expect(read(task('action: "Sum up", model: m, parameters: { prompt: mine }')).tasks[0]!.parameters.entries).toMatchObject([
+      { key: 'prompt', value: { value: 'mine' } },
+    ]);
   });
 
   test('the text of an echo keeps its place in the file', () => {
-    const text = task("action: 'echo \"it is {{ nope( }}\"'");
+    const text = task('action: \'echo "it is {{ nope( }}"\'');
     expect(parse(makeSource('p.yaml', text)).diagnostics[0]!.span.start).toBe(text.indexOf('}}"'));
   });
 
@@ -112,7 +184,14 @@ describe('accepted spellings', () => {
     expect(nameAction(tool, action, operation, hasModel)).toEqual(named);
   });
 
-  test.each<[string, string | undefined]>([['echo "a b"', 'a b'], ["print 'x'", 'x'], ['display x "y"', 'x "y"'], ['echo "', '"'], ['echo', undefined], ['echoes x', undefined]])('the text of %s', (action, text) => {
+  test.each<[string, string | undefined]>([
+    ['echo "a b"', 'a b'],
+    ["print 'x'", 'x'],
+    ['display x "y"', 'x "y"'],
+    ['echo "', '"'],
+    ['echo', undefined],
+    ['echoes x', undefined],
+  ])('the text of %s', (action, text) => {
     const found = echoedText(action);
     expect(found && action.slice(found.start, found.end)).toBe(text);
   });

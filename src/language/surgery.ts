@@ -1,4 +1,4 @@
-import { isMap, isScalar, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
+import { isMap, isScalar, Pair, type Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { DerivedScalar, findPair, keyText, nodeSpan, valueOf, type YamlNode } from './nodes.ts';
 import { linearMap } from './offsets.ts';
 import { at, type Path, type Reporter } from './report.ts';
@@ -11,7 +11,7 @@ export function derived(value: string | number, span: Span): DerivedScalar {
 
 /** Gives the keys of a map their canonical names. Two that mean the same are a conflict; the canonical one counts. */
 export function renameKeys(reporter: Reporter, map: YAMLMap, table: Readonly<Record<string, string>>, path: Path): void {
-  for (const pair of [...map.items]) {
+  for (const pair of map.items.slice()) {
     const key = keyText(pair);
     if (key !== undefined && Object.hasOwn(table, key)) renameKey(reporter, map, pair, table[key]!, path);
   }
@@ -63,11 +63,18 @@ export function insertPair(map: YAMLMap, name: string, value: YamlNode, span: Sp
 }
 
 /** Moves the members of `pair`'s map that `table` names (old name to new) into `target`, and takes the pair out when nothing is left in it. */
-export function hoist(reporter: Reporter, map: YAMLMap, pair: Pair, table: Readonly<Record<string, string>>, target: YAMLMap, path: Path): void {
+export function hoist(
+  reporter: Reporter,
+  map: YAMLMap,
+  pair: Pair,
+  table: Readonly<Record<string, string>>,
+  target: YAMLMap,
+  path: Path,
+): void {
   const inner = valueOf(pair);
   if (!isMap(inner)) return;
   let place: Pair | undefined = target === map ? pair : undefined;
-  for (const member of [...inner.items]) {
+  for (const member of inner.items.slice()) {
     const key = keyText(member);
     if (key === undefined || !Object.hasOwn(table, key)) continue;
     inner.items.splice(inner.items.indexOf(member), 1);
@@ -118,4 +125,3 @@ export function replaceValue(pair: Pair, value: YamlNode): void {
   }
   pair.value = value;
 }
-

@@ -4,7 +4,17 @@ import { badSchema } from '../schema.ts';
 import { namesModel, readAction } from './actions.ts';
 import { Fields, ID, ID_HELP, type Word } from './fields.ts';
 import { readHandlers, readRetry } from './handlers.ts';
-import { ACTION_ONLY_KEYS, CACHE_KEYS, FAILURE_POLICIES, FOR_EACH_NAMES, LOOP_ONLY_KEYS, ON_AMBIGUOUS, QUEUE_KEYS, TASK_KEYS, WHILE_NAMES } from './keys.ts';
+import {
+  ACTION_ONLY_KEYS,
+  CACHE_KEYS,
+  FAILURE_POLICIES,
+  FOR_EACH_NAMES,
+  LOOP_ONLY_KEYS,
+  ON_AMBIGUOUS,
+  QUEUE_KEYS,
+  TASK_KEYS,
+  WHILE_NAMES,
+} from './keys.ts';
 import { findPair, kindOf, listItems, nodeSpan, scalarText, textMap, type YamlNode } from './nodes.ts';
 import type { Task, TaskKind } from './pipeline.ts';
 import { at, type Path, type Reporter } from './report.ts';
@@ -35,16 +45,23 @@ export function readTasks(reader: TaskReader, owner: Fields, key: string, scope:
   const { node } = entry;
   const path = owner.pathOf(key);
   if (!isSeq(node)) {
-    owner.wrong(key, node, 'a list of tasks', { help: ['write:\n    tasks:\n      - id: hello\n        action: echo\n        parameters: { text: hello }'] });
+    owner.wrong(key, node, 'a list of tasks', {
+      help: ['write:\n    tasks:\n      - id: hello\n        action: echo\n        parameters: { text: hello }'],
+    });
     return [];
   }
   if (node.items.length === 0) {
-    reporter.error('ORC-112', entry.keySpan, `\`${owner.written(key)}\` has no tasks`, { path, help: ['add a task: - { id: hello, action: echo, parameters: { text: hello } }'] });
+    reporter.error('ORC-112', entry.keySpan, `\`${owner.written(key)}\` has no tasks`, {
+      path,
+      help: ['add a task: - { id: hello, action: echo, parameters: { text: hello } }'],
+    });
     return [];
   }
   const named = nameTasks(reader, listItems(node), path, scope);
   const inner: Scope = { parent: scope, names: new Map(named.map(({ id }) => [id.text, 'the task around it or beside that'])) };
-  return named.map(({ map, id, generated, place }) => readTask(reader, new Fields(reporter, map, place), nodeSpan(map), id, generated, inner));
+  return named.map(({ map, id, generated, place }) =>
+    readTask(reader, new Fields(reporter, map, place), nodeSpan(map), id, generated, inner),
+  );
 }
 
 interface NamedTask {
@@ -62,12 +79,18 @@ function nameTasks(reader: TaskReader, items: YamlNode[], path: Path, scope: Sco
   for (const [i, item] of items.entries()) {
     const place = at(path, i);
     if (reader.remaining-- === 0) {
-      reporter.error('ORC-605', nodeSpan(item), 'this pipeline has more tasks than are allowed', { path: place, help: ['move a part of it to a file of its own: action: pipeline.run', 'or raise `limits.tasks` in the configuration'] });
+      reporter.error('ORC-605', nodeSpan(item), 'this pipeline has more tasks than are allowed', {
+        path: place,
+        help: ['move a part of it to a file of its own: action: pipeline.run', 'or raise `limits.tasks` in the configuration'],
+      });
     }
     if (reader.remaining < 0) break;
     if (isAlias(item)) continue;
     if (!isMap(item)) {
-      reporter.error('ORC-104', nodeSpan(item), `a task is a map of keys, and this is ${kindOf(item)}`, { path: place, help: ['write: - { id: hello, action: echo, parameters: { text: hello } }'] });
+      reporter.error('ORC-104', nodeSpan(item), `a task is a map of keys, and this is ${kindOf(item)}`, {
+        path: place,
+        help: ['write: - { id: hello, action: echo, parameters: { text: hello } }'],
+      });
       continue;
     }
     const id = readId(reporter, item, place, scope);
@@ -77,7 +100,12 @@ function nameTasks(reader: TaskReader, items: YamlNode[], path: Path, scope: Sco
     }
     const first = taken.get(id.text);
     if (first !== undefined) {
-      reporter.error('ORC-108', id.span, `two tasks of this list are called \`${id.text}\``, { path: id.path, label: 'again here', related: [{ message: 'first here', span: first }], help: ['give one of them another id'] });
+      reporter.error('ORC-108', id.span, `two tasks of this list are called \`${id.text}\``, {
+        path: id.path,
+        label: 'again here',
+        related: [{ message: 'first here', span: first }],
+        help: ['give one of them another id'],
+      });
       continue;
     }
     taken.set(id.text, id.span);
@@ -88,7 +116,8 @@ function nameTasks(reader: TaskReader, items: YamlNode[], path: Path, scope: Sco
     if (!task.generated) continue;
     while (taken.has(`step_${number}`)) number++;
     task.id.text = `step_${number++}`;
-    if (scope.parent === undefined && findPair(task.map, 'id') === undefined) reporter.error('ORC-102', task.id.span, 'this task has no `id`', { path: task.place, help: [`add: id: ${task.id.text}`] });
+    if (scope.parent === undefined && findPair(task.map, 'id') === undefined)
+      reporter.error('ORC-102', task.id.span, 'this task has no `id`', { path: task.place, help: [`add: id: ${task.id.text}`] });
   }
   return named;
 }
@@ -98,13 +127,19 @@ function readId(reporter: Reporter, map: YAMLMap, path: Path, scope: Scope): Wor
   const word = new Fields(reporter, map, path).word('id', 'a name');
   if (word === undefined) return undefined;
   if (!ID.test(word.text)) {
-    reporter.error('ORC-107', word.span, `\`${word.text}\` cannot be an id, because expressions could not name it`, { path: word.path, help: [ID_HELP, ...suggestId(word.text)] });
+    reporter.error('ORC-107', word.span, `\`${word.text}\` cannot be an id, because expressions could not name it`, {
+      path: word.path,
+      help: [ID_HELP, ...suggestId(word.text)],
+    });
     return word;
   }
   for (let here: Scope | undefined = scope; here !== undefined; here = here.parent) {
     const hidden = here.names.get(word.text);
     if (hidden === undefined) continue;
-    reporter.error('ORC-109', word.span, `the id \`${word.text}\` hides ${hidden}`, { path: word.path, help: ['give the task another id'] });
+    reporter.error('ORC-109', word.span, `the id \`${word.text}\` hides ${hidden}`, {
+      path: word.path,
+      help: ['give the task another id'],
+    });
     break;
   }
   return word;
@@ -178,16 +213,35 @@ function readKind(fields: Fields, id: Word): TaskKind {
   if (first === undefined) return 'action';
   const key = fields.get(first[1])!;
   if (second !== undefined) {
-    conflict(fields, second[1], `a task is one loop or one group, and \`${id.text}\` has both \`${first[1]}\` and \`${second[1]}\``, key.keySpan, first[1], 'put the one into the other: a task among `tasks`');
+    conflict(
+      fields,
+      second[1],
+      `a task is one loop or one group, and \`${id.text}\` has both \`${first[1]}\` and \`${second[1]}\``,
+      key.keySpan,
+      first[1],
+      'put the one into the other: a task among `tasks`',
+    );
   }
   for (const name of ACTION_ONLY_KEYS) {
-    if (fields.has(name)) conflict(fields, name, `\`${name}\` is for a task that calls an action, and \`${id.text}\` is a \`${first[1]}\``, key.keySpan, first[1], 'put the action into the list of tasks below');
+    if (fields.has(name))
+      conflict(
+        fields,
+        name,
+        `\`${name}\` is for a task that calls an action, and \`${id.text}\` is a \`${first[1]}\``,
+        key.keySpan,
+        first[1],
+        'put the action into the list of tasks below',
+      );
   }
   return first[0];
 }
 
 function conflict(fields: Fields, name: string, message: string, otherSpan: Span, other: string, help: string): void {
-  fields.reporter.error('ORC-111', fields.get(name)!.keySpan, message, { path: fields.pathOf(name), related: [{ message: `\`${other}\` is here`, span: otherSpan }], help: [help] });
+  fields.reporter.error('ORC-111', fields.get(name)!.keySpan, message, {
+    path: fields.pathOf(name),
+    related: [{ message: `\`${other}\` is here`, span: otherSpan }],
+    help: [help],
+  });
 }
 
 function readActionOf(fields: Fields, task: Task): void {
@@ -197,8 +251,12 @@ function readActionOf(fields: Fields, task: Task): void {
   else if (entry !== undefined && !(isScalar(entry.node) && entry.node.value === null)) fields.wrong('parameters', entry.node, 'a map');
   for (const name of LOOP_ONLY_KEYS) {
     if (!fields.has(name)) continue;
-    const loop = fields.has('action') || fields.has('tool') ? 'and this one calls an action' : 'and this one has none of `for_each`, `while`, `until`';
-    reporter.error('ORC-111', fields.get(name)!.keySpan, `\`${name}\` belongs to a loop, ${loop}`, { path: fields.pathOf(name), help: ['add `for_each`, `while` or `until`; tasks side by side stand under `parallel`'] });
+    const loop =
+      fields.has('action') || fields.has('tool') ? 'and this one calls an action' : 'and this one has none of `for_each`, `while`, `until`';
+    reporter.error('ORC-111', fields.get(name)!.keySpan, `\`${name}\` belongs to a loop, ${loop}`, {
+      path: fields.pathOf(name),
+      help: ['add `for_each`, `while` or `until`; tasks side by side stand under `parallel`'],
+    });
   }
   if (!fields.has('action') && !fields.has('tool')) {
     if (fields.has('tasks')) return;
@@ -228,7 +286,8 @@ function readLoop(reader: TaskReader, fields: Fields, task: Task, scope: Scope):
   queue?.finish(QUEUE_KEYS, '`create_parallel_queue`', Object.keys(QUEUE_SPELLINGS));
   task.queue = fields.has('create_parallel_queue');
   const loopName = fields.word('loop_name');
-  if (loopName !== undefined && !ID.test(loopName.text)) reporter.error('ORC-107', loopName.span, `\`${loopName.text}\` cannot be the name of a loop`, { path: loopName.path, help: [ID_HELP] });
+  if (loopName !== undefined && !ID.test(loopName.text))
+    reporter.error('ORC-107', loopName.span, `\`${loopName.text}\` cannot be the name of a loop`, { path: loopName.path, help: [ID_HELP] });
   task.loopName = loopName?.text;
   const source = queue?.get('on') ?? fields.get('for_each');
   if (task.kind === 'for_each') {
@@ -245,11 +304,16 @@ function readLoop(reader: TaskReader, fields: Fields, task: Task, scope: Scope):
   if (task.loopName !== undefined) bound.set(task.loopName, 'the name of the loop around it');
   const owner = queue ?? fields;
   if (owner.has('tasks')) task.tasks = readTasks(reader, owner, 'tasks', { parent: scope, names: bound });
-  else if (!fields.has('action') && !fields.has('tool')) missing(fields, task, '`tasks`', 'add its body:\n    tasks:\n      - { id: show, action: echo, parameters: { text: "{{ index }}" } }');
+  else if (!fields.has('action') && !fields.has('tool'))
+    missing(fields, task, '`tasks`', 'add its body:\n    tasks:\n      - { id: show, action: echo, parameters: { text: "{{ index }}" } }');
 }
 
 function missing(fields: Fields, task: Task, what: string, help: string): void {
-  fields.reporter.error('ORC-102', task.idSpan, `loop \`${task.id}\` is missing ${what}`, { path: fields.path, label: `needs ${what}`, help: [help] });
+  fields.reporter.error('ORC-102', task.idSpan, `loop \`${task.id}\` is missing ${what}`, {
+    path: fields.path,
+    label: `needs ${what}`,
+    help: [help],
+  });
 }
 
 function count(fields: Fields, name: string): Task['maxParallel'] {
@@ -261,7 +325,10 @@ function idle(fields: Fields, name: string, kind: TaskKind): void {
   const entry = fields.get(name);
   if (entry === undefined) return;
   const loop = kind === 'for_each' ? 'a for_each, which ends with its list' : 'a while or until, which runs one iteration after the other';
-  fields.reporter.warn('ORC-111', entry.keySpan, `\`${name}\` means nothing to ${loop}`, { path: fields.pathOf(name), help: ['remove it'] });
+  fields.reporter.warn('ORC-111', entry.keySpan, `\`${name}\` means nothing to ${loop}`, {
+    path: fields.pathOf(name),
+    help: ['remove it'],
+  });
 }
 
 function readDependencies(fields: Fields): Task['dependencies'] {
@@ -312,12 +379,23 @@ function readOutputs(fields: Fields): JsonObject | undefined {
     const schema = readJson(member);
     if (isMap(member) || typeof schema === 'boolean') {
       const problem = badSchema(schema)[0];
-      if (problem !== undefined) fields.reporter.error('ORC-114', nodeSpan(member), `the schema of the output \`${key}\` ${[...problem.path, ''].join('.')} ${problem.message}`, { path: map.pathOf(key) });
+      if (problem !== undefined)
+        fields.reporter.error(
+          'ORC-114',
+          nodeSpan(member),
+          `the schema of the output \`${key}\` ${[...problem.path, ''].join('.')} ${problem.message}`,
+          { path: map.pathOf(key) },
+        );
       else outputs[key] = schema;
     } else if (SCHEMA_TYPES.includes(String(schema))) outputs[key] = { type: schema };
     else if (schema === null) outputs[key] = {};
-    else fields.reporter.error('ORC-114', nodeSpan(member), `the output \`${key}\` is a JSON Schema or the name of a type, and this is ${kindOf(member)}`, { path: map.pathOf(key), help: [`write: ${key}: { type: string }`, `types: ${SCHEMA_TYPES.join(', ')}`] });
+    else
+      fields.reporter.error(
+        'ORC-114',
+        nodeSpan(member),
+        `the output \`${key}\` is a JSON Schema or the name of a type, and this is ${kindOf(member)}`,
+        { path: map.pathOf(key), help: [`write: ${key}: { type: string }`, `types: ${SCHEMA_TYPES.join(', ')}`] },
+      );
   }
   return { ...outputs };
 }
-

@@ -29,7 +29,11 @@ describe('values', () => {
     ['a statement', '{% if a %}b{% endif %}', { kind: 'template', template: { body: [{ kind: 'if' }] } }],
     ['a lone tag', '<AUTO>a: b</AUTO>', { kind: 'auto', tag: { question: { kind: 'literal', value: 'a: b' } } }],
     ['a lone tag in a block', '|\n        <AUTO>a: b</AUTO>', { kind: 'auto' }],
-    ['text with tags', 'a <AUTO>b</AUTO> {{ c }} <AUTO>d</AUTO>', { kind: 'mixed', parts: [{ kind: 'literal', value: 'a ' }, { kind: 'auto' }, { kind: 'template' }, { kind: 'auto' }] }],
+    [
+      'text with tags',
+      'a <AUTO>b</AUTO> {{ c }} <AUTO>d</AUTO>',
+      { kind: 'mixed', parts: [{ kind: 'literal', value: 'a ' }, { kind: 'auto' }, { kind: 'template' }, { kind: 'auto' }] },
+    ],
     ['a key without a value', '{ a }', { kind: 'map', entries: [{ key: 'a', value: { kind: 'literal', value: null } }] }],
     ['a list', '[1, "{{ a }}", [b]]', { kind: 'list', items: [{ value: 1 }, { kind: 'expression' }, { kind: 'list' }] }],
     ['a map', '{ a: 1, b: "{{ c }}" }', { kind: 'map', entries: [{ key: 'a' }, { key: 'b', value: { kind: 'expression' } }] }],
@@ -39,12 +43,16 @@ describe('values', () => {
   });
 
   test('names and descriptions are never templates', () => {
-    const { name, description, tasks } = read('name: "{{ a }}"\ndescription: "{% b"\nmetadata: { x: "{{" }\nx-own: "{{"\ntasks:\n  - { id: t, name: "{{ c", description: "<AUTO>", metadata: "{{", x-own: "{{", action: echo }\n');
+    const { name, description, tasks } = read(
+      'name: "{{ a }}"\ndescription: "{% b"\nmetadata: { x: "{{" }\nx-own: "{{"\ntasks:\n  - { id: t, name: "{{ c", description: "<AUTO>", metadata: "{{", x-own: "{{", action: echo }\n',
+    );
     expect([name, description, tasks[0]!.name, tasks[0]!.description]).toEqual(['{{ a }}', '{% b', '{{ c', '<AUTO>']);
   });
 
   test('conditions are expressions with or without braces', () => {
-    const conditions = read(`name: p\ntasks:\n${['n > 5', '"{{ n > 5 }}"', 'true', '"<AUTO>is it?</AUTO>"', '1'].map((text, i) => `  - { id: t${i}, action: echo, condition: ${text} }\n`).join('')}`).tasks.map(({ condition }) => condition);
+    const conditions = read(
+      `name: p\ntasks:\n${['n > 5', '"{{ n > 5 }}"', 'true', '"<AUTO>is it?</AUTO>"', '1'].map((text, i) => `  - { id: t${i}, action: echo, condition: ${text} }\n`).join('')}`,
+    ).tasks.map(({ condition }) => condition);
     expect(conditions).toMatchObject([
       { kind: 'expression', expr: { kind: 'compare' } },
       { kind: 'expression', expr: { kind: 'compare' } },
@@ -55,7 +63,9 @@ describe('values', () => {
   });
 
   test('the source of a loop is an expression, a list, a map or a tag', () => {
-    const sources = read(`name: p\ntasks:\n${['xs', '"[1, 2]"', '[1, "{{ a }}"]', '{ a: 1 }', '"<AUTO>which?</AUTO>"'].map((text, i) => `  - { id: t${i}, for_each: ${text}, tasks: [{ action: echo }] }\n`).join('')}`).tasks.map(({ forEach }) => forEach?.kind);
+    const sources = read(
+      `name: p\ntasks:\n${['xs', '"[1, 2]"', '[1, "{{ a }}"]', '{ a: 1 }', '"<AUTO>which?</AUTO>"'].map((text, i) => `  - { id: t${i}, for_each: ${text}, tasks: [{ action: echo }] }\n`).join('')}`,
+    ).tasks.map(({ forEach }) => forEach?.kind);
     expect(sources).toEqual(['expression', 'expression', 'list', 'map', 'auto']);
   });
 
@@ -94,16 +104,30 @@ tasks:
       onAmbiguous: 'skip',
       outputs: { a: { type: 'string' }, b: { type: 'integer' }, c: {}, d: true },
       retry: { maxAttempts: 5, initialBackoffMs: 250, backoffFactor: 2.5, maxBackoffMs: 60_000, jitter: false, on: ['rate_limit'] },
-      onError: [{ run: { kind: 'value' }, retry: true, maxRetries: 1, priority: 0 }, { run: { kind: 'action', action: { name: 'log' } }, timeoutMs: 5000, priority: 2 }],
+      onError: [
+        { run: { kind: 'value' }, retry: true, maxRetries: 1, priority: 0 },
+        { run: { kind: 'action', action: { name: 'log' } }, timeoutMs: 5000, priority: 2 },
+      ],
     });
     expect(task!.dependencies).toHaveLength(1);
-    const { tasks } = read('name: p\ntasks: [{ id: u, action: echo, cache: true, outputs: [x, y] }, { id: v, action: echo, cache: false, parameters: }]\n');
-    expect(tasks).toMatchObject([{ cache: { key: undefined }, outputs: { x: {}, y: {} } }, { cache: false, parameters: { entries: [] } }]);
+    const { tasks } = read(
+      'name: p\ntasks: [{ id: u, action: echo, cache: true, outputs: [x, y] }, { id: v, action: echo, cache: false, parameters: }]\n',
+    );
+    expect(tasks).toMatchObject([
+      { cache: { key: undefined }, outputs: { x: {}, y: {} } },
+      { cache: false, parameters: { entries: [] } },
+    ]);
   });
 
   test('tasks without an id in a body or group are numbered', () => {
-    const { tasks } = read('name: p\ntasks:\n  - id: g\n    parallel: [{ action: echo }, { id: step_2, action: echo }, { action: echo }]\n  - id: l\n    while: "true"\n    max_iterations: "{{ n }}"\n    loop_name: outer\n    tasks: [{ action: echo }]\n');
-    expect(tasks[0]!.tasks.map(({ id, idGenerated }) => [id, idGenerated])).toEqual([['step_1', true], ['step_2', false], ['step_3', true]]);
+    const { tasks } = read(
+      'name: p\ntasks:\n  - id: g\n    parallel: [{ action: echo }, { id: step_2, action: echo }, { action: echo }]\n  - id: l\n    while: "true"\n    max_iterations: "{{ n }}"\n    loop_name: outer\n    tasks: [{ action: echo }]\n',
+    );
+    expect(tasks[0]!.tasks.map(({ id, idGenerated }) => [id, idGenerated])).toEqual([
+      ['step_1', true],
+      ['step_2', false],
+      ['step_3', true],
+    ]);
     expect(tasks[1]).toMatchObject({ kind: 'while', loopName: 'outer', maxIterations: { kind: 'expression' }, tasks: [{ id: 'step_1' }] });
   });
 
@@ -167,8 +191,15 @@ tasks: [{ id: t, action: echo }]
 x-note: 1
 `);
     expect(pipeline).toMatchObject({
-      id: 'pp', name: 'A pipeline', version: '1.10', description: 'what it does', timeoutMs: 3_600_000, concurrency: 4,
-      defaults: { timeoutMs: 120_000, retry: { maxAttempts: 3 } }, budget: { usd: 0.5, onExceed: 'fallback-model' }, outputs: [{ name: 'a', value: { kind: 'expression' } }],
+      id: 'pp',
+      name: 'A pipeline',
+      version: '1.10',
+      description: 'what it does',
+      timeoutMs: 3_600_000,
+      concurrency: 4,
+      defaults: { timeoutMs: 120_000, retry: { maxAttempts: 3 } },
+      budget: { usd: 0.5, onExceed: 'fallback-model' },
+      outputs: [{ name: 'a', value: { kind: 'expression' } }],
     });
     expect(read('name: A pipeline\ntasks: [{ id: t, action: echo }]').id).toBe('A pipeline');
   });
@@ -182,7 +213,10 @@ x-note: 1
   });
 
   test('--strict makes errors of warnings', () => {
-    const severities = (strict: boolean): string[] => parse(makeSource('p.yaml', 'name: p\nown: 1\ntasks: [{ id: t, action: echo }]'), { strict }).diagnostics.map(({ severity }) => severity);
+    const severities = (strict: boolean): string[] =>
+      parse(makeSource('p.yaml', 'name: p\nown: 1\ntasks: [{ id: t, action: echo }]'), { strict }).diagnostics.map(
+        ({ severity }) => severity,
+      );
     expect(severities(false)).toEqual(['warning']);
     expect(severities(true)).toEqual(['error']);
   });

@@ -23,7 +23,8 @@ export function readValue(reporter: Reporter, node: YamlNode, path: Path): Value
 export function readMap(reporter: Reporter, node: YamlNode, path: Path): MapValue {
   const value: MapValue = { kind: 'map', entries: [], span: nodeSpan(node) };
   if (!isMap(node)) return value;
-  for (const { key, keySpan, node: member } of entriesOf(node).values()) value.entries.push({ key, keySpan, value: readValue(reporter, member, at(path, key)) });
+  for (const { key, keySpan, node: member } of entriesOf(node).values())
+    value.entries.push({ key, keySpan, value: readValue(reporter, member, at(path, key)) });
   return value;
 }
 
@@ -99,7 +100,10 @@ function reportProblems(reporter: Reporter, problems: ExpressionProblem[], map: 
 export function readExpression(reporter: Reporter, node: YamlNode, path: Path, what: string): Value | undefined {
   const span = nodeSpan(node);
   if (!isScalar(node) || node.value === null) {
-    reporter.error('ORC-104', span, `${what} is an expression, and this is ${kindOf(node)}`, { path, help: ['write for example: "{{ count > 3 }}"'] });
+    reporter.error('ORC-104', span, `${what} is an expression, and this is ${kindOf(node)}`, {
+      path,
+      help: ['write for example: "{{ count > 3 }}"'],
+    });
     return undefined;
   }
   const map = textMap(reporter.source, node);
@@ -107,7 +111,10 @@ export function readExpression(reporter: Reporter, node: YamlNode, path: Path, w
   if (!hasAuto(text)) return readExpressionText(reporter, text, map, span, path);
   const value = readText(reporter, text, map, span, path);
   if (value.kind === 'mixed') {
-    reporter.error('ORC-304', span, `an <AUTO> tag may be the whole of ${what}, not a part of it`, { path, help: ['ask the question in a task before this one and use its result'] });
+    reporter.error('ORC-304', span, `an <AUTO> tag may be the whole of ${what}, not a part of it`, {
+      path,
+      help: ['ask the question in a task before this one and use its result'],
+    });
     return undefined;
   }
   return value.kind === 'auto' ? value : undefined;
@@ -132,7 +139,8 @@ export function readCount(reporter: Reporter, node: YamlNode, path: Path, key: s
   const value = readValue(reporter, node, path);
   if (value.kind === 'expression' || value.kind === 'auto') return value;
   if (value.kind === 'literal' && typeof value.value === 'number' && Number.isSafeInteger(value.value) && value.value >= 1) return value;
-  const digits = isScalar(node) && typeof node.value === 'string' && !isPlain(node) && /^[1-9]\d*$/.test(node.value) ? node.value : undefined;
+  const digits =
+    isScalar(node) && typeof node.value === 'string' && !isPlain(node) && /^[1-9]\d*$/.test(node.value) ? node.value : undefined;
   reporter.error('ORC-104', span, `\`${key}\` is a whole number from 1 up, and this is ${kindOf(node)}`, {
     path,
     ...(digits === undefined ? {} : { fix: { title: `remove the quotes: ${key}: ${digits}`, edits: [{ span, text: digits }] } }),
