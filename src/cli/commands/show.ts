@@ -9,6 +9,7 @@ import { renderProblem } from '../frame.ts';
 import { markOf, reasonText } from '../glyphs.ts';
 import type { Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
+import { nested } from '../nesting.ts';
 import { receiptLines } from '../receipt.ts';
 import { readable } from '../result.ts';
 import { plainRows, tableLines, type Cell } from '../table.ts';
@@ -36,11 +37,11 @@ export async function show(terminal: Terminal, { args, flags }: Invocation): Pro
 async function showRun(terminal: Terminal, document: RunDocument, plan: Awaited<ReturnType<typeof planOf>>): Promise<void> {
   const { out, paintOut: paint } = terminal;
   const columns = terminal.outIsTerminal ? terminal.columns : 120;
-  out(`${receiptLines({ ...document, next: [] , status: document.status }, paint).filter(line => !line.includes('orchestrator show')).join('\n')}\n`);
+  out(`${receiptLines({ ...document, next: [] }, paint).filter(line => !line.includes('orchestrator show')).join('\n')}\n`);
   if (document.parent !== null) out(`  forked from ${document.parent.run} at ${escapeLine(document.parent.at)}\n`);
   const trouble = troubleOf(document, plan);
   if (trouble !== undefined) out(`\n${renderProblem(trouble, { paint, columns })}`);
-  const entries = Object.entries(document.tasks);
+  const entries = nested(Object.entries(document.tasks));
   const shown = chooseRows(entries);
   out(`\n${tableLines([{ title: 'task', flexible: true }, { title: 'status' }, { title: 'took', align: 'right' }, { title: 'cost', align: 'right' }, { title: 'action' }, { title: '', flexible: true }], shown.map(([path, task]) => cellsOf(path, task)), columns, paint).join('\n')}\n`);
   if (shown.length < entries.length) out(paint('faint', `… and ${entries.length - shown.length} more tasks: orchestrator show ${document.run} --output plain\n`));

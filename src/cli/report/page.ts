@@ -7,6 +7,7 @@ import type { Plan } from '../../plan/plan.ts';
 import { renderProblem } from '../frame.ts';
 import { markOf, reasonText } from '../glyphs.ts';
 import { costByModel, isContainer } from '../receipt.ts';
+import { nested } from '../nesting.ts';
 import { count, plain } from '../text.ts';
 import { troubleOf } from '../trouble.ts';
 import type { Facts } from './facts.ts';
@@ -97,7 +98,7 @@ function figures({ document, facts }: Report): Html {
     ['Wall time', document.durationMs === null ? '–' : formatDuration(document.durationMs), `${count(facts.criticalPath.length, 'task')} on the critical path`],
     ['Cost', formatUsd(microUsd(document.costUsd)), facts.calls.length === 0 ? 'no model was asked' : `${count(facts.calls.length, 'model call')}`],
     ['Tokens', tokens.toLocaleString('en-US'), `${tasks.reduce((sum, task) => sum + task.usage.outputTokens, 0).toLocaleString('en-US')} of them out`],
-    ['Retries', String(again), again === 0 ? 'everything at once' : 'attempts beyond the first'],
+    ['Retries', String(again), again === 0 ? 'none needed' : 'attempts beyond the first'],
     ['Peak', String(facts.peak), facts.peak === 1 ? 'task at once' : 'tasks at once'],
   ];
   return html`<dl class="figures">${rows.map(([name, value, more]) => html`<div><dt>${name}</dt><dd>${value}<small>${more}</small></dd></div>`)}</dl>`;
@@ -113,7 +114,7 @@ ${lines.length > 0 && html`<p class="faint">What it logged last</p><pre>${lines.
 }
 
 function graphSection({ document, facts }: Report): Html {
-  return html`<h2>Graph <small>who waited for whom; the dark line is the critical path</small></h2><div class="card">${drawGraph(document, facts.criticalPath)}</div>`;
+  return html`<h2>Graph <small>who waited for whom; the bold line is the critical path</small></h2><div class="card">${drawGraph(document, facts.criticalPath)}</div>`;
 }
 
 const LEGEND: [string, string][] = [['queue', 'waits for its turn'], ['run', 'works'], ['model', 'a model answers'], ['wait', 'waits outside']];
@@ -162,7 +163,7 @@ ${retries.slice(0, MAX_ROWS).map(retry => html`<tr><td class="path">${retry.path
 }
 
 function taskSection({ document: { tasks } }: Report): Html {
-  const entries = Object.entries(tasks);
+  const entries = nested(Object.entries(tasks));
   const shown = entries.length <= MAX_ROWS ? entries : entries.toSorted(([, a], [, b]) => Number(b.status === 'failed') - Number(a.status === 'failed')).slice(0, MAX_ROWS);
   return html`<h2>Tasks <small>${entries.length}</small></h2><div class="card"><table><thead><tr><th>task<th>status<th>action<th class="number">took<th class="number">cost<th>remarks</tr></thead>
 ${shown.map(([path, task]) => html`<tr><td class="path">${path}<td><span class="status ${task.status}">${markOf(task.status).glyph} ${task.status}</span><td>${task.action}<td class="number">${task.durationMs === null ? '' : formatDuration(task.durationMs)}<td class="number">${task.costUsd > 0 ? formatUsd(microUsd(task.costUsd)) : ''}<td class="text">${remarks(task)}</tr>`)}</table>${more(entries.length)}</div>`;
@@ -176,7 +177,7 @@ function remarks(task: TaskDocument): Html {
 
 function logSection({ facts: { logs, startedMs } }: Report): Html | undefined {
   if (logs.length === 0) return undefined;
-  return html`<h2>Log <small>${count(logs.length, 'line')}</small></h2><div class="card"><table>${logs.slice(-MAX_ROWS).map(log => html`<tr><td class="number">${formatDuration(log.atMs - startedMs)}<td>${log.level}<td class="path">${log.path}<td class="text">${log.text}</tr>`)}</table>${more(logs.length)}</div>`;
+  return html`<h2>Log <small>${count(logs.length, 'line')}</small></h2><div class="card"><table class="log">${logs.slice(-MAX_ROWS).map(log => html`<tr><td class="number">${formatDuration(log.atMs - startedMs)}<td>${log.level}<td class="path">${log.path}<td class="text">${log.text}</tr>`)}</table>${more(logs.length)}</div>`;
 }
 
 function outputSection({ document: { outputs } }: Report): Html | undefined {

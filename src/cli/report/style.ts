@@ -28,6 +28,7 @@ pre.frame { white-space: pre; }
 .card pre + p, .card pre + pre { margin-top: 12px; }
 table { width: 100%; border-collapse: collapse; font-size: 13.5px; } th { text-align: left; font-weight: 500; color: var(--faint); font-size: 12.5px; } th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tr:last-child td { border-bottom: 0; } td.number, th.number { text-align: right; white-space: nowrap; } td.path { font-weight: 600; overflow-wrap: anywhere; } td.text { overflow-wrap: anywhere; } td:last-child, th:last-child { padding-right: 0; }
+table.log td:nth-child(-n+3) { width: 1%; white-space: nowrap; }
 .status { color: var(--of); white-space: nowrap; font-weight: 500; }
 details { margin-top: 10px; } details > summary { cursor: pointer; color: var(--faint); font-size: 13.5px; } details[open] > summary { margin-bottom: 8px; } td details { margin: 0; }
 svg { display: block; max-width: 100%; height: auto; font-family: inherit; }

@@ -37,12 +37,10 @@ function drawRow(row: TimelineRow, y: number, scale: Scale, isCritical: boolean)
   const depth = Math.min(3, row.path.split('/').length - 1);
   const end = Math.max(...row.segments.map(segment => segment.toMs));
   const time = row.task.durationMs === null ? '' : formatDuration(row.task.durationMs);
-  const last = scale.x(end);
-  const inside = last > WIDTH - RIGHT - 8;
   return html`<g class="row ${row.task.status}"><title>${row.path}: ${row.task.status}${time === '' ? '' : `, ${time}`}</title>
 <text class="label" x="${8 + depth * 14}" y="${y + 15}"><tspan class="glyph">${markOf(row.task.status).glyph}</tspan> ${fit(row.path, 34 - depth * 2)}</text>
 ${row.segments.map(segment => drawSegment(segment, y, scale, isCritical))}
-<text class="took" x="${round(inside ? WIDTH - 4 : last + 6)}" y="${y + 15}" text-anchor="${inside ? 'end' : 'start'}">${time}</text></g>`;
+<text class="took" x="${round(scale.x(end) + 6)}" y="${y + 15}">${time}</text></g>`;
 }
 
 function drawSegment({ kind, fromMs, toMs, note }: Segment, y: number, scale: Scale, isCritical: boolean): Html {
