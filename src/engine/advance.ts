@@ -3,28 +3,25 @@ import type { Json } from '../json.ts';
 import type { PlanTask } from '../plan/index.ts';
 import type { Input, Outcome } from './effect.ts';
 import { fallbackEvaluated } from './handlers.ts';
-import { loopCondition, observedOf, openScopeOf, startLoop } from './loops.ts';
+import { loopCondition, observedOf, openScopeOf, queueInside, startLoop } from './loops.ts';
 import { startWait } from './outside.ts';
-import { blocks, cancelTask, completeTask, failTask, isStopping, skipTask } from './settle.ts';
-import { COMPLETED, PENDING, PERFORMING, RUNNING, SCHEDULED, scopeOfSlot } from './state.ts';
+import { blocks, cancelTask, completeTask, failTask, isHeld, isStopping, skipTask, stopReason } from './settle.ts';
+import { COMPLETED, IDLE, PENDING, PERFORMING, RUNNING, SCHEDULED, scopeOfSlot } from './state.ts';
 import { emit, evaluate, offer, pathAt, taskAt, type Turn } from './turn.ts';
 import { isWanted } from './until.ts';
 
-/** Takes a task as far as it can go without the world: from pending to its offer, from its admission to its effect. Safe to call again at any time. */
-export function advance(turn: Turn, slot: number, entered: boolean): void {
+/** Takes a task as far as it can go without the world: from pending to its offer, or a container that was opened again back to work. */
+export function advance(turn: Turn, slot: number): void {
   const status = turn.state.taskStatus[slot];
   if (status === PENDING) begin(turn, slot);
-  else if (status === SCHEDULED) {
-    if (entered) proceed(turn, slot);
-    else offer(turn, slot, 'enter');
-  }
+  else if (status === RUNNING && turn.state.phase[slot] === IDLE && !isHeld(turn.state, slot)) queueInside(turn, slot);
 }
 
 function begin(turn: Turn, slot: number): void {
   const { state } = turn;
-  if (state.waitingOn[slot] !== 0) return;
+  if (isHeld(state, slot)) return;
   if (state.until !== null && !isWanted(turn.plan, state, slot)) return;
-  if (isStopping(state, slot)) return cancelTask(turn, slot, state.status === 'cancelling' ? 'requested' : 'run_failed');
+  if (isStopping(state, slot)) return cancelTask(turn, slot, stopReason(state));
   const task = taskAt(turn, slot);
   const { base } = scopeOfSlot(state, slot);
   for (const need of task.needs) {
@@ -56,7 +53,8 @@ function unresolved(turn: Turn, slot: number, task: PlanTask, ofCondition: boole
   return task.autos.findIndex((tag, i) => tag.target.startsWith('condition') === ofCondition && answers?.[i] === undefined);
 }
 
-function proceed(turn: Turn, slot: number): void {
+/** Takes a task that was let in to its effect. */
+export function proceed(turn: Turn, slot: number): void {
   const task = taskAt(turn, slot);
   const tag = unresolved(turn, slot, task, false);
   if (tag >= 0) return offer(turn, slot, 'auto', tag);
@@ -117,7 +115,9 @@ export function settled(turn: Turn, input: SettledInput): void {
   const asking = (state.taskStatus[slot] === SCHEDULED || state.taskStatus[slot] === PENDING) && attempt === state.attempt[slot]! + 1 && !outcome.ok;
   if (!performing && !asking) return;
   if (outcome.ok) return completeTask(turn, slot, outcome.output, { ...(outcome.cached ? { cached: true as const } : {}), ...observedOf(outcome) });
-  if (state.status === 'cancelling') return cancelTask(turn, slot, state.reason ?? 'requested');
+  if (state.status === 'cancelling') return cancelTask(turn, slot, stopReason(state));
+  // Only a tag of the condition is asked this early: the condition cannot be evaluated, so the task does not run (S10).
+  if (state.taskStatus[slot] === PENDING) return skipTask(turn, slot, 'condition_error', null, outcome.failure);
   const retryAt = retryTime(turn, slot, attempt, outcome.failure);
   if (retryAt === null) return failTask(turn, slot, outcome.failure);
   emit(turn, { type: 'attempt.failed', slot, attempt, failure: outcome.failure, retryAt });

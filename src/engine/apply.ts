@@ -2,7 +2,7 @@ import { edges, type Plan } from '../plan/index.ts';
 import type { Event } from './event.ts';
 import {
   APPROVAL, ATTENTION, BACKOFF, CANCELLED, COMPLETED, DEFERRED, FAILED, HANDLING, IDLE, PENDING, PERFORMING, RUNNING, SCHEDULED, SIGNAL, SKIPPED, SLEEPING, WAITING,
-  blockOfSlot, extraOf, isSettled, openScope, scopeOfSlot, taskOfSlot, type RunState,
+  blockOfSlot, extraOf, isSettled, openScope, scopeOfSlot, taskOfSlot, type LoopState, type RunState, type Scope,
 } from './state.ts';
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>;
@@ -110,13 +110,16 @@ function applyDetail(plan: Plan, state: RunState, event: DetailEvents): void {
       else extra.loop!.condition = { site: event.site, index: event.index, value: event.value };
       return;
     }
-    case 'attempt.failed':
-      extraOf(state, event.slot).failure = event.failure;
+    case 'attempt.failed': {
+      const extra = extraOf(state, event.slot);
+      extra.failure = event.failure;
+      if (event.retryAt !== null) extra.until = event.retryAt;
+      else if (extra.handler !== undefined) extra.handler.scope = null;
       state.attempt[event.slot] = event.attempt;
       state.taskReason[event.slot] = event.retryAt === null ? null : 'backoff';
       state.phase[event.slot] = event.retryAt === null ? HANDLING : BACKOFF;
-      if (event.retryAt !== null) extraOf(state, event.slot).until = event.retryAt;
       return enter(state, event.slot, event.retryAt === null ? RUNNING : WAITING, event.at);
+    }
     case 'attempt.deferred':
       return wait(state, event.slot, DEFERRED, event.reason, event.until, event.at);
     case 'attempt.doubtful':
@@ -153,7 +156,7 @@ function applyOutside(state: RunState, event: OutsideEvents): void {
     }
     case 'auto.resolved': {
       const extra = extraOf(state, event.slot);
-      (extra.autos ??= [])[event.index] = { value: event.value, source: event.source, model: event.model, reason: event.reason };
+      (extra.autos ??= {})[event.index] = { value: event.value, source: event.source, model: event.model, reason: event.reason };
       return;
     }
     case 'model.called': {
@@ -187,7 +190,8 @@ function applyScope(plan: Plan, state: RunState, event: Of<'scope.opened'>): voi
   }
   const extra = extraOf(state, event.owner);
   if (isHandler) {
-    extra.handler = { index: event.index, scope: id, retries: (extra.handler?.retries ?? 0) + 1 };
+    const tries = extra.handler?.tries ?? {};
+    extra.handler = { scope: id, tries: { ...tries, [event.index]: (tries[event.index] ?? 0) + 1 } };
     return;
   }
   (extra.scopes ??= []).push(id);
@@ -220,7 +224,7 @@ function applyFailed(plan: Plan, state: RunState, event: Of<'task.failed'>): voi
   if (taskOfSlot(plan, state, event.slot).onFailure === 'fail') {
     const scope = scopeOfSlot(state, event.slot);
     scope.failing = true;
-    const loop = scope.owner >= 0 ? state.extra.get(scope.owner)?.loop : undefined;
+    const loop = loopAround(plan, state, scope);
     if (loop !== undefined) loop.broken = true;
   }
   state.taskReason[event.slot] = event.failure.class === 'timeout' ? 'timed_out' : null;
@@ -248,7 +252,7 @@ function applyReset(plan: Plan, state: RunState, slot: number): void {
       state.active++;
       state.running++;
     }
-    countOpen(state, scope, 1);
+    countOpen(plan, state, scope, 1);
     const { start, dependants } = edges(plan.blocks[scope.block]!);
     const local = slot - scope.base;
     for (let i = start[local]!; i < start[local + 1]!; i++) state.waitingOn[scope.base + dependants[i]!]!++;
@@ -262,19 +266,23 @@ function applyReset(plan: Plan, state: RunState, slot: number): void {
   if (state.attempt[slot]! > 0) extraOf(state, slot).attemptsBefore = state.attempt[slot]!;
   if (extra === undefined) return;
   for (const key of ['failure', 'because', 'condition', 'handler', 'until', 'recovered', 'exhausted', 'observed'] as const) delete extra[key];
-  if (extra.loop !== undefined) {
-    extra.loop.failed = 0;
-    extra.loop.broken = false;
-  }
 }
 
-function countOpen(state: RunState, scope: RunState['scopes'][number], by: 1 | -1): void {
+/** The loop of which a scope is an iteration; the handler of a loop is none. */
+function loopAround(plan: Plan, state: RunState, scope: Scope): LoopState | undefined {
+  return scope.owner < 0 || plan.blocks[scope.block]!.kind === 'handler' ? undefined : state.extra.get(scope.owner)?.loop;
+}
+
+function countOpen(plan: Plan, state: RunState, scope: Scope, by: 1 | -1): void {
   const before = scope.open;
   scope.open += by;
-  const loop = scope.owner >= 0 && (before === 0 || scope.open === 0) ? state.extra.get(scope.owner)?.loop : undefined;
+  const loop = before === 0 || scope.open === 0 ? loopAround(plan, state, scope) : undefined;
   if (loop === undefined) return;
-  loop.done += scope.open === 0 ? 1 : -1;
-  if (scope.open === 0 && scope.failing) loop.failed++;
+  const closed = scope.open === 0 ? 1 : -1;
+  loop.done += closed;
+  if (scope.failing) loop.failed += closed;
+  // An iteration that opens again is one that failed: all that did are opened in one turn.
+  if (closed < 0) loop.broken = false;
 }
 
 /** Moves a task into a status that is not its last. */
@@ -314,5 +322,5 @@ function settle(plan: Plan, state: RunState, slot: number, status: number, at: n
   const { start, dependants } = edges(blockOfSlot(plan, state, slot));
   const local = slot - scope.base;
   for (let i = start[local]!; i < start[local + 1]!; i++) state.waitingOn[scope.base + dependants[i]!]!--;
-  countOpen(state, scope, -1);
+  countOpen(plan, state, scope, -1);
 }

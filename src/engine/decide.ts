@@ -1,5 +1,5 @@
 import type { Plan } from '../plan/index.ts';
-import { advance, evaluatedTask, settled, type SettledInput } from './advance.ts';
+import { advance, evaluatedTask, proceed, settled, type SettledInput } from './advance.ts';
 import { command, due } from './outside.ts';
 import type { Effect, Input } from './effect.ts';
 import type { Event } from './event.ts';
@@ -7,6 +7,7 @@ import { finish, outputsEvaluated, scopeClosed } from './finish.ts';
 import { failNow } from './handlers.ts';
 import { owedOf, recover, reopen } from './recovery.ts';
 import { stopOpen } from './settle.ts';
+import { isReached } from './until.ts';
 import { startRoot, startRun } from './start.ts';
 import { hasEnded } from './status.ts';
 import { PENDING, PERFORMING, RUNNING, SCHEDULED, type RunState } from './state.ts';
@@ -109,11 +110,11 @@ function drainQueues(turn: Turn): void {
     if (nextBroken < turn.broken.length) {
       const { slot, failure } = turn.broken[nextBroken++]!;
       failNow(turn, slot, failure);
-    } else if (next < turn.ready.length) advance(turn, turn.ready[next++]!, false);
+    } else if (next < turn.ready.length) advance(turn, turn.ready[next++]!);
     else if (nextClosed < turn.closed.length) scopeClosed(turn, turn.closed[nextClosed++]!);
     else break;
   }
-  if (state.status === 'running' && state.until !== null && state.active === 0 && state.scopes.length > 0 && state.scopes[0]!.open > 0) emit(turn, { type: 'run.paused', reason: 'until' });
+  if (state.status === 'running' && state.until !== null && state.active === 0 && isReached(turn.plan, state)) emit(turn, { type: 'run.paused', reason: 'until' });
 }
 
 function admitted(turn: Turn, input: Extract<Input, { type: 'admitted' }>): void {
@@ -127,7 +128,7 @@ function admitted(turn: Turn, input: Extract<Input, { type: 'admitted' }>): void
     return;
   }
   if (status !== SCHEDULED) return;
-  if (input.stage === 'enter') return advance(turn, slot, true);
+  if (input.stage === 'enter') return proceed(turn, slot);
   const attempt = state.attempt[slot]! + 1;
   emit(turn, { type: 'attempt.started', slot, attempt, effect: input.effect });
   turn.effects.push({ type: 'perform', slot, attempt });
@@ -141,7 +142,8 @@ function answered(turn: Turn, input: Extract<Input, { type: 'answered' }>): void
   if (!answer.ok) return slot < 0 ? finish(turn, answer.failure) : settled(turn, { slot, attempt: state.attempt[slot]! + 1, outcome: answer });
   emit(turn, { type: 'auto.resolved', slot, index, value: answer.value, source: answer.source, model: answer.model, reason: answer.reason });
   if (slot < 0) startRoot(turn);
-  else advance(turn, slot, state.taskStatus[slot] === SCHEDULED);
+  else if (state.taskStatus[slot] === SCHEDULED) proceed(turn, slot);
+  else advance(turn, slot);
 }
 
 function step(turn: Turn, input: Extract<Input, { type: 'step' }>): void {
@@ -164,6 +166,6 @@ function cancelRun(turn: Turn, by: string, reason: 'requested' | 'timed_out'): v
   emit(turn, { type: 'run.cancelling', by, reason });
   if (state.scopes.length === 0) return finish(turn, null);
   for (let slot = 0; slot < state.slots; slot++) if (state.taskStatus[slot] === RUNNING && state.phase[slot] === PERFORMING) turn.effects.push({ type: 'abort', slot });
-  stopOpen(turn, state.scopes[0]!, reason);
-  if (state.scopes[0]!.open === 0) turn.closed.push(0);
+  for (const scope of state.scopes) if (scope.owner < 0 && scope.open > 0) stopOpen(turn, scope, reason);
+  turn.closed.push(0);
 }

@@ -3,7 +3,8 @@ import type { Evaluation } from './effect.ts';
 import type { Reason, Ref } from './event.ts';
 import { handlerClosed, matches } from './handlers.ts';
 import { continueLoop, openScopeOf, scopeFailure } from './loops.ts';
-import { cancelTask, completeTask, failTask, isStopping } from './settle.ts';
+import { cancelTask, completeTask, failTask, isHeld, isStopping, stopReason } from './settle.ts';
+import { hasEnded } from './status.ts';
 import { COMPLETED, FAILED, isSettled, pathOf, scopeOfSlot, type RunState } from './state.ts';
 import { emit, evaluate, failure as makeFailure, type Turn } from './turn.ts';
 import type { Plan } from '../plan/index.ts';
@@ -15,11 +16,11 @@ export function scopeClosed(turn: Turn, id: number): void {
   if (scope.open > 0) return;
   const block = plan.blocks[scope.block]!;
   const { owner } = scope;
-  if (owner < 0) return block.kind === 'handler' ? evaluate(turn, -1, 'outputs') : rootClosed(turn);
-  if (isSettled(state.taskStatus[owner]!)) return;
+  if (owner < 0) return rootClosed(turn);
+  if (isSettled(state.taskStatus[owner]!) || isHeld(state, owner)) return;
   if (block.kind === 'handler') return handlerClosed(turn, owner, scope);
   if (block.kind === 'for_each' || block.kind === 'while') return continueLoop(turn, owner);
-  if (isStopping(state, owner)) return cancelTask(turn, owner, state.status === 'cancelling' ? (state.reason ?? 'requested') : 'run_failed');
+  if (isStopping(state, owner)) return cancelTask(turn, owner, stopReason(state));
   if (scope.failing) return failTask(turn, owner, scopeFailure(turn, scope));
   if (block.kind === 'pipeline') evaluate(turn, owner, 'outputs');
   else completeTask(turn, owner, null);
@@ -27,7 +28,7 @@ export function scopeClosed(turn: Turn, id: number): void {
 
 function rootClosed(turn: Turn): void {
   const { state, plan } = turn;
-  if (state.status === 'completed' || state.status === 'failed' || state.status === 'cancelled') return;
+  if (hasEnded(state) || isOpen(state, state.handlerScope)) return;
   if (state.status === 'cancelling') return finish(turn, null);
   const first = state.failed > 0 && state.handlerScope < 0 ? firstFailure(plan, state) : null;
   if (first !== null) {
@@ -37,8 +38,13 @@ function rootClosed(turn: Turn): void {
   evaluate(turn, -1, 'outputs');
 }
 
+function isOpen(state: RunState, scope: number): boolean {
+  return (state.scopes[scope]?.open ?? 0) > 0;
+}
+
 /** The declared outputs were computed: the last thing that a run does. */
 export function outputsEvaluated(turn: Turn, result: Evaluation): void {
+  if (isOpen(turn.state, 0) || isOpen(turn.state, turn.state.handlerScope)) return;
   if (turn.state.status === 'cancelling') return finish(turn, null);
   if (result.ok) finish(turn, null, result.ref);
   else finish(turn, result.failure);
@@ -60,16 +66,17 @@ export function finish(turn: Turn, failure: Failure | null, outputs: Ref | null 
 /** The first failure that nothing has made good, and where; the innermost where a container failed because of it. */
 export function firstFailure(plan: Plan, state: RunState): { slot: number; path: string; failure: Failure } | null {
   for (const slot of state.order) {
-    if (state.taskStatus[slot] !== FAILED || isRecovered(state, slot)) continue;
+    if (state.taskStatus[slot] !== FAILED || isRecovered(plan, state, slot)) continue;
     return { slot, path: pathOf(plan, state, slot), failure: state.extra.get(slot)!.failure! };
   }
   return null;
 }
 
-/** Has a container around the task been recovered by its handler? */
-function isRecovered(state: RunState, slot: number): boolean {
-  for (let owner = scopeOfSlot(state, slot).owner; owner >= 0; owner = scopeOfSlot(state, owner).owner) {
-    if (state.taskStatus[owner] === COMPLETED && state.extra.get(owner)?.recovered) return true;
+/** Has a container around the task been recovered by its handler? What a handler itself failed with counts by the task that it is for. */
+function isRecovered(plan: Plan, state: RunState, slot: number): boolean {
+  for (let at = slot; at >= 0; at = scopeOfSlot(state, at).owner) {
+    if (at !== slot && state.taskStatus[at] === COMPLETED && state.extra.get(at)?.recovered) return true;
+    if (plan.blocks[scopeOfSlot(state, at).block]!.kind === 'handler') return true;
   }
   return false;
 }

@@ -2,15 +2,17 @@ import type { Failure } from '../errors.ts';
 import { matchesPattern } from '../language/expression/index.ts';
 import type { PlanHandler } from '../plan/index.ts';
 import type { Evaluation } from './effect.ts';
-import { openScopeOf } from './loops.ts';
+import { openScopeOf, queueInside } from './loops.ts';
 import { completeTask, failFinally, isStopping } from './settle.ts';
-import { CANCELLED, COMPLETED, FAILED, HANDLING, PENDING, RUNNING, SKIPPED, isSettled, type Scope } from './state.ts';
-import { emit, evaluate, offer, taskAt, type Turn } from './turn.ts';
+import { CANCELLED, COMPLETED, FAILED, HANDLING, SKIPPED, isSettled, type Scope } from './state.ts';
+import { emit, evaluate, offer, pathAt, taskAt, type Turn } from './turn.ts';
 
 /** A task has failed for good: its handlers are tried in order, then its policy decides (LANGUAGE.md, Failure). */
 export function failNow(turn: Turn, slot: number, failure: Failure): void {
-  if (isSettled(turn.state.taskStatus[slot]!)) return;
-  if (!mayHandle(turn, slot)) return failFinally(turn, slot, failure);
+  const { state } = turn;
+  // A container may be told twice in one turn that it cannot go on.
+  if (isSettled(state.taskStatus[slot]!) || state.phase[slot] === HANDLING) return;
+  if (taskAt(turn, slot).handlers.length === 0 || state.status === 'cancelling') return failFinally(turn, slot, failure);
   emit(turn, { type: 'attempt.failed', slot, attempt: turn.state.attempt[slot]!, failure, retryAt: null });
   handleNext(turn, slot, 0);
 }
@@ -20,11 +22,12 @@ function failureOf(turn: Turn, slot: number): Failure {
   return turn.state.extra.get(slot)!.failure!;
 }
 
-/** Tries the first handler from `from` on that matches; without one the task fails. */
+/** Tries the first handler from `from` on that matches and has a try left; without one the task fails. */
 export function handleNext(turn: Turn, slot: number, from: number): void {
   const failure = failureOf(turn, slot);
   const { handlers } = taskAt(turn, slot);
-  const index = handlers.findIndex((handler, i) => i >= from && matches(handler, failure));
+  const tries = turn.state.extra.get(slot)!.handler?.tries;
+  const index = handlers.findIndex((handler, i) => i >= from && matches(handler, failure) && (tries?.[i] ?? 0) < (handler.retry ? handler.maxRetries : 1));
   if (index < 0 || isStopping(turn.state, slot)) return failFinally(turn, slot, failure);
   const handler = handlers[index]!;
   if (handler.block === undefined) evaluate(turn, slot, 'fallback', index);
@@ -37,9 +40,9 @@ export function matches(handler: PlanHandler, failure: Failure): boolean {
   return handler.patterns.some(pattern => matchesPattern(pattern, failure.message));
 }
 
-/** The task of a handler has settled. */
+/** The task of a handler has settled. One that is not the last to run has been heard of before. */
 export function handlerClosed(turn: Turn, slot: number, scope: Scope): void {
-  if (isSettled(turn.state.taskStatus[slot]!) || turn.state.phase[slot] !== HANDLING) return;
+  if (turn.state.phase[slot] !== HANDLING || handlerScope(turn, slot) !== scope) return;
   const handler = taskAt(turn, slot).handlers[scope.index]!;
   const worked = turn.state.taskStatus[scope.base] === COMPLETED;
   if (!worked) return handler.fallback === undefined ? handleNext(turn, slot, scope.index + 1) : evaluate(turn, slot, 'fallback', scope.index);
@@ -47,21 +50,15 @@ export function handlerClosed(turn: Turn, slot: number, scope: Scope): void {
   retryNow(turn, slot, failureOf(turn, slot));
 }
 
-/** The value that stands for the result, computed. */
-export function fallbackEvaluated(turn: Turn, slot: number, index: number, result: Evaluation): void {
-  if (turn.state.taskStatus[slot] !== RUNNING || turn.state.phase[slot] !== HANDLING) return;
-  if (result.ok) completeTask(turn, slot, result.ref, { recovered: true, ...(result.observed?.length ? { observed: result.observed } : {}) });
-  else handleNext(turn, slot, index + 1);
+function handlerScope(turn: Turn, slot: number): Scope | undefined {
+  return turn.state.scopes[turn.state.extra.get(slot)?.handler?.scope ?? -1];
 }
 
-/** May the handlers of a task that has failed (again) run? A handler that retries runs as often as it says. */
-function mayHandle(turn: Turn, slot: number): boolean {
-  const { handlers } = taskAt(turn, slot);
-  if (handlers.length === 0 || turn.state.status === 'cancelling') return false;
-  const last = turn.state.extra.get(slot)?.handler;
-  if (last === undefined) return true;
-  const handler = handlers[last.index]!;
-  return handler.retry && last.retries < handler.maxRetries;
+/** The value that stands for the result, computed. */
+export function fallbackEvaluated(turn: Turn, slot: number, index: number, result: Evaluation): void {
+  if (turn.state.phase[slot] !== HANDLING || (handlerScope(turn, slot)?.open ?? 0) > 0) return;
+  if (result.ok) completeTask(turn, slot, result.ref, { recovered: true, ...(result.observed?.length ? { observed: result.observed } : {}) });
+  else handleNext(turn, slot, index + 1);
 }
 
 /** Puts a task before its effect again, at once. */
@@ -70,42 +67,48 @@ export function retryNow(turn: Turn, slot: number, failure: Failure): void {
   tryAgain(turn, slot);
 }
 
-/** The wait before another try is over: an action is offered again, a container goes on with what failed in it. */
+/** The wait before another try is over: a task is offered again, a container goes on with what failed in it. */
 export function tryAgain(turn: Turn, slot: number): void {
   emit(turn, { type: 'timer.fired', slot });
-  if (turn.state.extra.get(slot)?.scopes === undefined) offer(turn, slot, 'call');
-  else reopenInside(turn, slot);
+  const scopes = turn.state.extra.get(slot)?.scopes;
+  if (scopes === undefined) return offer(turn, slot, 'enter');
+  for (const id of scopes) resetScope(turn, turn.state.scopes[id]!);
+  queueInside(turn, slot);
 }
 
-/** Resets what failed, was cancelled or was skipped for it inside a container, and queues what can run. */
-export function reopenInside(turn: Turn, slot: number): void {
+/** Resets what did not get its result in a scope, and in the containers in it; what has one stays (S6). */
+export function resetScope(turn: Turn, scope: Scope): void {
   const { state } = turn;
-  for (const id of state.extra.get(slot)?.scopes ?? []) {
-    const scope = state.scopes[id]!;
-    const end = scope.base + turn.plan.blocks[scope.block]!.tasks.length;
-    for (let inner = scope.base; inner < end; inner++) if (isLost(turn, inner)) resetTask(turn, inner);
-    for (let inner = scope.base; inner < end; inner++) if (state.taskStatus[inner] === PENDING && state.waitingOn[inner] === 0) turn.ready.push(inner);
-    if (scope.open === 0) turn.closed.push(id);
+  const end = scope.base + turn.plan.blocks[scope.block]!.tasks.length;
+  const sources = new Set<string>();
+  for (let slot = scope.base; slot < end; slot++) {
+    if (!isLost(turn, slot)) continue;
+    sources.add(pathAt(turn, slot));
+    emit(turn, { type: 'task.reset', slot });
+    for (const id of state.extra.get(slot)?.scopes ?? []) resetScope(turn, state.scopes[id]!);
+  }
+  // What a route had left out because of a failure may run now: its source decides again.
+  for (let slot = scope.base; slot < end; slot++) {
+    if (state.taskStatus[slot] === SKIPPED && sources.has(state.extra.get(slot)?.because ?? '')) emit(turn, { type: 'task.reset', slot });
   }
 }
 
-/** Did a task not get its result, for a reason that another try could mend? */
-export function isLost(turn: Turn, slot: number): boolean {
-  const status = turn.state.taskStatus[slot]!;
-  const reason = turn.state.taskReason[slot];
-  if (status === COMPLETED) return (turn.state.extra.get(slot)?.loop?.failed ?? 0) > 0;
-  return status === FAILED || status === CANCELLED || (status === SKIPPED && (reason === 'upstream_failed' || reason === 'run_failed' || reason === 'needs_attention'));
-}
-
-export function resetTask(turn: Turn, slot: number): void {
-  emit(turn, { type: 'task.reset', slot });
-  if (turn.state.extra.get(slot)?.scopes !== undefined) reopenInside(turn, slot);
+/** Did a task not get its result, for a reason that another try could mend? A container that has completed may hold such tasks. */
+function isLost(turn: Turn, slot: number): boolean {
+  const { state, plan } = turn;
+  const status = state.taskStatus[slot]!;
+  const reason = state.taskReason[slot];
+  if (status === COMPLETED) {
+    const extra = state.extra.get(slot);
+    if (extra?.scopes === undefined || extra.recovered) return false;
+    return extra.scopes.some(id => plan.blocks[state.scopes[id]!.block]!.tasks.some((_, i) => isLost(turn, state.scopes[id]!.base + i)));
+  }
+  return status === FAILED || status === CANCELLED || (status === SKIPPED && (reason === 'upstream_failed' || reason === 'needs_attention'));
 }
 
 /** After a crash: goes on where the handling of a failure stood. */
 export function continueHandling(turn: Turn, slot: number): void {
-  const handler = turn.state.extra.get(slot)?.handler;
-  if (handler === undefined || handler.scope === null) return handleNext(turn, slot, 0);
-  const scope = turn.state.scopes[handler.scope]!;
-  if (scope.open === 0) handlerClosed(turn, slot, scope);
+  const scope = handlerScope(turn, slot);
+  if (scope === undefined) handleNext(turn, slot, 0);
+  else if (scope.open === 0) handlerClosed(turn, slot, scope);
 }

@@ -2,7 +2,7 @@ import type { Failure } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Evaluation } from './effect.ts';
 import type { Observation, Ref } from './event.ts';
-import { cancelTask, completeTask, failTask, isStopping } from './settle.ts';
+import { cancelTask, completeTask, failTask, isStopping, stopReason } from './settle.ts';
 import { FAILED, linkOf, type LoopState, type RunState, type Scope } from './state.ts';
 import { emit, evaluate, failure, taskAt, type Turn } from './turn.ts';
 
@@ -21,8 +21,29 @@ export function observedOf(result: { observed?: Observation[] }): { observed?: O
 /** Opens what may be opened now, asks the next condition, or ends the loop. Safe to call again at any time. */
 export function continueLoop(turn: Turn, slot: number): void {
   const task = taskAt(turn, slot);
+  const loop = loopOf(turn.state, slot);
+  if (loop.opened - loop.done >= loop.parallel) return queueScope(turn, openIteration(turn.state, slot, loop.parallel));
   if (task.kind === 'for_each') continueForEach(turn, slot);
   else continueWhile(turn, slot);
+}
+
+/** The n-th of the iterations that have not ended: the last that may run, where more were opened again than may run at once. */
+function openIteration(state: RunState, slot: number, n: number): number {
+  let left = n;
+  return state.extra.get(slot)!.scopes!.find(id => state.scopes[id]!.open > 0 && --left === 0)!;
+}
+
+/** Queues what can run in the scopes of a container that was opened again; where nothing can, the container goes on by itself. */
+export function queueInside(turn: Turn, slot: number): void {
+  const scopes = turn.state.extra.get(slot)?.scopes ?? [];
+  const open = scopes.filter(id => turn.state.scopes[id]!.open > 0);
+  for (const id of open) queueScope(turn, id);
+  if (open.length === 0 && scopes.length > 0) turn.closed.push(scopes.at(-1)!);
+}
+
+function queueScope(turn: Turn, id: number): void {
+  const { base, block } = turn.state.scopes[id]!;
+  for (let i = 0; i < turn.plan.blocks[block]!.tasks.length; i++) turn.ready.push(base + i);
 }
 
 function loopOf(state: RunState, slot: number): LoopState {
@@ -42,7 +63,7 @@ function continueForEach(turn: Turn, slot: number): void {
   const body = taskAt(turn, slot).body!;
   while (!stopping && !broken && loop.opened < loop.count && loop.opened - loop.done < loop.parallel) openScopeOf(turn, slot, body, loop.opened);
   if (loop.done < loop.opened) return;
-  if (stopping) return cancelTask(turn, slot, turn.state.status === 'cancelling' ? 'requested' : 'run_failed');
+  if (stopping) return cancelTask(turn, slot, stopReason(turn.state));
   if (broken) return failTask(turn, slot, iterationFailure(turn, slot));
   if (loop.opened === loop.count) completeTask(turn, slot, null);
 }
@@ -52,7 +73,7 @@ function continueWhile(turn: Turn, slot: number): void {
   const task = taskAt(turn, slot);
   const loop = loopOf(state, slot);
   if (loop.done < loop.opened) return;
-  if (isStopping(state, slot)) return cancelTask(turn, slot, state.status === 'cancelling' ? 'requested' : 'run_failed');
+  if (isStopping(state, slot)) return cancelTask(turn, slot, stopReason(state));
   if (loop.broken && breaksOnFailure(turn, slot)) return failTask(turn, slot, iterationFailure(turn, slot));
   if (loop.opened > 0 && task.until !== undefined) {
     const last = loop.opened - 1;

@@ -1,10 +1,10 @@
 import type { Input } from './effect.ts';
-import { continueHandling, isLost, resetTask } from './handlers.ts';
+import { continueHandling, resetScope } from './handlers.ts';
 import { continueLoop } from './loops.ts';
-import { cancelTask, failTask, skipTask } from './settle.ts';
+import { cancelTask, failTask, isHeld, skipTask, stopReason } from './settle.ts';
 import { startRoot, startRun } from './start.ts';
-import { HANDLING, PENDING, PERFORMING, RUNNING, SCHEDULED, SKIPPED, WAITING, isSettled } from './state.ts';
-import { emit, failure, offer, pathAt, taskAt, type Turn } from './turn.ts';
+import { HANDLING, PENDING, PERFORMING, RUNNING, SCHEDULED, WAITING, isSettled } from './state.ts';
+import { emit, failure, offer, taskAt, type Turn } from './turn.ts';
 
 /** A process has taken over a run: a verdict for each intent without a result (S9), then what is owed. */
 export function recover(turn: Turn, input: Extract<Input, { type: 'recovered' }>): void {
@@ -18,7 +18,7 @@ export function recover(turn: Turn, input: Extract<Input, { type: 'recovered' }>
   emit(turn, { type: 'run.acquired', epoch: input.epoch, owner: input.owner, program: input.program, again, doubt });
   for (const slot of doubt) decideDoubt(turn, slot);
   for (const slot of again) {
-    if (state.status === 'cancelling') cancelTask(turn, slot, state.reason ?? 'requested');
+    if (state.status === 'cancelling') cancelTask(turn, slot, stopReason(state));
     else turn.effects.push({ type: 'perform', slot, attempt: state.attempt[slot]! });
   }
   owedOf(turn);
@@ -35,7 +35,7 @@ function runsAgain(turn: Turn, slot: number): boolean {
 
 function decideDoubt(turn: Turn, slot: number): void {
   const { onAmbiguous } = taskAt(turn, slot);
-  if (turn.state.status === 'cancelling') return cancelTask(turn, slot, turn.state.reason ?? 'requested');
+  if (turn.state.status === 'cancelling') return cancelTask(turn, slot, stopReason(turn.state));
   if (onAmbiguous === 'skip') return skipTask(turn, slot, 'needs_attention', null);
   if (onAmbiguous === 'fail') return failTask(turn, slot, failure('ORC-229', 'attention', 'the process died while this ran, so it is not known whether its effect took place'));
   emit(turn, { type: 'attempt.doubtful', slot, attempt: turn.state.attempt[slot]! });
@@ -50,7 +50,7 @@ export function owedOf(turn: Turn): void {
     const status = state.taskStatus[slot]!;
     if (isSettled(status)) continue;
     if (status === PENDING) {
-      if (state.waitingOn[slot] === 0) turn.ready.push(slot);
+      turn.ready.push(slot);
     } else if (status === SCHEDULED) offer(turn, slot, 'enter');
     else if (status === WAITING) owedWait(turn, slot);
     else if (state.phase[slot] === HANDLING) continueHandling(turn, slot);
@@ -65,6 +65,7 @@ function owedWait(turn: Turn, slot: number): void {
 }
 
 function owedContainer(turn: Turn, slot: number): void {
+  if (isHeld(turn.state, slot)) return;
   const extra = turn.state.extra.get(slot);
   if (extra?.loop !== undefined) return continueLoop(turn, slot);
   for (const id of extra?.scopes ?? []) if (turn.state.scopes[id]!.open === 0) turn.closed.push(id);
@@ -77,16 +78,6 @@ export function reopen(turn: Turn, by: string): void {
   emit(turn, { type: 'run.reopened', by });
   const root = state.scopes[0];
   if (root === undefined) return startRoot(turn);
-  const end = root.base + turn.plan.blocks[0]!.tasks.length;
-  const paths = new Set<string>();
-  for (let slot = root.base; slot < end; slot++) {
-    if (!isLost(turn, slot)) continue;
-    paths.add(pathAt(turn, slot));
-    resetTask(turn, slot);
-  }
-  // What a route had left out because of a failure may run now: its source decides again.
-  for (let slot = root.base; slot < end; slot++) {
-    if (state.taskStatus[slot] === SKIPPED && paths.has(state.extra.get(slot)?.because ?? '')) resetTask(turn, slot);
-  }
+  resetScope(turn, root);
   owedOf(turn);
 }

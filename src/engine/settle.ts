@@ -60,7 +60,7 @@ function release(turn: Turn, slot: number): void {
   const local = slot - scope.base;
   for (let i = start[local]!; i < start[local + 1]!; i++) {
     const dependant = scope.base + dependants[i]!;
-    if (state.waitingOn[dependant] === 0 && state.taskStatus[dependant] === PENDING) turn.ready.push(dependant);
+    if (state.waitingOn[dependant] === 0 && !isSettled(state.taskStatus[dependant]!)) turn.ready.push(dependant);
   }
   if (scope.open === 0) turn.closed.push(id);
 }
@@ -70,6 +70,30 @@ export function isStopping(state: RunState, slot: number): boolean {
   if (state.status === 'cancelling') return true;
   for (let at = slot; at >= 0; at = scopeOfSlot(state, at).owner) if (scopeOfSlot(state, at).failing) return true;
   return false;
+}
+
+/** Does something around a task wait? Only what was opened again can: for a need that was opened too, or for its turn among the iterations. */
+export function isHeld(state: RunState, slot: number): boolean {
+  for (let at = slot; at >= 0; at = scopeOfSlot(state, at).owner) if (state.waitingOn[at] !== 0 || isQueued(state, at)) return true;
+  return false;
+}
+
+function isQueued(state: RunState, slot: number): boolean {
+  const id = state.scopeOf[slot]!;
+  const { owner } = state.scopes[id]!;
+  const extra = owner < 0 ? undefined : state.extra.get(owner);
+  if (extra?.loop === undefined || extra.loop.opened - extra.loop.done <= extra.loop.parallel) return false;
+  let ahead = 0;
+  for (const other of extra.scopes!) {
+    if (other === id) return false;
+    if (state.scopes[other]!.open > 0 && ++ahead >= extra.loop.parallel) return true;
+  }
+  return false;
+}
+
+/** Why what has not begun is cancelled. */
+export function stopReason(state: RunState): Reason {
+  return state.status === 'cancelling' ? (state.reason ?? 'requested') : 'run_failed';
 }
 
 /** Does a task that failed or was skipped for a failure hold back those that need its result? */

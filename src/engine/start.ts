@@ -8,7 +8,7 @@ export function startRun(turn: Turn): void {
 
 /** Asks the tags in the defaults of inputs, one after the other; once they are answered the root scope opens. */
 export function startRoot(turn: Turn): void {
-  const answers = turn.state.extra.get(-1)?.autos ?? [];
+  const answers = turn.state.extra.get(-1)?.autos ?? {};
   let index = 0;
   for (const input of turn.plan.inputs) {
     for (let i = 0; i < (input.autos?.length ?? 0); i++, index++) {

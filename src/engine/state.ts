@@ -69,11 +69,13 @@ export interface Extra {
   failure?: Failure;
   because?: string;
   condition?: boolean;
-  autos?: AutoAnswer[];
+  /** By the number of the tag. */
+  autos?: { [index: number]: AutoAnswer };
   loop?: LoopState;
   /** Scopes that the task owns, in the order of opening; handlers apart. */
   scopes?: number[];
-  handler?: { index: number; scope: number | null; retries: number };
+  /** The handler that runs, or ran last since the task failed, and how often each has been tried. */
+  handler?: { scope: number | null; tries: { [index: number]: number } };
   until?: number;
   onTimeout?: string | null;
   choices?: string[];

@@ -1,5 +1,5 @@
 import type { Plan } from '../plan/index.ts';
-import { scopeOfSlot, type RunState } from './state.ts';
+import { isSettled, scopeOfSlot, type RunState } from './state.ts';
 
 const wantedOf = new WeakMap<Plan, Map<string, Uint8Array>>();
 
@@ -9,6 +9,12 @@ export function isWanted(plan: Plan, state: RunState, slot: number): boolean {
   for (let owner = scopeOfSlot(state, at).owner; owner >= 0; owner = scopeOfSlot(state, at).owner) at = owner;
   if (state.scopes[0] === undefined || scopeOfSlot(state, at) !== state.scopes[0]) return true;
   return wanted(plan, state.until!)[at - state.scopes[0].base] === 1;
+}
+
+/** Has all that `--until` wants settled, and is there more? */
+export function isReached(plan: Plan, state: RunState): boolean {
+  const root = state.scopes[0];
+  return root !== undefined && root.open > 0 && wanted(plan, state.until!).every((mark, i) => mark === 0 || isSettled(state.taskStatus[root.base + i]!));
 }
 
 function wanted(plan: Plan, until: string): Uint8Array {

@@ -7,7 +7,7 @@ import { hasEnded } from './status.ts';
 import { firstFailure } from './finish.ts';
 import { inputsOf, resultOf, type Values } from './names.ts';
 import {
-  APPROVAL, ATTENTION, COMPLETED, FAILED, SIGNAL, TASK_STATUSES, WAITING, isSettled, pathOf, scopeOfSlot, type Extra, type RunState,
+  APPROVAL, ATTENTION, COMPLETED, FAILED, SIGNAL, TASK_STATUSES, WAITING, isSettled, pathOf, scopeOfSlot, type AutoAnswer, type Extra, type RunState,
 } from './state.ts';
 
 /** The status that people see: a run that only waits is `waiting`, with what it waits for. */
@@ -155,7 +155,9 @@ function autosOf(values: Values): RunDocument['autos'] {
     if (extra.autos === undefined) continue;
     const scope = slot < 0 ? undefined : scopeOfSlot(state, slot);
     const tags = scope === undefined ? inputTags : plan.blocks[scope.block]!.tasks[slot - scope.base]!.autos;
-    extra.autos.forEach((answer, i) => autos.push({ path: pathOf(plan, state, slot), target: tags[i]?.target ?? '', value: values.load(answer.value), source: answer.source, model: answer.model }));
+    for (const [i, { value, source, model }] of Object.entries(extra.autos) as [string, AutoAnswer][]) {
+      autos.push({ path: pathOf(plan, state, slot), target: tags[Number(i)]?.target ?? '', value: values.load(value), source, model });
+    }
   }
   return autos;
 }

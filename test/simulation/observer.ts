@@ -21,6 +21,8 @@ export interface Seen {
   outcomes: Set<number>;
   steps: Map<string, { effect: string; done: boolean }>;
   adopted: boolean;
+  /** It was opened again: a container then goes on, whatever has become of what it needed when it began. */
+  reset: boolean;
   answers: Set<number>;
 }
 
@@ -152,7 +154,7 @@ export class Observer {
     specs.forEach((spec, local) => {
       this.tasks.push({
         path: prefix + spec.id, spec, scope: this.scopes.length - 1, local, status: 'pending', reason: null, attempts: 0, performing: null, waitsFor: null, conditionHeld: false,
-        outcomes: new Set(), steps: new Map(), adopted: false, answers: new Set(),
+        outcomes: new Set(), steps: new Map(), adopted: false, reset: false, answers: new Set(),
       });
     });
   }
@@ -251,7 +253,7 @@ export class Observer {
     this.resets++;
     if (seen.status === 'completed' && seen.spec.body.length === 0) this.problem(`S6 ${seen.path} is completed, and is reset`);
     if (isSettled(seen.status)) this.scopes[seen.scope]!.open++;
-    Object.assign(seen, { status: this.#hasBody(seen) ? 'running' : 'pending', reason: null, performing: null, waitsFor: null, conditionHeld: false });
+    Object.assign(seen, { status: this.#hasBody(seen) ? 'running' : 'pending', reason: null, performing: null, waitsFor: null, conditionHeld: false, reset: true });
   }
 
   #hasBody(seen: Seen): boolean {
@@ -270,7 +272,7 @@ export class Observer {
       const other = this.tasks[this.scopes[seen.scope]!.base + need]!;
       if (!isSettled(other.status)) this.problem(`order: ${seen.path} goes before ${other.path}, which is ${other.status}`);
       const blocks = other.status === 'failed' ? other.spec.onFailure !== 'continue' : other.status === 'cancelled' || other.reason === 'upstream_failed';
-      if (blocks && !orderOnly) this.problem(`${seen.path} runs though ${other.path} is ${other.status}`);
+      if (blocks && !orderOnly && !(seen.reset && seen.spec.body.length > 0)) this.problem(`${seen.path} runs though ${other.path} is ${other.status}`);
     }
   }
 

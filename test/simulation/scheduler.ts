@@ -67,6 +67,10 @@ class Scheduler {
     const { world } = this;
     world.crashes++;
     if (this.process.unwritten === 0 && world.engine.stateHash(this.process.state) !== world.engine.stateHash(world.fold())) world.observer.problem('S7 the live state differs from its fold');
+    if (world.observer.ended) {
+      this.process = new Process(world, world.observer.epoch, world.fold());
+      return;
+    }
     this.#zombie = world.random() < 0.3 ? this.process : null;
     const epoch = world.observer.epoch + 1;
     this.process = new Process(world, epoch, world.fold());
