@@ -6,7 +6,6 @@ import { askStructured, autoRequest, type Model, type ModelReply, type ModelRequ
 import type { PlanAuto, PlanValue } from '../plan/index.ts';
 import type { Action, ModelAnswer, ModelCall, ModelGateway } from '../tools/port.ts';
 import type { LiveRun } from './live.ts';
-import type { Loop } from './loop.ts';
 import { Flight, type Workshop } from './perform.ts';
 import type { ValueStore } from './values.ts';
 
@@ -47,7 +46,7 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
   const { request, schema } = await shop.values.settle(() => requestFor(shop, run, slot, tag, computing));
   try {
     const answer = await flight.guard(askStructured(model, request, schema, { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) }));
-    answer.replies.forEach((reply, i) => record(shop.loop, shop.values, run, slot, 'auto', model, answer.asked[i]!, reply));
+    answer.replies.forEach((reply, i) => record(shop, run, slot, 'auto', model, answer.asked[i]!, reply));
     if (answer.ok) return { ok: true, value: shop.values.refer(shop.secrets.redact(answer.value), run.blobs), source: 'model', model: model.id, reason: null };
     if (tag.default !== undefined) return takeDefault(answer.problem);
     throw new OrchestratorError('ORC-314', `no answer to the <AUTO> tag at \`${tag.target}\` fitted: ${answer.problem}`, { class: 'invalid_output', retryable: true });
@@ -149,10 +148,10 @@ export function gatewayFor(shop: AskingShop, run: LiveRun, slot: number, flight:
       const how = { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) };
       if (call.schema === undefined) {
         const reply = await model.generate(request, how);
-        return { text: reply.text, ...record(shop.loop, shop.values, run, slot, call.purpose, model, request, reply) };
+        return { text: reply.text, ...record(shop, run, slot, call.purpose, model, request, reply) };
       }
       const answer = await askStructured(model, request, call.schema, how);
-      const recorded = answer.replies.map((reply, i) => record(shop.loop, shop.values, run, slot, call.purpose, model, answer.asked[i]!, reply));
+      const recorded = answer.replies.map((reply, i) => record(shop, run, slot, call.purpose, model, answer.asked[i]!, reply));
       if (!answer.ok) throw new OrchestratorError('ORC-405', `the model's answer does not fit the schema: ${answer.problem}`, { class: 'invalid_output', retryable: true });
       return { text: answer.replies.at(-1)!.text, object: answer.value, ...recorded.at(-1)! };
     },
@@ -160,7 +159,7 @@ export function gatewayFor(shop: AskingShop, run: LiveRun, slot: number, flight:
 }
 
 /** Journals one reply with its cost: in the same commit as the result that it paid for. */
-function record(loop: Loop, values: ValueStore, run: LiveRun, slot: number, purpose: string, model: Model, request: ModelRequest, reply: ModelReply): Omit<ModelAnswer, 'text' | 'object'> {
+function record({ loop, values, secrets }: AskingShop, run: LiveRun, slot: number, purpose: string, model: Model, request: ModelRequest, reply: ModelReply): Omit<ModelAnswer, 'text' | 'object'> {
   const { usage } = reply;
   const costMicroUsd = priceOf(model, usage);
   const call = { purpose, model: reply.model, inputTokens: usage.inputTokens, outputTokens: usage.outputTokens, costMicroUsd: costMicroUsd ?? null, latencyMs: Math.round(reply.latencyMs) };
@@ -168,7 +167,7 @@ function record(loop: Loop, values: ValueStore, run: LiveRun, slot: number, purp
   run.nextCall.set(slot, number + 1);
   const now = loop.now();
   run.ledger.push({ ...call, run: run.id, path: pathOf(run.plan, run.state, slot), attempt: slot < 0 ? 0 : run.state.attempt[slot]!, call: number, at: now });
-  loop.send(run, { type: 'called', slot, call, prompt: values.refer(request.messages as unknown as Json, run.blobs), reply: values.refer(reply.text, run.blobs), now });
+  loop.send(run, { type: 'called', slot, call, prompt: values.refer(secrets.redact(request.messages as unknown as Json), run.blobs), reply: values.refer(secrets.redact(reply.text), run.blobs), now });
   return { model: reply.model, usage: { inputTokens: usage.inputTokens, outputTokens: usage.outputTokens }, costMicroUsd };
 }
 

@@ -89,12 +89,19 @@ async function settle(shop: Workshop, run: LiveRun, task: PlanTask, slot: number
   try {
     outcome = await attemptOf(shop, run, task, slot, attempt, flight);
   } catch (error) {
-    outcome = { ok: false, failure: failureOf(flight, error) };
+    outcome = { ok: false, failure: redacted(shop, failureOf(flight, error)) };
   }
   flight.done();
   if (run.inFlight.get(slot) === flight) run.inFlight.delete(slot);
   shop.loop.send(run, { type: 'settled', slot, attempt, outcome, now: shop.loop.now() });
   shop.loop.freed(run);
+}
+
+/** What a failure says goes into the journal: without secrets (C11). */
+function redacted(shop: Workshop, failure: Failure): Failure {
+  const safe = { ...failure, message: shop.secrets.redactText(failure.message) };
+  if (failure.details !== undefined) safe.details = shop.secrets.redact(failure.details) as JsonObject;
+  return safe;
 }
 
 function failureOf(flight: Flight, error: unknown): Failure {
