@@ -2,7 +2,7 @@ import { edges, type Plan } from '../plan/index.ts';
 import type { Event } from './event.ts';
 import {
   APPROVAL, ATTENTION, BACKOFF, CANCELLED, COMPLETED, DEFERRED, FAILED, HANDLING, IDLE, PENDING, PERFORMING, RUNNING, SCHEDULED, SIGNAL, SKIPPED, SLEEPING, WAITING,
-  blockOfSlot, extraOf, isSettled, openScope, scopeOfSlot, taskOfSlot, type LoopState, type RunState, type Scope,
+  blockOfSlot, extraOf, isSettled, openScope, scopeOfSlot, taskOfSlot, type Extra, type LoopState, type RunState, type Scope,
 } from './state.ts';
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>;
@@ -113,6 +113,7 @@ function applyDetail(plan: Plan, state: RunState, event: DetailEvents): void {
     case 'attempt.failed': {
       const extra = extraOf(state, event.slot);
       extra.failure = event.failure;
+      if (event.handler !== undefined) countTry(extra, event.handler, null);
       if (event.retryAt !== null) extra.until = event.retryAt;
       else if (extra.handler !== undefined) extra.handler.scope = null;
       state.attempt[event.slot] = event.attempt;
@@ -190,13 +191,16 @@ function applyScope(plan: Plan, state: RunState, event: Of<'scope.opened'>): voi
   }
   const extra = extraOf(state, event.owner);
   if (isHandler) {
-    const tries = extra.handler?.tries ?? {};
-    extra.handler = { scope: id, tries: { ...tries, [event.index]: (tries[event.index] ?? 0) + 1 } };
-    return;
+    return countTry(extra, event.index, id);
   }
   (extra.scopes ??= []).push(id);
   if (extra.loop !== undefined) extra.loop.opened++;
   enter(state, event.owner, RUNNING, event.at);
+}
+
+function countTry(extra: Extra, handler: number, scope: number | null): void {
+  const tries = extra.handler?.tries ?? {};
+  extra.handler = { scope, tries: { ...tries, [handler]: (tries[handler] ?? 0) + 1 } };
 }
 
 function applyCompleted(plan: Plan, state: RunState, event: Of<'task.completed'>): void {

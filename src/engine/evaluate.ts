@@ -134,7 +134,7 @@ function siteValue(computing: Computing, slot: number, site: Site, index: number
     case 'inputs':
       return subInputs(task, computing, { slot });
     case 'fallback':
-      return compute(task.handlers[index]!.fallback ?? { v: null }, computing, { slot });
+      return compute(task.handlers[index]!.fallback!, computing, { slot });
     case 'outputs':
       return subOutputs(task, computing, slot);
   }

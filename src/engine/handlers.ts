@@ -30,7 +30,8 @@ export function handleNext(turn: Turn, slot: number, from: number): void {
   const index = handlers.findIndex((handler, i) => i >= from && matches(handler, failure) && (tries?.[i] ?? 0) < (handler.retry ? handler.maxRetries : 1));
   if (index < 0 || isStopping(turn.state, slot)) return failFinally(turn, slot, failure);
   const handler = handlers[index]!;
-  if (handler.block === undefined) evaluate(turn, slot, 'fallback', index);
+  if (handler.block === undefined && handler.fallback === undefined) retryNow(turn, slot, failure, index);
+  else if (handler.block === undefined) evaluate(turn, slot, 'fallback', index);
   else openScopeOf(turn, slot, handler.block, index);
 }
 
@@ -61,9 +62,9 @@ export function fallbackEvaluated(turn: Turn, slot: number, index: number, resul
   else handleNext(turn, slot, index + 1);
 }
 
-/** Puts a task before its effect again, at once. */
-export function retryNow(turn: Turn, slot: number, failure: Failure): void {
-  emit(turn, { type: 'attempt.failed', slot, attempt: turn.state.attempt[slot]!, failure, retryAt: turn.now });
+/** Puts a task before its effect again, at once; `only` is the handler that does nothing else. */
+function retryNow(turn: Turn, slot: number, failure: Failure, only?: number): void {
+  emit(turn, { type: 'attempt.failed', slot, attempt: turn.state.attempt[slot]!, failure, retryAt: turn.now, ...(only === undefined ? {} : { handler: only }) });
   tryAgain(turn, slot);
 }
 

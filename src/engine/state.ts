@@ -231,7 +231,8 @@ export function linkOf(block: Block, index: number): string {
 
 /** Slot of a path, or -1. Walks from the root, one scope a step. */
 export function slotOf(plan: Plan, state: RunState, path: string): number {
-  for (let root = 0; root < state.scopes.length; root++) {
+  // A run that was tried again may have had its own handler more than once: the last one is meant.
+  for (let root = state.scopes.length - 1; root >= 0; root--) {
     if (state.scopes[root]!.owner >= 0) continue;
     const found = findIn(plan, state, root, path);
     if (found >= 0) return found;

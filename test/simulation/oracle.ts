@@ -132,9 +132,10 @@ class Reader {
   #handle(handlers: HandlerSpec[], path: string, failure: Failure, tries: number[]): 'recovered' | 'again' | 'unhandled' {
     for (const [i, handler] of handlers.entries()) {
       if (handler.classes.length > 0 && !handler.classes.includes(failure.class)) continue;
-      if (handler.run !== undefined) {
+      if (handler.run !== undefined || !handler.fallback) {
         if (tries[i]! >= (handler.retry ? handler.maxRetries : 1)) continue;
         tries[i]!++;
+        if (handler.run === undefined) return 'again';
         const inner = { ...handler.run, id: `on_error_${i + 1}` };
         const { results } = this.list([inner], `${path}/on_error[${i}]/`);
         // A handler's task has its list for itself: nobody races it. It may run more than once.

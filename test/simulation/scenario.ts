@@ -176,6 +176,8 @@ function makeHandler(maker: Maker, ofPipeline: boolean): HandlerSpec {
     maxRetries: 1 + below(random, 2),
   };
   if (fallback && random() < 0.7) return handler;
+  // A handler may do nothing but run the task again.
+  if (!fallback && handler.retry && random() < 0.3) return handler;
   handler.run = { ...makeTask({ ...maker, rich: false }, [], 2), id: '', condition: 'none', onFailure: 'fail', kind: 'action' };
   return handler;
 }

@@ -66,7 +66,7 @@ class Scheduler {
   #crash(): void {
     const { world } = this;
     world.crashes++;
-    if (this.process.unwritten === 0 && world.engine.stateHash(this.process.state) !== world.engine.stateHash(world.fold())) world.observer.problem('S7 the live state differs from its fold');
+    if (this.process.unwritten === 0 && !world.equal(this.process.state, world.fold())) world.observer.problem('S7 the live state differs from its fold');
     if (world.observer.ended) {
       this.process = new Process(world, world.observer.epoch, world.fold());
       return;
@@ -156,9 +156,8 @@ function created(until: string | null, mocked: string[], at: number): Event {
 /** What must hold of a run that has ended. */
 function check(world: World, process: Process): void {
   const { observer, engine, setting, journal } = world;
-  const live = engine.stateHash(process.state);
-  if (live !== engine.stateHash(world.fold())) observer.problem('S7 the live state differs from its fold');
-  if (live !== engine.stateHash(engine.restore(engine.snapshot(process.state)))) observer.problem('S7 a state does not survive its snapshot');
+  if (!world.equal(process.state, world.fold())) observer.problem('S7 the live state differs from its fold');
+  if (!world.equal(process.state, engine.restore(engine.snapshot(process.state)))) observer.problem('S7 a state does not survive its snapshot');
   const attempts = observer.tasks.reduce((sum, seen) => sum + seen.attempts, 0);
   if (journal.length > 40 + 10 * observer.tasks.length + 12 * attempts + 6 * world.crashes + world.inputs) observer.problem(`${journal.length} events for ${observer.tasks.length} tasks`);
   const prophecy = foretell(setting.scenario, setting.script);
