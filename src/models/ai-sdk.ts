@@ -161,9 +161,8 @@ function asText(ai: Sdk, schema: JsonSchema, form: Exclude<StructuredOutput, 'no
 
 type RawReply = Omit<ModelReply, 'object' | 'finishReason'> & { finish: string };
 
-async function callWhole({ ai, settings, clock, startedAt, asked }: Call): Promise<RawReply> {
+async function callWhole({ ai, settings, clock, startedAt }: Call): Promise<RawReply> {
   const result = await ai.generateText(settings);
-  if (isRefusal(result.response.body)) throw refused(asked, { model: result.response.modelId, usage: { ...readUsage(result.usage).usage } });
   return {
     model: result.response.modelId,
     text: result.text,
@@ -181,14 +180,12 @@ async function callStreaming(
 ): Promise<RawReply> {
   let text = '';
   let firstTokenMs: number | undefined;
-  let refusal = '';
   // Errors come as parts of the stream; without a handler the SDK would also print them.
-  const result = ai.streamText({ ...settings, include: { rawChunks: true }, onError: () => {} } as Parameters<Sdk['streamText']>[0]);
+  const result = ai.streamText({ ...settings, onError: () => {} } as Parameters<Sdk['streamText']>[0]);
   for await (const part of result.stream) {
     heard();
     if (part.type === 'error') throw part.error;
     if (part.type === 'abort') throw settings.abortSignal?.reason;
-    if (part.type === 'raw') refusal += refusalIn(part.rawValue);
     if (part.type !== 'text-delta') continue;
     firstTokenMs ??= clock.monotonic() - startedAt;
     text += part.text;
@@ -200,7 +197,6 @@ async function callStreaming(
     result.finishReason,
     result.rawFinishReason,
   ]);
-  if (refusal !== '') throw refused(asked, { model: response.modelId, usage: { ...readUsage(usage).usage } });
   if (raw === undefined) throw badReply(asked, 'the stream ended before the answer was complete');
   return {
     model: response.modelId,
@@ -211,19 +207,6 @@ async function callStreaming(
     latencyMs: clock.monotonic() - startedAt,
     firstTokenMs,
   };
-}
-
-/** The dialect of OpenAI tells a refusal beside the text, where the SDK does not look. */
-function isRefusal(body: unknown): boolean {
-  const choice = isObject(body) && Array.isArray(body['choices']) ? body['choices'][0] : undefined;
-  const message = isObject(choice) ? choice['message'] : undefined;
-  return isObject(message) && typeof message['refusal'] === 'string' && message['refusal'] !== '';
-}
-
-function refusalIn(chunk: unknown): string {
-  const choice = isObject(chunk) && Array.isArray(chunk['choices']) ? chunk['choices'][0] : undefined;
-  const delta = isObject(choice) ? choice['delta'] : undefined;
-  return isObject(delta) && typeof delta['refusal'] === 'string' ? delta['refusal'] : '';
 }
 
 function ratesOf(headers: Record<string, string> | undefined, clock: Clock): Pick<ModelReply, 'rates'> {

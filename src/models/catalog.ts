@@ -1,18 +1,17 @@
-import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
-import { systemClock, type Clock } from '../clock.ts';
+import { systemClock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
-import { nearest } from '../ids.ts';
+import { nearest, newId } from '../ids.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
-import { microUsd } from '../money.ts';
-import { aiSdkProvider, type Describe, type StructuredOutput } from './ai-sdk.ts';
-import { llamaCpp } from './llama-cpp.ts';
-import { openAICompatible } from './openai-compatible.ts';
-import type { Model, ModelInfo, ModelPrice, Provider } from './port.ts';
-import { lookUp } from './prices.ts';
-import { SERVICES, type Environment, type Service } from './services.ts';
-import { checkedSection, readTimeoutMs } from './settings.ts';
-import { catalogOf } from './traits.ts';
+import { openCache } from './cache.ts';
+import type { FallbackSettings } from './fallback.ts';
+import { guardModel, ModelState, type Guards, type ModelStateJson } from './guard.ts';
+import { Limiter, memoryLimits, type Limit, type LimitStore } from './limits.ts';
+import type { Model, ModelInfo, Provider } from './port.ts';
+import { defaultModel, openProviders, type OpenProvidersOptions } from './providers.ts';
+import { readRequirements, STRATEGIES, type Strategy } from './requirements.ts';
+import { route, ruleFor, withRule, type Candidate, type DomainRule, type Route } from './routing.ts';
+import { checkedSection, objects, readLimits, texts } from './settings.ts';
+import { catalogOf, LEVELS, traitsOf, type Traits } from './traits.ts';
 
 export interface Models {
   /** The model of an id, `<provider>/<name>`; the name may hold slashes. Throws ORC-401. */
@@ -21,247 +20,310 @@ export interface Models {
   default(): Model;
   /** Whether `default` would find one. */
   hasDefault(): boolean;
+  /** Whom to ask: by id, by what it should be good at (`fast`, `code`), or by requirements; `text` is what rules of domains look at. Throws ORC-401 or ORC-402. */
+  choose(wanted: Json, text?: string): { model: Model; route: Route | undefined };
+  /** Explains a choice by requirements, over the models that are known by now. Counts as a turn of round robin only where `choose` is called. */
+  route(requirements: Json, text?: string): Route;
+  /** Ids that are known without asking anybody: of the configuration, and of the last `list`. */
+  known(): string[];
+  /** A model as the router sees it. Throws ORC-401. */
+  describe(id: string): Candidate;
+  /** Adds a model of one's own, under its id. */
+  register(model: Model): void;
   /** All models that can be found: those that the providers name, and those of the catalog. A provider that fails is reported beside them. */
   list(signal: AbortSignal): Promise<{ models: ModelInfo[]; failures: { provider: string; error: unknown }[] }>;
+  /** What is learned of models; `toJSON` gives what a store keeps. */
+  readonly state: ModelState;
+  /** For who waits in a durable way: `tryEnter` goes at once, or tells what holds it back. */
+  readonly limiter: Limiter;
+  limitsOf(id: string): Limit[];
   close(): Promise<void>;
 }
 
-export interface OpenModelsOptions {
-  /** Where `${env:NAME}` and `~` are looked up. */
-  env: Environment;
-  /** Folder of the configuration file, in which a relative models_dir is looked for. */
-  folder?: string;
-  clock?: Clock;
+export interface OpenModelsOptions extends OpenProvidersOptions {
+  /** What was learned before, from `state.toJSON()`. */
+  state?: Partial<ModelStateJson>;
+  /** Where limits are counted; in this process when absent. */
+  limits?: LimitStore;
+  /** Where deterministic replies are kept, and for how long; nowhere when absent. */
+  cache?: { url: string; ttlMs: number; secret?: string };
 }
 
 /** The models of a configuration (its `models:` section). Loads no library and opens no connection until a model is asked. */
 export function openModels(config: Json | undefined, options: OpenModelsOptions): Models {
-  const section = checkedSection(config);
-  const catalog = catalogOf(section);
-  const named = isObject(section['providers']) ? section['providers'] : {};
-  const providers = new Map<string, Provider>();
-  for (const [name, settings] of Object.entries({ ...appearing(options.env), ...named })) {
-    providers.set(name, openProvider(name, settings as JsonObject, catalog, options));
+  return new ConfiguredModels(checkedSection(config), options);
+}
+
+class ConfiguredModels implements Models {
+  readonly state: ModelState;
+  readonly limiter: Limiter;
+  readonly #catalog: Map<string, JsonObject>;
+  readonly #providers: Map<string, Provider>;
+  readonly #chosen: string | undefined;
+  readonly #limits: (id: string, provider: string) => Limit[];
+  readonly #guards: Guards;
+  readonly #router: Router;
+  readonly #registered = new Map<string, Model>();
+  readonly #listed = new Map<string, ModelInfo>();
+  /** Facts that do not change until the next `list`: five hundred prices are not looked up at every choice. */
+  readonly #described = new Map<string, ModelInfo & { traits: Traits }>();
+
+  constructor(section: JsonObject, options: OpenModelsOptions) {
+    const { clock = systemClock, limits = memoryLimits(), cache } = options;
+    this.#catalog = catalogOf(section);
+    this.#providers = openProviders(section, this.#catalog, options);
+    this.#chosen = defaultModel(section, options.env);
+    this.#limits = limitsOf(section, this.#catalog);
+    this.state = new ModelState(clock, options.state);
+    this.limiter = new Limiter({ store: limits, clock, newLease: () => newId('call', clock.now(), Math.random) });
+    this.#guards = {
+      state: this.state,
+      limiter: this.limiter,
+      limitsOf: model => this.#limits(model.id, model.provider),
+      fallback: fallbackOf(section),
+      find: id => this.#find(id),
+      cache: cache === undefined ? undefined : { store: openCache(cache.url, cache), ttlMs: cache.ttlMs },
+      clock,
+    };
+    this.#router = openRouter(section, () => this.#candidates(), this.state, () => clock.now());
   }
-  const chosen = typeof section['default'] === 'string' ? section['default'] : defaultOf(named, options.env);
 
-  function get(id: string): Model {
-    const slash = id.indexOf('/');
-    const provider = slash < 1 || slash === id.length - 1 ? undefined : providers.get(id.slice(0, slash));
-    if (provider === undefined) throw unknownModel(id, chosen, [...catalog.keys()], [...providers.keys()]);
-    return provider.model(id.slice(slash + 1));
+  get(id: string): Model {
+    return guardModel(this.#find(id), this.#guards);
   }
 
-  return {
-    get,
-    hasDefault: () => chosen !== undefined,
-    default() {
-      if (chosen !== undefined) return get(chosen);
-      throw new OrchestratorError('ORC-402', 'no model is configured', {
-        class: 'not_found',
-        help: [
-          'name one in orchestrator.config.yaml: models: { default: <provider>/<name> }',
-          'or run one on this machine: orchestrator models pull smollm2',
-        ],
-      });
-    },
-    async list(signal) {
-      const answers = await Promise.allSettled([...providers.values()].map(provider => provider.list(signal)));
-      const models = new Map<string, ModelInfo>();
-      const failures: { provider: string; error: unknown }[] = [];
-      for (const [index, provider] of [...providers.keys()].entries()) {
-        const answer = answers[index]!;
-        if (answer.status === 'fulfilled') for (const model of answer.value) models.set(model.id, model);
-        else failures.push({ provider, error: answer.reason });
+  hasDefault(): boolean {
+    return this.#chosen !== undefined;
+  }
+
+  default(): Model {
+    if (this.#chosen === undefined) throw noModel();
+    return this.get(this.#chosen);
+  }
+
+  choose(wanted: Json, text = ''): { model: Model; route: Route | undefined } {
+    const named = typeof wanted === 'string' ? namedModel(wanted, this.known()) : undefined;
+    if (named !== undefined) return { model: this.get(named), route: undefined };
+    const found = this.#router.choose(typeof wanted === 'string' ? wordRequirements(wanted, this.#candidates()) : wanted, text);
+    return { model: this.get(found.chosen), route: found };
+  }
+
+  route(requirements: Json, text = ''): Route {
+    return this.#router.route(requirements, text);
+  }
+
+  known(): string[] {
+    const chosen = this.#chosen === undefined ? [] : [this.#chosen];
+    const named = [...chosen, ...this.#catalog.keys(), ...this.#guards.fallback.models, ...this.#listed.keys()];
+    return [...new Set([...this.#registered.keys(), ...named.filter(id => this.#providers.has(providerOf(id)))])];
+  }
+
+  describe(id: string): Candidate {
+    let facts = this.#described.get(id);
+    if (facts === undefined) {
+      const info = this.#registered.get(id) ?? this.#listed.get(id) ?? this.#find(id);
+      facts = { ...infoOf(info), traits: traitsOf(id.slice(info.provider.length + 1), this.#catalog.get(id)) };
+      this.#described.set(id, facts);
+    }
+    return { ...facts, record: this.state.health.of(id), circuit: this.state.circuit(id) };
+  }
+
+  register(model: Model): void {
+    this.#registered.set(model.id, model);
+    this.#described.delete(model.id);
+  }
+
+  async list(signal: AbortSignal): Promise<{ models: ModelInfo[]; failures: { provider: string; error: unknown }[] }> {
+    const { models, failures } = await listAll(this.#providers, signal);
+    this.#listed.clear();
+    this.#described.clear();
+    for (const model of models) this.#listed.set(model.id, model);
+    const silent = new Set(failures.map(({ provider }) => provider));
+    const own = [...this.#catalog.keys()].filter(id => this.#providers.has(providerOf(id)) && !silent.has(providerOf(id)));
+    const rest = [...own, ...this.#registered.keys()].filter(id => !this.#listed.has(id));
+    return { models: [...models, ...rest.map(id => infoOf(this.#find(id)))].sort((a, b) => (a.id < b.id ? -1 : 1)), failures };
+  }
+
+  limitsOf(id: string): Limit[] {
+    return this.#limits(id, this.#find(id).provider);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#providers.values()].map(provider => provider.close()));
+    await this.#guards.cache?.store.close();
+  }
+
+  #find(id: string): Model {
+    const own = this.#registered.get(id);
+    if (own !== undefined) return own;
+    const provider = this.#providers.get(providerOf(id));
+    const name = id.slice(providerOf(id).length + 1);
+    if (provider === undefined || name === '') throw new ModelNotFoundError(id, this.known(), [...this.#providers.keys()]);
+    return provider.model(name);
+  }
+
+  /** A provider that cannot be opened (a key that is missing) offers nothing. */
+  #candidates(): Candidate[] {
+    return this.known().flatMap(id => {
+      try {
+        return [this.describe(id)];
+      } catch (error) {
+        if (error instanceof OrchestratorError) return [];
+        throw error;
       }
-      const silent = new Set(failures.map(({ provider }) => provider));
-      for (const id of catalog.keys()) {
-        const provider = id.slice(0, id.indexOf('/'));
-        if (!models.has(id) && providers.has(provider) && !silent.has(provider)) models.set(id, infoOf(get(id)));
-      }
-      return { models: [...models.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), failures };
-    },
-    close: async () => void (await Promise.all([...providers.values()].map(provider => provider.close()))),
-  };
-}
-
-/** The services whose key is in the environment, as if the configuration named them. */
-function appearing(env: Environment): JsonObject {
-  return Object.fromEntries(
-    Object.entries(SERVICES)
-      .filter(([, service]) => service.appears(env))
-      .map(([type]) => [type, { type }]),
-  );
-}
-
-/** Who sets nothing but a key wants that service: its small model. Who names providers chooses for himself. */
-function defaultOf(named: JsonObject, env: Environment): string | undefined {
-  if (Object.keys(named).length > 0) return undefined;
-  const first = Object.entries(SERVICES).find(([, service]) => service.small !== undefined && service.appears(env));
-  return first === undefined ? undefined : `${first[0]}/${first[1].small}`;
-}
-
-function openProvider(name: string, settings: JsonObject, catalog: Map<string, JsonObject>, options: OpenModelsOptions): Provider {
-  const { type, base_url, api_key, headers, timeout, structured_output, models_dir, threads, context_size } = settings;
-  const { env, folder } = options;
-  if (type === 'llama.cpp') {
-    return llamaCpp({
-      name,
-      modelsDir: modelsFolder(models_dir, env, folder),
-      ...(typeof threads === 'number' ? { threads } : {}),
-      ...(typeof context_size === 'number' ? { contextSize: context_size } : {}),
     });
   }
-  const timeoutMs = readTimeoutMs(timeout);
-  const common = {
-    name,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(structured_output === undefined ? {} : { structuredOutput: structured_output as StructuredOutput }),
-  };
-  const extra = isObject(headers) ? (headers as Record<string, string>) : {};
-  const service = SERVICES[type as string];
-  if (service !== undefined) return lazily(name, () => openService(service, settings, catalog, options, { ...common, headers: extra }));
-  return lazily(name, () =>
-    openAICompatible({
-      ...common,
-      baseUrl: base_url as string,
-      describe: describer(name, catalog, () => ({ price: undefined, contextWindow: undefined })),
-      ...(typeof api_key === 'string' ? { apiKey: resolveSecret(api_key, name, env) } : {}),
-      headers: extra,
+}
+
+function providerOf(id: string): string {
+  return id.slice(0, Math.max(0, id.indexOf('/')));
+}
+
+async function listAll(
+  providers: Map<string, Provider>,
+  signal: AbortSignal,
+): Promise<{ models: ModelInfo[]; failures: { provider: string; error: unknown }[] }> {
+  const answers = await Promise.all(
+    [...providers].map(async ([provider, one]) => {
+      try {
+        return { models: await one.list(signal) };
+      } catch (error) {
+        return { failure: { provider, error } };
+      }
     }),
   );
+  return { models: answers.flatMap(({ models = [] }) => models), failures: answers.flatMap(({ failure }) => failure ?? []) };
 }
 
-interface CommonOptions {
-  name: string;
-  headers: Record<string, string>;
-  timeoutMs?: number;
-  structuredOutput?: StructuredOutput;
+interface Router {
+  route(requirements: Json, text?: string): Route;
+  /** The same, and a turn of round robin is over. Throws ORC-402 where none qualifies. */
+  choose(requirements: Json, text: string): Route & { chosen: string };
 }
 
-function openService(
-  service: Service,
-  settings: JsonObject,
-  catalog: Map<string, JsonObject>,
-  { env, clock = systemClock }: OpenModelsOptions,
-  { name, headers, ...common }: CommonOptions,
-): Provider {
-  const { base_url, api_key } = settings;
-  const text = (key: string): string | undefined => (typeof settings[key] === 'string' ? settings[key] : undefined);
-  const more = { region: text('region'), api_version: text('api_version'), resource_name: text('resource_name') };
-  const baseUrl = (typeof base_url === 'string' ? base_url : service.baseUrl(env, more))?.replace(/\/+$/, '');
-  if (baseUrl === undefined) {
-    throw new OrchestratorError('ORC-407', `it is not known where ${name} is`, {
-      class: 'not_found',
-      help: [`set models.providers.${name}.base_url in orchestrator.config.yaml`],
-    });
+function openRouter(section: JsonObject, candidates: () => Candidate[], state: ModelState, now: () => number): Router {
+  const routing = isObject(section['routing']) ? section['routing'] : {};
+  const strategy = (routing['strategy'] ?? 'balanced') as Strategy;
+  const rules = objects(routing['rules']).map((rule): DomainRule => ({ domain: rule['domain'] as string, words: texts(rule['words']), use: rule['use']! }));
+
+  function decide(given: Json, text: string): Route & { turnKey: string } {
+    const domain = isObject(given) && typeof given['domain'] === 'string' ? given['domain'] : undefined;
+    const rule = ruleFor(rules, domain, text);
+    if (domain !== undefined && rule === undefined) throw unknownDomain(domain, rules);
+    const requirements = rule === undefined ? given : withRule(given, rule);
+    const turnKey = JSON.stringify(requirements);
+    const found = route(readRequirements(requirements), candidates(), { nowMs: now(), turn: state.turns.get(turnKey) ?? 0 }, strategy);
+    return { ...found, rule: rule?.domain ?? null, turnKey };
   }
-  const apiKey = typeof api_key === 'string' ? resolveSecret(api_key, name, env) : keyOf(service, name, env);
-  const { listing, prices } = service;
-  const known = (model: string): ReturnType<typeof lookUp> =>
-    prices === undefined ? { price: FREE, contextWindow: undefined } : lookUp(prices, model, clock.now());
-  const local = prices === undefined && /^https?:\/\/(127\.|localhost[:/]|\[::1\])/.test(baseUrl);
-  return aiSdkProvider({
-    ...common,
-    name,
-    baseUrl,
-    secrets: [apiKey ?? '', ...Object.values(headers)],
-    open: fetch => service.open({ baseUrl, apiKey, headers, fetch, more, env }),
-    providerOptions: service.providerOptions,
-    describe: describer(name, catalog, known),
-    local,
-    ...(listing === undefined ? {} : { listing: { url: baseUrl + listing.path, headers: { ...listing.headers(apiKey ?? ''), ...headers } } }),
-    ...(service.probesByName === true ? { probesByName: true } : {}),
-    clock,
-  });
-}
 
-const FREE: ModelPrice = { inputPerMillion: 0, outputPerMillion: 0 };
-
-/** What the catalog says wins over what the table knows; the table is loaded when somebody wants to know. */
-function describer(name: string, catalog: Map<string, JsonObject>, known: (model: string) => ReturnType<typeof lookUp>): Describe {
-  return model => {
-    const entry = catalog.get(`${name}/${model}`) ?? {};
-    const window = entry['context_window'];
-    return {
-      contextWindow: () => (typeof window === 'number' ? window : known(model).contextWindow),
-      price: () => priceOf(entry['cost']) ?? known(model).price,
-    };
-  };
-}
-
-function priceOf(cost: Json | undefined): ModelPrice | undefined {
-  if (!isObject(cost)) return undefined;
-  const at = (key: string): number | undefined => (typeof cost[key] === 'number' ? microUsd(cost[key]) : undefined);
-  const [cached, written] = [at('cached_input_per_million'), at('cache_write_per_million')];
   return {
-    inputPerMillion: at('input_per_million')!,
-    outputPerMillion: at('output_per_million')!,
-    ...(cached === undefined ? {} : { cachedInputPerMillion: cached }),
-    ...(written === undefined ? {} : { cacheWritePerMillion: written }),
+    route(requirements, text = '') {
+      const { turnKey: _turnKey, ...found } = decide(requirements, text);
+      return found;
+    },
+    choose(requirements, text) {
+      const { turnKey, ...found } = decide(requirements, text);
+      if (found.chosen === null) throw noneQualifies(found);
+      if (found.strategy === 'round-robin') state.turns.set(turnKey, (state.turns.get(turnKey) ?? 0) + 1);
+      return { ...found, chosen: found.chosen };
+    },
   };
 }
 
-function keyOf(service: Service, name: string, env: Environment): string | undefined {
-  const key = service.keys.map(variable => env[variable]).find(value => value !== undefined && value !== '');
-  const [variable] = service.keys;
-  // Amazon takes its general keys too.
-  if (key !== undefined || variable === undefined || (env['AWS_ACCESS_KEY_ID'] !== undefined && variable.startsWith('AWS_'))) return key;
-  throw missingKey(name, variable);
-}
-
-function missingKey(provider: string, variable: string): OrchestratorError {
-  return new OrchestratorError('ORC-403', `the key of the provider ${provider} is not set: there is no ${variable} in the environment`, {
-    class: 'auth',
-    help: [`export ${variable}=…`],
-  });
-}
-
-/** A provider that is opened when it is first used: a key that is missing matters to those who use it only. */
-function lazily(name: string, open: () => Provider): Provider {
-  let opened: Provider | undefined;
-  const provider = (): Provider => (opened ??= open());
-  return {
-    name,
-    list: async signal => provider().list(signal),
-    model: model => provider().model(model),
-    close: async () => opened?.close(),
+function limitsOf(section: JsonObject, catalog: Map<string, JsonObject>): (id: string, provider: string) => Limit[] {
+  const providers = isObject(section['providers']) ? section['providers'] : {};
+  return (id, provider) => {
+    const settings = providers[provider];
+    return [
+      { key: provider, ...readLimits(isObject(settings) ? settings['limits'] : undefined) },
+      { key: id, ...readLimits(catalog.get(id)?.['limits']) },
+    ];
   };
 }
 
-function resolveSecret(text: string, provider: string, env: Environment): string {
-  const variable = /^\$\{env:([^}]+)\}$/.exec(text)?.[1];
-  if (variable === undefined) return text;
-  const value = env[variable];
-  if (value !== undefined && value !== '') return value;
-  throw missingKey(provider, variable);
+function fallbackOf(section: JsonObject): FallbackSettings {
+  const { fallback } = section;
+  if (!isObject(fallback)) return { models: texts(fallback), mayCostMore: false };
+  return { models: texts(fallback['models']), mayCostMore: fallback['may_cost_more'] === true };
 }
 
-/** Where local models lie: `models_dir` of the provider, else the user's own folder. */
-export function modelsFolder(path: Json | undefined, env: Environment, folder?: string): string {
-  return folderPath(typeof path === 'string' ? path : '~/.orchestrator/models', env, folder);
+/** The id that a text names: itself, with a colon for the slash, or the only known model of this name. */
+function namedModel(text: string, known: string[]): string | undefined {
+  if (text.includes('/')) return text;
+  const colon = text.replace(':', '/');
+  if (known.includes(colon)) return colon;
+  const same = known.filter(id => id.slice(id.indexOf('/') + 1) === text);
+  return same.length === 1 ? same[0] : undefined;
 }
 
-function folderPath(path: string, env: Environment, folder = process.cwd()): string {
-  const full = path === '~' || path.startsWith('~/') ? join(env['HOME'] ?? homedir(), path.slice(1)) : path;
-  return isAbsolute(full) ? full : resolve(folder, full);
+/** A word that says what a model should be good at, or how to choose it. Throws ORC-401 where no model is known for it. */
+function wordRequirements(word: string, candidates: Candidate[]): JsonObject {
+  const lower = word.trim().toLowerCase();
+  if (Object.hasOwn(STRATEGIES, lower)) return { strategy: lower };
+  const known = new Set<string>([...LEVELS, ...candidates.flatMap(({ traits }) => traits.expertise)]);
+  if (known.has(lower)) return { expertise: [lower] };
+  throw new ModelNotFoundError(word, [...candidates.map(({ id }) => id), ...known], []);
 }
 
-function unknownModel(id: string, chosen: string | undefined, listed: string[], providers: string[]): OrchestratorError {
-  const known = [...new Set([...(chosen === undefined ? [] : [chosen]), ...listed])];
-  const slash = id.indexOf('/');
-  const rest = slash < 0 ? id : id.slice(slash + 1);
-  const sameName = known.filter(name => name.endsWith(`/${rest}`));
-  const sameProvider = slash < 1 ? [] : nearest(id.slice(0, slash), providers).map(name => `${name}/${rest}`);
-  const meant = [...new Set([...nearest(id, known), ...sameName, ...sameProvider])].slice(0, 3);
-  const where = providers.length === 0 ? 'no provider is configured' : `the providers are: ${providers.join(', ')}`;
-  return new OrchestratorError('ORC-401', `no model called \`${id}\` is registered; ${where}`, {
+function noneQualifies(found: Route): OrchestratorError {
+  const reasons = found.rejected.slice(0, 5).map(({ id, reason }) => `${id}: ${reason}`);
+  return new OrchestratorError('ORC-402', 'no model that is known meets the requirements', {
     class: 'not_found',
-    help: [...meant.map(name => `did you mean ${name}?`), 'see all: orchestrator models list'],
-    details: { model: id, suggestions: meant },
+    help: [
+      ...reasons,
+      'see all: orchestrator models list',
+      'or take the best there is: fallback_strategy: best_available',
+    ],
+    details: { rejected: found.rejected.slice(0, 50).map(({ id, reason }) => ({ id, reason })) },
   });
 }
 
-function infoOf({ id, provider, contextWindow, local, price }: Model): ModelInfo {
+function unknownDomain(domain: string, rules: DomainRule[]): OrchestratorError {
+  const names = rules.map(rule => rule.domain);
+  return new OrchestratorError('ORC-106', `no rule of the configuration is for the domain \`${domain}\``, {
+    class: 'invalid_input',
+    help: [...nearest(domain, names).map(name => `did you mean ${name}?`), 'rules stand in orchestrator.config.yaml under models.routing.rules'],
+  });
+}
+
+function noModel(): OrchestratorError {
+  return new OrchestratorError('ORC-402', 'no model is configured', {
+    class: 'not_found',
+    help: [
+      'name one in orchestrator.config.yaml: models: { default: <provider>/<name> }',
+      'or run one on this machine: orchestrator models pull smollm2',
+    ],
+  });
+}
+
+/** There is no such model; `suggestions` are the nearest names. */
+export class ModelNotFoundError extends OrchestratorError {
+  readonly model: string;
+  readonly suggestions: string[];
+
+  constructor(model: string, known: string[], providers: string[]) {
+    const suggestions = suggest(model, known, providers);
+    const where = providers.length === 0 ? 'no provider is configured' : `the providers are: ${providers.join(', ')}`;
+    super('ORC-401', `no model called \`${model}\` is registered; ${where}`, {
+      class: 'not_found',
+      help: [...suggestions.map(name => `did you mean ${name}?`), 'see all: orchestrator models list'],
+      details: { model, suggestions },
+    });
+    this.name = 'ModelNotFoundError';
+    this.model = model;
+    this.suggestions = suggestions;
+  }
+}
+
+function suggest(model: string, known: string[], providers: string[]): string[] {
+  const slash = model.indexOf('/');
+  const rest = slash < 0 ? model : model.slice(slash + 1);
+  const sameName = known.filter(name => name.endsWith(`/${rest}`));
+  const sameProvider = slash < 1 ? [] : nearest(model.slice(0, slash), providers).map(name => `${name}/${rest}`);
+  const ownNames = slash < 0 ? known.filter(name => nearest(model, [name.slice(name.indexOf('/') + 1)]).length > 0) : [];
+  return [...new Set([...nearest(model, known), ...sameName, ...sameProvider, ...ownNames])].slice(0, 3);
+}
+
+function infoOf({ id, provider, contextWindow, local, price }: ModelInfo): ModelInfo {
   return { id, provider, contextWindow, local, price };
 }

@@ -142,6 +142,16 @@ export function aborted(signal: AbortSignal): OrchestratorError {
     : new OrchestratorError('ORC-231', 'the call of the model was cancelled', { class: 'cancelled' });
 }
 
+/** Settles as the promise does, or at once when the signal is aborted. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(aborted(signal));
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
 function nameOf(asked: Asked): string {
   return asked.model === undefined ? asked.provider : `${asked.provider}/${asked.model}`;
 }

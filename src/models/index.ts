@@ -1,7 +1,33 @@
 export { askStructured, readAnswer, wrapSchema, type AskOptions, type StructuredAnswer } from './answers.ts';
 export { autoRequest, autoSchema, type AutoContext, type AutoShape } from './auto.ts';
-export { openModels, type Models, type OpenModelsOptions } from './catalog.ts';
+export { CircuitBreaker, type BreakerState, type CircuitBreakerOptions } from './breaker.ts';
+export { openCache, requestKey, type ResponseCache } from './cache.ts';
+export { ModelNotFoundError, openModels, type Models, type OpenModelsOptions } from './catalog.ts';
+export { fallbackChain, priceClass, type FallbackSettings } from './fallback.ts';
+export type { ModelStateJson } from './guard.ts';
+export { healthOf, type Health, type HealthKind, type HealthRecord } from './health.ts';
+export {
+  admitAt,
+  estimateTokens,
+  memoryLimits,
+  settleAt,
+  type Entry,
+  type Limit,
+  type LimitAsk,
+  type LimitNews,
+  type LimitState,
+  type LimitStore,
+  type Wait,
+} from './limits.ts';
 export { llamaCpp, type LlamaCppOptions } from './llama-cpp.ts';
 export { openAICompatible, type OpenAICompatibleOptions } from './openai-compatible.ts';
-export type { GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, ModelUsage, Provider } from './port.ts';
+export type { GenerateOptions, Model, ModelInfo, ModelPrice, ModelReply, ModelRequest, ModelUsage, Provider, RateWindow } from './port.ts';
+export { costOf, isFree, replyCost, worstCost } from './prices.ts';
+export { ModelProfiler, type CallSample, type ModelProfile } from './profiler.ts';
+export { modelsFolder } from './providers.ts';
+export { ModelRegistry, RegisteredModel, type ModelRegistryOptions, type ModelResponse, type ResponseOptions } from './registry.ts';
+export { readRequirements, type Requirements, type Strategy } from './requirements.ts';
+export { ErrorHandler, isRateLimit, RetryStrategy, type ErrorHandlerOptions, type RetryStrategyOptions } from './retry.ts';
+export { route, type Candidate, type DomainRule, type Route, type ScoreParts } from './routing.ts';
 export { MODELS_SCHEMA } from './settings.ts';
+export type { Traits } from './traits.ts';

@@ -5,7 +5,7 @@ import { systemClock, type Clock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
 import { nearest } from '../ids.ts';
 import { parseAnswer } from './answer-text.ts';
-import { aborted } from './failures.ts';
+import { aborted, unlessAborted } from './failures.ts';
 import { grammarSchema } from './grammar.ts';
 import type { GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, Provider } from './port.ts';
 
@@ -247,16 +247,6 @@ function findFile(name: string, files: string[], provider: string, folder: strin
       `see what is there: orchestrator models list`,
       `or fetch it: orchestrator models pull ${name}`,
     ],
-  });
-}
-
-/** Settles as the promise does, or at once when the signal is aborted. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(aborted(signal));
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
   });
 }
 

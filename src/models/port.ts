@@ -35,9 +35,11 @@ export interface ModelReply {
   finishReason: 'stop' | 'length' | 'refused' | 'other';
   latencyMs: number;
   firstTokenMs: number | undefined;
+  /** What it cost at the price of the model that answered, rounded up once; 0 from the cache. Absent where price or usage are unknown. */
+  costMicroUsd?: MicroUsd;
   /** What the service said of its rate limits. */
   rates?: RateWindow[];
-  /** Id of the model that answered, where it is not the one that was asked, and why the ones before it did not. */
+  /** Id of the model that answered in the place of the one that was asked, and why those before it did not. */
   fallback?: { id: string; tried: { id: string; failure: Failure }[] };
   /** It came out of the response cache and cost nothing; `usage` is what it would have taken. */
   cached?: true;

@@ -1,0 +1,186 @@
+import type { Clock } from '../clock.ts';
+import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
+import { BREAKER, CircuitBreaker, isServiceFailure, type BreakerState } from './breaker.ts';
+import { isDeterministic, requestKey, type ResponseCache } from './cache.ts';
+import { aborted } from './failures.ts';
+import { fallbackChain, mayFallBack, type FallbackSettings } from './fallback.ts';
+import { HealthBook, type HealthRecord } from './health.ts';
+import { estimateTokens, type Entry, type Limit, type Limiter } from './limits.ts';
+import type { GenerateOptions, Model, ModelReply, ModelRequest } from './port.ts';
+import { replyCost } from './prices.ts';
+import { noteCall } from './profiler.ts';
+
+/** What is learned of models, as plain data: kept over a restart by whoever has a store. */
+export interface ModelStateJson {
+  health: { [id: string]: HealthRecord };
+  breakers: { [id: string]: BreakerState };
+  /** Choices made by round robin, by requirements. */
+  turns: { [key: string]: number };
+}
+
+/** Health, circuits and turns of all models of a process. */
+export class ModelState {
+  readonly health: HealthBook;
+  readonly turns: Map<string, number>;
+  readonly #breakers = new Map<string, CircuitBreaker>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock, kept: Partial<ModelStateJson> = {}) {
+    this.#clock = clock;
+    this.health = new HealthBook(kept.health);
+    this.turns = new Map(Object.entries(kept.turns ?? {}));
+    for (const [id, state] of Object.entries(kept.breakers ?? {})) this.#breakers.set(id, this.#newBreaker(id, state));
+  }
+
+  breaker(id: string): CircuitBreaker {
+    const breaker = this.#breakers.get(id) ?? this.#newBreaker(id);
+    this.#breakers.set(id, breaker);
+    return breaker;
+  }
+
+  circuit(id: string): BreakerState['status'] {
+    return this.#breakers.get(id)?.state ?? 'closed';
+  }
+
+  #newBreaker(name: string, state?: BreakerState): CircuitBreaker {
+    const { failureThreshold, resetAfterMs } = BREAKER;
+    return new CircuitBreaker({ failureThreshold, resetAfter: resetAfterMs / 1000, name, clock: this.#clock, ...(state === undefined ? {} : { state }) });
+  }
+
+  toJSON(): ModelStateJson {
+    return {
+      health: this.health.toJSON(),
+      breakers: Object.fromEntries([...this.#breakers].map(([id, breaker]) => [id, breaker.toJSON()])),
+      turns: Object.fromEntries(this.turns),
+    };
+  }
+}
+
+/** What stands around every call. */
+export interface Guards {
+  state: ModelState;
+  limiter: Limiter;
+  /** The limits of a model: its provider's first, its own last. */
+  limitsOf(model: Model): Limit[];
+  fallback: FallbackSettings;
+  /** The bare model of an id. */
+  find(id: string): Model;
+  cache: { store: ResponseCache; ttlMs: number } | undefined;
+  clock: Clock;
+}
+
+/** After this time a call under way counts as lost by other processes. */
+const LEASE_MS = 15 * 60_000;
+
+/**
+ * A model whose calls go through cache, circuit breaker and limits, and to the next of the chain where it does not answer.
+ * Nothing is tried twice on the same model: that is the engine's, which does it durably. The reply says who answered, and for how much.
+ */
+export function guardModel(model: Model, guards: Guards): Model {
+  return {
+    id: model.id,
+    provider: model.provider,
+    local: model.local,
+    get contextWindow() {
+      return model.contextWindow;
+    },
+    get price() {
+      return model.price;
+    },
+    generate: (request, options) => generate(model, request, options, guards),
+    ...(model.probe === undefined ? {} : { probe: signal => probe(model, signal, guards) }),
+  };
+}
+
+async function probe(model: Model, signal: AbortSignal, { state, clock }: Guards): Promise<void> {
+  const startedAt = clock.monotonic();
+  const outcome = (): { atMs: number; latencyMs: number; probe: true } => ({ atMs: clock.now(), latencyMs: clock.monotonic() - startedAt, probe: true });
+  try {
+    await model.probe!(signal);
+    state.health.learn(model.id, outcome());
+  } catch (error) {
+    if (!signal.aborted) state.health.learn(model.id, { ...outcome(), error });
+    throw error;
+  }
+}
+
+async function generate(model: Model, request: ModelRequest, options: GenerateOptions, guards: Guards): Promise<ModelReply> {
+  const { cache, fallback, find } = guards;
+  const keeps = cache !== undefined && (options.cache ?? isDeterministic(request));
+  const key = keeps ? requestKey(model.id, request) : '';
+  const kept = keeps ? await cache.store.get(key) : undefined;
+  if (kept !== undefined) {
+    if (options.signal.aborted) throw aborted(options.signal);
+    options.onToken?.(kept.text);
+    return { ...kept, cached: true, costMicroUsd: 0 };
+  }
+  const tried: { id: string; failure: Failure }[] = [];
+  // The prices of others are looked up only when one of them is needed.
+  let chain = [model.id];
+  for (let at = 0; at < chain.length; at++) {
+    const id = chain[at]!;
+    try {
+      const reply = await callOnce(id === model.id ? model : find(id), request, options, guards);
+      const told: ModelReply = id === model.id ? reply : { ...reply, fallback: { id, tried } };
+      // Who falls back today may have its own model again tomorrow.
+      if (keeps && id === model.id) cache.store.set(key, told, cache.ttlMs);
+      return told;
+    } catch (error) {
+      if (at === 0 && mayFallBack(error) && fallback.models.length > 0) ({ chain } = fallbackChain(model, fallback, find));
+      tried.push({ id, failure: toFailure(error) });
+      if (!mayFallBack(error) || at === chain.length - 1) throw withTried(error, tried);
+    }
+  }
+  throw new OrchestratorError('ORC-700', 'a chain of models was empty');
+}
+
+/** The last failure, with those before it, so that each can be told and none is paid for in silence. */
+function withTried(error: unknown, tried: { id: string; failure: Failure }[]): unknown {
+  if (!(error instanceof OrchestratorError) || tried.length < 2) return error;
+  const { retryable, help, retryAfterMs } = error;
+  return new OrchestratorError(error.code, `${error.message}; before it, ${tried.slice(0, -1).map(({ failure }) => failure.message).join('; ')}`, {
+    class: error.class,
+    retryable: retryable || tried.some(({ failure }) => failure.retryable),
+    help,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    details: { ...error.details, tried: tried.map(({ id, failure }) => ({ id, code: failure.code, class: failure.class, message: failure.message })) },
+    cause: error,
+  });
+}
+
+async function callOnce(model: Model, request: ModelRequest, options: GenerateOptions, guards: Guards): Promise<ModelReply> {
+  const { state, limiter, limitsOf, clock } = guards;
+  const { signal, onWait } = options;
+  const breaker = state.breaker(model.id);
+  breaker.enter();
+  let entry: Entry;
+  const thought = estimateTokens(request);
+  try {
+    const asked = { tokens: thought.input + thought.output, leaseMs: LEASE_MS, signal, ...(onWait === undefined ? {} : { onWait }) };
+    entry = await limiter.enter(limitsOf(model), asked);
+  } catch (error) {
+    breaker.forget();
+    throw error;
+  }
+  const startedAt = clock.monotonic();
+  try {
+    const reply = await model.generate(request, options);
+    breaker.settle(true);
+    const { usage, usageUnknown, latencyMs, firstTokenMs, rates } = reply;
+    const used = usageUnknown === true ? {} : { usedTokens: usage.inputTokens + usage.outputTokens };
+    await limiter.leave(entry, { ...used, ...(rates === undefined ? {} : { rates }) });
+    const sample = { latencyMs, firstTokenMs, outputTokens: usage.outputTokens };
+    state.health.learn(model.id, { atMs: clock.now(), ...sample });
+    const costMicroUsd = replyCost(model, reply);
+    noteCall({ model: model.id, ok: true, ...sample, costMicroUsd });
+    return costMicroUsd === undefined ? reply : { ...reply, costMicroUsd };
+  } catch (error) {
+    const latencyMs = clock.monotonic() - startedAt;
+    if (isServiceFailure(error)) breaker.settle(false);
+    else breaker.forget();
+    await limiter.leave(entry, { retryAfterMs: error instanceof OrchestratorError ? error.retryAfterMs : undefined });
+    state.health.learn(model.id, { atMs: clock.now(), latencyMs, error });
+    noteCall({ model: model.id, ok: false, latencyMs });
+    throw error;
+  }
+}
