@@ -223,16 +223,15 @@ function attributeOf(item: Value, parts: string[], other: Value, run: Run): Valu
   let value = item;
   for (const part of parts) {
     if (value instanceof Undefined) return value;
-    const of = value;
-    value =
-      member(of, /^\d+$/.test(part) ? (isRecord(of) ? part : Number(part)) : part, run) ??
-      (other !== null
-        ? other
-        : new Undefined(() => ({
-            code: 'ORC-310',
-            message: `a member has no \`${part}\``,
-            help: [`say what it is then: x | map(attribute='${parts.join('.')}', default='…')`],
-          })));
+    const found = member(value, /^\d+$/.test(part) ? (isRecord(value) ? part : Number(part)) : part, run);
+    if (found !== undefined) value = found;
+    else if (other !== null) value = other;
+    else
+      value = new Undefined(() => ({
+        code: 'ORC-310',
+        message: `a member has no \`${part}\``,
+        help: [`say what it is then: x | map(attribute='${parts.join('.')}', default='…')`],
+      }));
   }
   return value;
 }

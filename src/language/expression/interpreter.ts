@@ -135,7 +135,13 @@ export class Interpreter extends Run {
     const object = this.evaluate(of);
     if (object instanceof Undefined) return object;
     this.at = node;
-    return member(object, key, this) ?? new Undefined(() => ({ code: 'ORC-310', ...missingMember(object, key) }));
+    return this.#own(object, key);
+  }
+
+  /** A member that is there and none is none; only one that is not there is undefined. */
+  #own(object: Value, key: string | number): Value {
+    const value = member(object, key, this);
+    return value === undefined ? new Undefined(() => ({ code: 'ORC-310', ...missingMember(object, key) })) : value;
   }
 
   #index(node: Expr & { kind: 'index' }): Value {
@@ -148,7 +154,7 @@ export class Interpreter extends Run {
     this.at = node;
     const key = isRecord(object) ? keyText(value, this) : keyOf(value);
     if (key === undefined) throw this.fail(`${kindOf(value)} cannot be an index`);
-    return member(object, key, this) ?? new Undefined(() => ({ code: 'ORC-310', ...missingMember(object, key) }));
+    return this.#own(object, key);
   }
 
   #slice(node: Expr & { kind: 'slice' }): Value {

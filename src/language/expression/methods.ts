@@ -56,7 +56,10 @@ const ALL: Method[] = [
     'The value under a key, or the default.',
     "{{ {'a': 1}.get('b', 0) }}",
     '0',
-    (self, [key, fallback], run) => member(self, keyText(run.data(key!), run), run) ?? fallback!,
+    (self, [key, fallback], run) => {
+      const value = member(self, keyText(run.data(key!), run), run);
+      return value === undefined ? fallback! : value;
+    },
   ),
   method(['map'], 'items()', 'The pairs of key and value.', "{{ {'a': 1}.items() }}", '[["a", 1]]', self =>
     Object.entries(self as Record).map(pair => pair as Value[]),
