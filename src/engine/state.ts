@@ -252,7 +252,7 @@ function findIn(plan: Plan, state: RunState, scopeId: number, path: string): num
     if (rest.length === id.length) return scope.base + i;
     const inner = rest.slice(id.length);
     if (inner[0] !== '[' && inner[0] !== '@' && inner[0] !== '/') continue;
-    for (const child of ownedScopes(state, scope.base + i)) {
+    for (const child of inner.startsWith('/on_error[') ? scopesOf(state, scope.base + i) : (state.extra.get(scope.base + i)?.scopes ?? [])) {
       const link = linkOf(plan.blocks[state.scopes[child]!.block]!, state.scopes[child]!.index);
       if (!inner.startsWith(link)) continue;
       const found = findIn(plan, state, child, inner.slice(link.length));
@@ -260,6 +260,13 @@ function findIn(plan: Plan, state: RunState, scopeId: number, path: string): num
     }
   }
   return -1;
+}
+
+/** All scopes that a task ever owned, the last first: handlers may have run more than once. */
+function scopesOf(state: RunState, slot: number): number[] {
+  const ids: number[] = [];
+  for (let id = state.scopes.length - 1; id >= 0; id--) if (state.scopes[id]!.owner === slot) ids.push(id);
+  return ids;
 }
 
 /** Scopes that a task owns, its handler's last. */

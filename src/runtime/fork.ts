@@ -115,13 +115,15 @@ function droppedSlots(plan: Plan, state: RunState, at: string | null, parent: st
 function adopt({ plan, state, parent, now, options }: ForkRequest, dropped: Set<number>, outputs: Map<number, Ref>, events: Event[]): Map<number, number> {
   const slots = new Map<number, number>();
   let next = 0;
-  const settled: number[] = [];
-  const ancestors = typeof options.at === 'string' ? ancestorsOf(state, slotOf(plan, state, options.at)) : new Set<number>();
+  const ancestors = typeof options.at === 'string' ? ancestorsOf(state, slotOf(plan, state, options.at)) : new Map<number, number>();
   for (const scope of state.scopes) {
     const kind = plan.blocks[scope.block]!.kind;
     const owner = scope.owner < 0 ? -1 : slots.get(scope.owner);
     const ownerIsDropped = scope.owner >= 0 && dropped.has(scope.owner) && !ancestors.has(scope.owner);
-    if (owner === undefined || ownerIsDropped || kind === 'handler') continue;
+    // What a handler recovered keeps the handler's result; later rounds of a while were made from the one that runs again.
+    const isRecovered = state.extra.get(scope.owner)?.recovered === true && !ancestors.has(scope.owner);
+    const isLater = kind === 'while' && scope.index > (ancestors.get(scope.owner) ?? Infinity);
+    if (owner === undefined || ownerIsDropped || isRecovered || isLater || kind === 'handler') continue;
     const loop = state.extra.get(scope.owner)?.loop;
     if (loop !== undefined && scope.index === 0) {
       const { items, count, parallel, limit } = loop;
@@ -133,10 +135,11 @@ function adopt({ plan, state, parent, now, options }: ForkRequest, dropped: Set<
     for (let i = 0; i < count; i++) slots.set(scope.base + i, next + i);
     next += count;
   }
-  for (const slot of new Set(state.order)) if (slots.has(slot) && !dropped.has(slot)) settled.push(slot);
-  for (const slot of settled) {
+  const adopted = new Set<number>();
+  for (const slot of [...new Set(state.order.toReversed())].reverse()) {
+    if (!slots.has(slot) || dropped.has(slot) || !isKept(plan, state, slot, slots, adopted)) continue;
     const status = state.taskStatus[slot];
-    if (status !== COMPLETED && !(status === SKIPPED && state.taskReason[slot] !== 'upstream_failed')) continue;
+    adopted.add(slot);
     events.push({
       type: 'task.adopted', at: now, slot: slots.get(slot)!, status: status === COMPLETED ? 'completed' : 'skipped', output: outputs.get(slot) ?? state.output[slot] ?? null,
       recovered: state.extra.get(slot)?.recovered === true, from: `${parent}:${pathOf(plan, state, slot)}`,
@@ -146,9 +149,19 @@ function adopt({ plan, state, parent, now, options }: ForkRequest, dropped: Set<
   return slots;
 }
 
-function ancestorsOf(state: RunState, slot: number): Set<number> {
-  const ancestors = new Set<number>();
-  for (let at = state.scopes[state.scopeOf[slot]!]!.owner; at >= 0; at = state.scopes[state.scopeOf[at]!]!.owner) ancestors.add(at);
+/** Is there a result to keep? A container is only kept with all that it holds: where something in it failed, it goes on in the fork. */
+function isKept(plan: Plan, state: RunState, slot: number, slots: Map<number, number>, adopted: Set<number>): boolean {
+  const reason = state.taskReason[slot];
+  if (state.taskStatus[slot] === SKIPPED) return reason !== 'upstream_failed' && reason !== 'needs_attention';
+  if (state.taskStatus[slot] !== COMPLETED) return false;
+  const scopes = (state.extra.get(slot)?.scopes ?? []).map(id => state.scopes[id]!);
+  return scopes.every(({ base, block }) => !slots.has(base) || plan.blocks[block]!.tasks.every((_, i) => adopted.has(base + i)));
+}
+
+/** The containers around a task, each with the number of the iteration in which the task stands. */
+function ancestorsOf(state: RunState, slot: number): Map<number, number> {
+  const ancestors = new Map<number, number>();
+  for (let scope = state.scopes[state.scopeOf[slot]!]!; scope.owner >= 0; scope = state.scopes[state.scopeOf[scope.owner]!]!) ancestors.set(scope.owner, scope.index);
   return ancestors;
 }
 

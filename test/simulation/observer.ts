@@ -50,6 +50,8 @@ export class Observer {
   again: number[] = [];
   /** False once something came up that the oracle does not know. */
   exact = true;
+  /** While the first events of a fork are read, which open many scopes at once. */
+  copying = false;
   readonly #blocks: Spec[][];
   readonly #scenario: Scenario;
   readonly #edges = new Map<Spec[], Edge[][]>();
@@ -147,7 +149,7 @@ export class Observer {
     if (owner !== undefined && !handles) {
       if (isSettled(owner.status)) this.problem(`a scope opens in ${owner.path}, which is ${owner.status}`);
       const open = this.scopes.filter(scope => scope.owner === event.owner && scope.open > 0 && this.#blocks[scope.block] === specs).length;
-      if (open + 1 > (owner.spec.kind === 'for_each' ? owner.spec.parallel : 1)) this.problem(`max_parallel: ${open + 1} iterations of ${owner.path}`);
+      if (!this.copying && open + 1 > (owner.spec.kind === 'for_each' ? owner.spec.parallel : 1)) this.problem(`max_parallel: ${open + 1} iterations of ${owner.path}`);
       owner.status = 'running';
     }
     this.scopes.push({ block: event.block, owner: event.owner, base: this.tasks.length, open: specs.length, tasks: specs.length });

@@ -178,6 +178,8 @@ function makeHandler(maker: Maker, ofPipeline: boolean): HandlerSpec {
   if (fallback && random() < 0.7) return handler;
   // A handler may do nothing but run the task again.
   if (!fallback && handler.retry && random() < 0.3) return handler;
-  handler.run = { ...makeTask({ ...maker, rich: false }, [], 2), id: '', condition: 'none', onFailure: 'fail', kind: 'action' };
+  const run: Spec = { ...makeTask({ ...maker, rich: false }, [], 2), id: '', onFailure: 'fail' };
+  delete run.retry;
+  handler.run = run;
   return handler;
 }

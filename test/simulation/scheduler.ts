@@ -37,7 +37,9 @@ class Scheduler {
     const { scenario } = world.setting;
     world.observer.epoch = 1;
     const first: Event[] = prologue ?? [created(scenario.until === null ? null : scenario.tasks[scenario.until]!.id, scenario.mocks, world.now)];
+    world.observer.copying = prologue !== undefined;
     world.append(first, 1, 0);
+    world.observer.copying = false;
     this.process = new Process(world, 1, world.fold());
     if (prologue !== undefined) this.process.feed({ type: 'recovered', epoch: 1, owner: 'p1', program: 'sim' });
     this.process.feed({ type: 'start' });
