@@ -34,14 +34,14 @@ export async function tellFault(terminal: Terminal, error: unknown): Promise<num
   const { renderProblems } = await import('./frame.ts');
   const { paint, columns } = terminal;
   const path = writeFaultReport(terminal, thrown);
-  const message = `something went wrong inside the program: ${thrown.message.split('\n')[0]}`;
+  const message = `something went wrong inside the program: ${withoutEnvironment(thrown.message.split('\n')[0]!, terminal.env)}`;
   terminal.err(
     renderProblems(
       [{ code: 'ORC-700', severity: 'error', message, notes: ['what a run has recorded is safe; `orchestrator runs` shows where it stands'], help: path === undefined ? [] : [`please report it; the details are in ${path}`] }],
       { paint, columns },
     ),
   );
-  if (terminal.verbose >= 2 || path === undefined) terminal.err(`${paint('faint', stackOf(thrown))}\n`);
+  if (terminal.verbose >= 2 || path === undefined) terminal.err(`${paint('faint', withoutEnvironment(stackOf(thrown), terminal.env))}\n`);
   return EXIT.internal;
 }
 

@@ -59,11 +59,11 @@ export function renderProblem(problem: Problem, options: FrameOptions): string {
   const marks = source === undefined || span === undefined ? [] : marksOf(problem, source, span);
   const gutter = Math.max(1, ...marks.map(mark => String(mark.line).length));
   const lines = [title];
-  for (const [i, file] of [...new Set(marks.map(mark => mark.source))].entries()) {
-    const own = marks.filter(mark => mark.source === file);
+  for (const [i, file] of [...new Set(marks.map(mark => mark.source.file))].entries()) {
+    const own = marks.filter(mark => mark.source.file === file);
     const { line, column } = own.find(mark => mark.primary) ?? own[0]!;
-    lines.push(`${' '.repeat(gutter + 1)}${paint('line', i === 0 ? '-->' : ':::')} ${escapeLine(file.file)}:${line}:${column}`);
-    lines.push(...drawFile(file, own, gutter, problem.severity, paint, columns));
+    lines.push(`${' '.repeat(gutter + 1)}${paint('line', i === 0 ? '-->' : ':::')} ${escapeLine(file)}:${line}:${column}`);
+    lines.push(...drawFile(own[0]!.source, own, gutter, problem.severity, paint, columns));
   }
   lines.push(...drawRemarks(problem, marks.length > 0 ? gutter + 1 : 2, options, columns));
   return `${lines.join('\n')}\n`;

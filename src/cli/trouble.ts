@@ -2,6 +2,7 @@ import type { RunDocument } from '../engine/document.ts';
 import { makeSource } from '../language/index.ts';
 import type { Plan, PlanTask } from '../plan/plan.ts';
 import type { Problem } from './frame.ts';
+import { count } from './text.ts';
 
 /** The task of a plan behind the path of a task run: `read[3]/fetch` is `fetch` in the body of `read`. */
 export function taskAt(plan: Plan, path: string): PlanTask | undefined {
@@ -38,7 +39,7 @@ export function troubleOf(document: RunDocument, plan: Plan | undefined): Proble
   const attempts = record === undefined || record.attempts < 2 ? '' : `after ${record.attempts} attempts`;
   const skipped = Object.values(document.tasks).filter(other => other.status === 'skipped' && other.reason === 'upstream_failed').length;
   const kept = Object.values(document.tasks).filter(other => other.status === 'completed').length;
-  const notes = kept > 0 || skipped > 0 ? [`${kept} of ${Object.keys(document.tasks).length} tasks are done and kept${skipped > 0 ? `; ${skipped} that need it were skipped` : ''}`] : [];
+  const notes = kept > 0 || skipped > 0 ? [`${kept} of ${count(Object.keys(document.tasks).length, 'task')} ${kept === 1 ? 'is' : 'are'} done and kept${skipped > 0 ? `; ${skipped} that ${skipped === 1 ? 'needs it was' : 'need it were'} skipped` : ''}`] : [];
   const [first, ...rest] = error.message.replace(/\.$/, '').split('\n');
   return {
     code: error.code,

@@ -235,8 +235,10 @@ export class EmbeddedShell implements Shell {
       throw new OrchestratorError('ORC-508', `${id} is ${row.status}: only a failed or cancelled run is tried again`, { class: 'invalid_input', help: [row.status === 'completed' ? `orchestrator fork ${id} --at TASK` : `orchestrator resume ${id}`] });
     }
     const run = await this.#take(id);
+    // The handle is made once the order waits, or it would take the end that is being undone for its own.
+    const reopened = this.#loop.sendDurably(run, { type: 'reopen', by: 'retry', now: this.#clock.now() });
     const handle = new Handle(this.shop, run);
-    await this.#loop.sendDurably(run, { type: 'reopen', by: 'retry', now: this.#clock.now() });
+    await reopened;
     this.#startPoll();
     return handle;
   }

@@ -67,7 +67,7 @@ error[ORC-220 assertion-failed]: \`boom\` failed: the press is broken
 8 |     - id: boom
   |           ^^^^
   |
-  = note: 1 of 3 tasks are done and kept; 1 that need it were skipped
+  = note: 1 of 3 tasks is done and kept; 1 that needs it was skipped
   = help: orchestrator explain ORC-220
   = help: orchestrator retry RUN
 

@@ -61,7 +61,7 @@ function pipelineText(name: string): string {
       action: filesystem.write
       parameters:
         path: greeting.txt
-        content: "{{ greet.result }}\\n"
+        content: "{{ greet.result }}"
   outputs:
     greeting: "{{ greet.result }}"
     file: "{{ keep.result.path }}"
