@@ -1,4 +1,4 @@
-import { edges, type Plan } from '../plan/index.ts';
+import { edges, type Plan, type PlanTask } from '../plan/index.ts';
 import type { Event } from './event.ts';
 import {
   APPROVAL, ATTENTION, BACKOFF, CANCELLED, COMPLETED, DEFERRED, FAILED, HANDLING, IDLE, PENDING, PERFORMING, RUNNING, SCHEDULED, SIGNAL, SKIPPED, SLEEPING, WAITING,
@@ -229,7 +229,7 @@ function applyFailed(plan: Plan, state: RunState, event: Of<'task.failed'>): voi
     const scope = scopeOfSlot(state, event.slot);
     scope.failing = true;
     const loop = loopAround(plan, state, scope);
-    if (loop !== undefined) loop.broken = true;
+    if (loop !== undefined && breaksOnFailure(taskOfSlot(plan, state, scope.owner))) loop.broken = true;
   }
   state.taskReason[event.slot] = event.failure.class === 'timeout' ? 'timed_out' : null;
   settle(plan, state, event.slot, FAILED, event.at);
@@ -270,6 +270,11 @@ function applyReset(plan: Plan, state: RunState, slot: number): void {
   if (state.attempt[slot]! > 0) extraOf(state, slot).attemptsBefore = state.attempt[slot]!;
   if (extra === undefined) return;
   for (const key of ['failure', 'because', 'condition', 'handler', 'until', 'recovered', 'exhausted', 'observed'] as const) delete extra[key];
+}
+
+/** True where a failed iteration ends the loop rather than being left out. */
+function breaksOnFailure({ onFailure }: PlanTask): boolean {
+  return onFailure !== 'skip' && onFailure !== 'continue';
 }
 
 /** The loop of which a scope is an iteration; the handler of a loop is none. */

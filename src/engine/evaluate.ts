@@ -17,7 +17,7 @@ export interface Computing extends Values {
 const DEFAULT_ITERATIONS = 10;
 const expressions = new Map<string, Expr>();
 const templates = new Map<string, Template>();
-const CACHE_LIMIT = 20_000;
+const CACHE_LIMIT = 5000;
 
 /** Parsed text, kept: a plan holds text only, and each text is parsed once a process. */
 function remember<T>(cache: Map<string, T>, text: string, parse: () => T): T {

@@ -48,7 +48,8 @@ export function handlerClosed(turn: Turn, slot: number, scope: Scope): void {
   const worked = turn.state.taskStatus[scope.base] === COMPLETED;
   if (!worked) return handler.fallback === undefined ? handleNext(turn, slot, scope.index + 1) : evaluate(turn, slot, 'fallback', scope.index);
   if (!handler.retry) return completeTask(turn, slot, turn.state.output[scope.base]!, { recovered: true });
-  retryNow(turn, slot, failureOf(turn, slot));
+  if (isStopping(turn.state, slot)) failFinally(turn, slot, failureOf(turn, slot));
+  else retryNow(turn, slot, failureOf(turn, slot));
 }
 
 function handlerScope(turn: Turn, slot: number): Scope | undefined {

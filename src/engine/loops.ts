@@ -50,16 +50,10 @@ function loopOf(state: RunState, slot: number): LoopState {
   return state.extra.get(slot)!.loop!;
 }
 
-/** True where a failed iteration ends the loop rather than being left out. */
-function breaksOnFailure(turn: Turn, slot: number): boolean {
-  const policy = taskAt(turn, slot).onFailure;
-  return policy !== 'skip' && policy !== 'continue';
-}
-
 function continueForEach(turn: Turn, slot: number): void {
   const loop = loopOf(turn.state, slot);
   const stopping = isStopping(turn.state, slot);
-  const broken = loop.broken && breaksOnFailure(turn, slot);
+  const { broken } = loop;
   const body = taskAt(turn, slot).body!;
   while (!stopping && !broken && loop.opened < loop.count && loop.opened - loop.done < loop.parallel) openScopeOf(turn, slot, body, loop.opened);
   if (loop.done < loop.opened) return;
@@ -74,7 +68,7 @@ function continueWhile(turn: Turn, slot: number): void {
   const loop = loopOf(state, slot);
   if (loop.done < loop.opened) return;
   if (isStopping(state, slot)) return cancelTask(turn, slot, stopReason(state));
-  if (loop.broken && breaksOnFailure(turn, slot)) return failTask(turn, slot, iterationFailure(turn, slot));
+  if (loop.broken) return failTask(turn, slot, iterationFailure(turn, slot));
   if (loop.opened > 0 && task.until !== undefined) {
     const last = loop.opened - 1;
     const until = knownCondition(loop, 'until', last);

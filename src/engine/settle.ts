@@ -68,8 +68,15 @@ function release(turn: Turn, slot: number): void {
 /** True where something around the task has failed for good, or the run is being cancelled: nothing new begins there. */
 export function isStopping(state: RunState, slot: number): boolean {
   if (state.status === 'cancelling') return true;
-  for (let at = slot; at >= 0; at = scopeOfSlot(state, at).owner) if (scopeOfSlot(state, at).failing) return true;
+  for (let at = slot; at >= 0; at = scopeOfSlot(state, at).owner) if (scopeOfSlot(state, at).failing || isLeft(state, at)) return true;
   return false;
+}
+
+/** Does a task stand in an iteration of a loop that another iteration has broken? The handlers of the loop are no iterations. */
+function isLeft(state: RunState, slot: number): boolean {
+  const id = state.scopeOf[slot]!;
+  const extra = state.extra.get(state.scopes[id]!.owner);
+  return extra?.loop?.broken === true && extra.handler?.scope !== id;
 }
 
 /** Does something around a task wait? Only what was opened again can: for a need that was opened too, or for its turn among the iterations. */
@@ -113,9 +120,7 @@ function stopScope(turn: Turn, failed: number): void {
   skipDependants(turn, failed);
   stopOpen(turn, scope, 'run_failed');
   // Iterations beside this one: what has not begun there does not begin.
-  if (scope.owner < 0) return;
-  const policy = taskAt(turn, scope.owner).onFailure;
-  if (policy === 'skip' || policy === 'continue') return;
+  if (turn.state.extra.get(scope.owner)?.loop?.broken !== true) return;
   for (const id of ownedScopes(turn.state, scope.owner)) if (turn.state.scopes[id] !== scope && turn.state.scopes[id]!.open > 0) stopOpen(turn, turn.state.scopes[id]!, 'run_failed');
 }
 

@@ -51,7 +51,7 @@ export interface LoopState {
   opened: number;
   done: number;
   failed: number;
-  /** A task with the policy `fail` has failed in one of its iterations. */
+  /** A task with the policy `fail` has failed in one of its iterations, and its own policy is not to leave that out. */
   broken: boolean;
   /** The last condition of a while or until that was evaluated. */
   condition: { site: 'while' | 'until'; index: number; value: boolean } | null;

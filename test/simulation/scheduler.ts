@@ -40,6 +40,7 @@ class Scheduler {
     world.observer.copying = prologue !== undefined;
     world.append(first, 1, 0);
     world.observer.copying = false;
+    if (prologue !== undefined) world.observer.exact = false;
     this.process = new Process(world, 1, world.fold());
     if (prologue !== undefined) this.process.feed({ type: 'recovered', epoch: 1, owner: 'p1', program: 'sim' });
     this.process.feed({ type: 'start' });
