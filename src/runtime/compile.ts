@@ -20,14 +20,15 @@ export interface Compiled {
 
 /** The pipeline has problems: all of them, with positions. */
 export class ValidationError extends OrchestratorError {
-  readonly diagnostics: Diagnostic[];
+  declare readonly diagnostics: Diagnostic[];
 
   constructor(diagnostics: Diagnostic[]) {
     const errors = diagnostics.filter(diagnostic => diagnostic.severity === 'error');
     const first = errors[0]!;
     super(first.code, errors.length === 1 ? first.message : `${first.message} (and ${errors.length - 1} more)`, { class: 'invalid_input', help: first.help ?? [] });
     this.name = 'ValidationError';
-    this.diagnostics = diagnostics;
+    // Not enumerable: a program that prints the error would print its whole source with it.
+    Object.defineProperty(this, 'diagnostics', { value: diagnostics, enumerable: false });
   }
 }
 
@@ -51,10 +52,13 @@ async function compileApart(request: { file: string; path: string; folder: strin
   for await (const piece of child.stdout) pieces.push(piece as Buffer);
   const code = child.exitCode ?? (await new Promise<number | null>(done => child.once('close', done)));
   if (code !== 0) throw new OrchestratorError('ORC-700', `the compiler process ended with ${code === null ? 'a signal' : `code ${code}`}`, { class: 'internal' });
-  const answer = JSON.parse(Buffer.concat(pieces).toString('utf8')) as { body: string | null; diagnostics: PackedDiagnostics };
+  const output = Buffer.concat(pieces.splice(0));
+  const end = output.indexOf(10);
+  const answer = JSON.parse(output.toString('utf8', 0, end)) as { valid: boolean; diagnostics: PackedDiagnostics };
   const diagnostics = unpackDiagnostics(answer.diagnostics);
-  if (answer.body === null) throw new ValidationError(diagnostics);
-  return { plan: decodePlan(answer.body), body: answer.body, diagnostics };
+  if (!answer.valid) throw new ValidationError(diagnostics);
+  const body = output.toString('utf8', end + 1);
+  return { plan: decodePlan(body), body, diagnostics };
 }
 
 export function readSource(path: string, asGiven: string): string {

@@ -6,4 +6,5 @@ import { packDiagnostics } from './diagnostics.ts';
 
 const request = JSON.parse(readFileSync(0, 'utf8')) as { file: string; path: string; folder: string; actions: ActionSpec[]; strict: boolean };
 const { plan, body, diagnostics } = await compileHere(request.file, readFileSync(request.path, 'utf8'), request.folder, request.actions, request.strict);
-process.stdout.write(JSON.stringify({ body: plan === null ? null : body, diagnostics: packDiagnostics(diagnostics) }));
+// A line about the body, then the body as it is: a text of fifty megabytes is not quoted into another.
+process.stdout.write(`${JSON.stringify({ valid: plan !== null, diagnostics: packDiagnostics(diagnostics) })}\n${body}`);
