@@ -5,7 +5,7 @@ import { makeSource, type Source } from '../language/index.ts';
 import { compile, type CompileResult } from '../plan/compile.ts';
 import { DEFAULT_POLICY, actionSpecs, type ActionSpec, type Policy } from '../tools/index.ts';
 import { deniedByPolicy, knownActions, loadConfig, readInside, readSource } from '../runtime/index.ts';
-import { bySeverity } from './frame.ts';
+import { rootCausesFirst } from './frame.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What compiling takes from the configuration: the actions that exist, and what the policy denies. Nothing of it decides whether a file is valid. */
@@ -45,5 +45,5 @@ export function readPipeline(terminal: Terminal, file: string): { name: string; 
 export function checkPipeline({ name, text, folder }: { name: string; text: string; folder: string }, { specs, policy, limits }: Surroundings, strict = false): CheckedFile {
   const result = compile({ file: name, text, read: path => readInside(folder, path), actions: specs, strict, ...(limits === undefined ? {} : { limits }) });
   const denied = result.pipeline === null ? [] : deniedByPolicy(result.pipeline, specs, policy);
-  return { source: makeSource(name, text), result, diagnostics: bySeverity([...result.diagnostics, ...denied]) };
+  return { source: makeSource(name, text), result, diagnostics: rootCausesFirst([...result.diagnostics, ...denied]) };
 }

@@ -78,7 +78,7 @@ describe('a frame', () => {
   test('says a fix with the command that makes it, and help only once', () => {
     const text = renderProblem(problem('a: 1', 'a', { label: 'did you mean `b`?', help: ['did you mean `b`?', 'or not'], fix: { title: 'write b', edits: [] } }), { paint: plain, fixCommand: 'orchestrator validate --fix p.yaml' });
     expect(text.match(/did you mean/g)).toHaveLength(1);
-    expect(text).toContain('  = fix: write b: orchestrator validate --fix p.yaml\n');
+    expect(text).toContain('  = fix: write b (orchestrator validate --fix p.yaml)\n');
   });
 
   test('without a place is a title and remarks', () => {

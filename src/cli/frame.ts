@@ -26,22 +26,24 @@ const TAB = '    ';
 const MAX_PROBLEMS = 20;
 
 /**
- * Problems as people read them: code and name, what is wrong, where, the lines with what matters underlined, facts, what to do. Errors come before
- * warnings; within each the compiler's order holds, which puts root causes first.
+ * Problems as people read them: code and name, what is wrong, where, the lines with what matters underlined, facts, what to do.
  */
 export function renderProblems(problems: readonly Problem[], options: FrameOptions): string {
-  const sorted = bySeverity(problems);
+  const sorted = rootCausesFirst(problems);
   const shown = sorted.slice(0, MAX_PROBLEMS).map(problem => renderProblem(problem, options));
   const hidden = sorted.length - shown.length;
   if (hidden > 0) shown.push(options.paint('faint', `… and ${hidden} more`) + '\n');
   return shown.join('\n');
 }
 
-const RANK: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
+const RANK: Record<Severity, number> = { error: 0, warning: 2, info: 4 };
+/** What is missing is often there under a name with a slip in it, which is told by another problem. */
+const CONSEQUENCES: ReadonlySet<Code> = new Set(['ORC-116', 'ORC-211', 'ORC-215']);
 
-/** Errors first; within a severity the order is kept. */
-export function bySeverity<P extends Pick<Problem, 'severity'>>(problems: readonly P[]): P[] {
-  return problems.toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
+/** Errors first, and of each severity root causes first; else the order is kept. */
+export function rootCausesFirst<P extends Pick<Problem, 'severity' | 'code'>>(problems: readonly P[]): P[] {
+  const rank = ({ severity, code }: P): number => RANK[severity] + (CONSEQUENCES.has(code) ? 1 : 0);
+  return problems.toSorted((a, b) => rank(a) - rank(b));
 }
 
 /** `2 errors and 1 warning`. */
@@ -161,13 +163,13 @@ function drawRemarks(problem: Problem, indent: number, options: FrameOptions, co
     const head = `${' '.repeat(indent)}${paint('line', '=')} ${paint('strong', `${kind}:`)} `;
     const hang = ' '.repeat(indent + kind.length + 4);
     // A command is never broken: it is there to be pasted. A text with lines of its own (a piece of YAML) keeps them.
-    const isVerbatim = text.includes('\n') || /\borchestrator \w/.test(text);
+    const isVerbatim = text.includes('\n') || /\borc(hestrator)? \w/.test(text);
     const rows = isVerbatim ? text.split('\n') : wrap(text, Math.max(40, columns - hang.length));
     rows.forEach((row, i) => lines.push(`${i === 0 ? head : hang}${escapeControls(row)}`));
   };
   for (const note of problem.notes ?? []) add('note', note);
-  // What the label beside the carets says already is not said twice.
-  for (const help of problem.help ?? []) if (help !== problem.label) add('help', help);
-  if (problem.fix !== undefined) add('fix', fixCommand === undefined ? problem.fix.title : `${problem.fix.title}: ${fixCommand}`);
+  // What the label beside the carets, or the fix, says already is not said twice.
+  for (const help of problem.help ?? []) if (help !== problem.label && help !== problem.fix?.title) add('help', help);
+  if (problem.fix !== undefined) add('fix', fixCommand === undefined ? problem.fix.title : `${problem.fix.title} (${fixCommand})`);
   return lines;
 }

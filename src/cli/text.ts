@@ -13,7 +13,7 @@ export const plain: Paint = (_, text) => text;
 export const coloured: Paint = (style, text) => (text === '' ? '' : styleText(FORMATS[style], text, { validateStream: false }));
 
 /** Characters that would move the cursor, recolour the terminal or turn the direction of text (C20). Tab and line feed are left to whoever lays out lines. */
-const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ue000-\uf8ff\ufeff]/g;
 
 /** Makes control characters visible, so that no text of a file, a model or a server can steer the terminal (C20). */
 export function escapeControls(text: string): string {

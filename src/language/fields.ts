@@ -177,7 +177,7 @@ export class Fields {
         // An accepted spelling is gone by now, unless it holds what cannot be said in the canonical one.
         this.reporter.error('ORC-104', keySpan, `\`${key}\` cannot be read with what it holds: ${kindOf(node)}`, {
           path,
-          help: ['write the canonical keys instead; they are listed by: orc explain ORC-118'],
+          help: ['write the canonical keys instead; they are listed by: orchestrator explain ORC-118'],
         });
         continue;
       }

@@ -263,7 +263,7 @@ function readActionOf(fields: Fields, task: Task): void {
     reporter.error('ORC-102', task.idSpan, `task \`${task.id}\` is missing \`action\``, {
       path: fields.path,
       label: 'needs `action`',
-      help: ['add what it does, such as: action: echo', 'list actions: orc actions'],
+      help: ['add what it does, such as: action: echo', 'list actions: orchestrator actions'],
     });
     return;
   }

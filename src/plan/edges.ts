@@ -87,7 +87,8 @@ export function findTarget(
   const index = list.ids.get(target);
   if (index !== undefined && index > source) return index;
   const id = list.tasks[source]!.id;
-  const details = { path: at(path, key), help: ['a route leads to a task further down in the same list'] };
+  const policies = key === 'on_failure' ? ['or say what a failure means: on_failure: fail, continue or skip'] : [];
+  const details = { path: at(path, key), help: ['a route leads to a task further down in the same list', ...policies] };
   if (index === undefined) {
     const near = nearNames(
       { compilation },

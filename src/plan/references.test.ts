@@ -22,7 +22,7 @@ describe('names', () => {
     const { at, label, notes, help, path } = problemOf(text);
     expect(at).toBe('error ORC-302 9 serach');
     expect(label).toBe('did you mean `search`?');
-    expect(notes).toEqual(['in scope: inputs (topic), tasks (search, show), inputs, parameters, tasks, execution']);
+    expect(notes).toEqual(['in scope: inputs (topic), tasks (search, show), and the names inputs, parameters, tasks, execution']);
     expect(help).toEqual(['did you mean `search`?']);
     expect(path).toBe('pipeline.tasks[1].parameters.text');
   });

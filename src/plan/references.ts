@@ -211,7 +211,7 @@ function reportUnknown(site: Site, name: string, span: Span): void {
   if (site.compilation.suggestions <= 0) return reportAt(site, 'ORC-302', span, message, { label: 'nothing has this name' });
   const { inputs, tasks, others } = namesIn(site.scope);
   const near = nearNames(site, name, [...inputs, ...tasks, ...others]);
-  const parts = [inputs.length > 0 ? `inputs (${capped(inputs)})` : '', tasks.length > 0 ? `tasks (${capped(tasks)})` : '', ...others];
+  const parts = [inputs.length > 0 ? `inputs (${capped(inputs)})` : '', tasks.length > 0 ? `tasks (${capped(tasks)})` : '', `and the names ${others.join(', ')}`];
   reportAt(site, 'ORC-302', span, message, {
     label: near === undefined ? 'nothing has this name' : `did you mean \`${near}\`?`,
     notes: [`in scope: ${parts.filter(part => part !== '').join(', ')}`],

@@ -97,6 +97,6 @@ export class Checks {
     const names = [...TABLES[kind].keys()];
     const near = nearest(name, names, 1)[0];
     const label = near === undefined ? `no ${kind} has this name` : `did you mean \`${near}\`?`;
-    this.problems.push({ code, message: `there is no ${kind} \`${name}\``, start, end, label, help: [`${kind}s: ${names.join(', ')}`] });
+    this.problems.push({ code, message: `there is no ${kind} \`${name}\``, start, end, label, help: [near === undefined ? `${kind}s: ${names.join(', ')}` : label] });
   }
 }

@@ -140,7 +140,7 @@ export class TemplateParser {
     ENDRAW.lastIndex = from;
     const close = ENDRAW.exec(this.#text);
     if (close === null) {
-      this.#report(problem('this `raw` is never closed', start, from, ['{% endraw %}']));
+      this.#report(problem('this `raw` is never closed', start, from, ['close it: {% endraw %}']));
       this.#at = this.#text.length;
       return true;
     }
@@ -307,7 +307,7 @@ export class TemplateParser {
     const body: Statement[] = [];
     for (;;) {
       const end = this.#body(body);
-      if (end === null) throw problem(`this \`${tag.word}\` is never closed`, tag.wordStart, tag.wordEnd, [`{% ${ends.at(-1)} %}`]);
+      if (end === null) throw problem(`this \`${tag.word}\` is never closed`, tag.wordStart, tag.wordEnd, [`close it: {% ${ends.at(-1)} %}`]);
       if (ends.includes(end.word)) {
         if (end.word !== 'elif') this.#attempt(() => end.parser.finish());
         return { body, end };
