@@ -61,7 +61,7 @@ const CONNECT_TIMEOUT_MS = 2000;
 const ENTRY_MAX_BYTES = 8 * 1024 * 1024;
 
 interface RedisClient {
-  isReady: boolean;
+  isOpen: boolean;
   get(key: string): Promise<string | null>;
   set(key: string, value: string, options: { expiration: { type: 'PX'; value: number } }): Promise<unknown>;
   ping(): Promise<string>;
@@ -72,8 +72,9 @@ interface RedisClient {
 export function redisCache({ url, timeoutMs = REDIS_TIMEOUT_MS, secret = '', clock = systemClock }: RedisCacheOptions): ResponseCache {
   const breaker = new CircuitBreaker({ failureThreshold: 3, resetAfter: 10, name: 'the cache', clock });
   let opening: Promise<RedisClient> | undefined;
+  let client: RedisClient | undefined;
   const open = (): Promise<RedisClient> => {
-    opening ??= openRedis(url);
+    opening ??= openRedis(url, opened => (client = opened));
     opening.catch(() => (opening = undefined));
     return opening;
   };
@@ -103,16 +104,16 @@ export function redisCache({ url, timeoutMs = REDIS_TIMEOUT_MS, secret = '', clo
       await within(CONNECT_TIMEOUT_MS, open().then(client => client.ping()));
     },
     async close() {
-      const client = await opening?.catch(() => undefined);
-      opening = undefined;
-      client?.destroy();
+      if (client?.isOpen === true) client.destroy();
+      opening = client = undefined;
     },
   };
 }
 
 const nameOf = (key: string): string => `orchestrator:reply:${key}`;
 
-async function openRedis(url: string): Promise<RedisClient> {
+/** A client that is connected; `onClient` gets it before that, so that it can be stopped. */
+async function openRedis(url: string, onClient: (client: RedisClient) => void): Promise<RedisClient> {
   let redis: typeof import('redis');
   try {
     redis = await import('redis');
@@ -130,17 +131,18 @@ async function openRedis(url: string): Promise<RedisClient> {
   });
   // Without a listener the first broken connection would end the process; every call tells of it anyway.
   client.on('error', () => {});
+  onClient(client as unknown as RedisClient);
+  const failing = Promise.withResolvers<never>();
+  client.once('error', failing.reject);
   const connecting = client.connect();
   connecting.catch(() => {});
-  await Promise.race([connecting, once(client, 'error')]).catch(error => {
-    client.destroy();
+  try {
+    await Promise.race([connecting, failing.promise]);
+  } catch (error) {
+    if (client.isOpen) client.destroy();
     throw error;
-  });
+  }
   return client as unknown as RedisClient;
-}
-
-function once(emitter: { once(event: 'error', listener: (error: Error) => void): unknown }, event: 'error'): Promise<never> {
-  return new Promise((_, reject) => emitter.once(event, reject));
 }
 
 /** The reply in an entry; undefined where it is not what was kept under this key. */

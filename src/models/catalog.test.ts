@@ -103,7 +103,7 @@ test.each<[JsonObject, string]>([
     'models.providers.lab.base_url is not allowed; allowed are: type, models_dir, threads, context_size, limits',
   ],
   [{ default: 5 }, 'models.default must be a non-empty string'],
-  [{ defualt: 'x' }, 'models.defualt is not allowed; allowed are: default, providers, catalog, fallback, routing'],
+  [{ defualt: 'x' }, 'models.defualt is not allowed; allowed are: default, providers, catalog, fallback, routing, hub'],
 ])('a section with a mistake says where: %j', (section, message) => {
   expect(caught(() => openModels(section, { env: {} }))).toMatchObject({ code: 'ORC-119', message });
 });

@@ -99,7 +99,7 @@ async function probe(model: Model, signal: AbortSignal, { state, clock }: Guards
     await model.probe!(signal);
     state.health.learn(model.id, outcome());
   } catch (error) {
-    if (!signal.aborted) state.health.learn(model.id, { ...outcome(), error });
+    state.health.learn(model.id, { ...outcome(), error });
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts';
+import { formatDuration } from '../duration.ts';
 import { OrchestratorError } from '../errors.ts';
 import type { Json, JsonSchema } from '../json.ts';
 import type { Models } from './catalog.ts';
@@ -131,11 +132,15 @@ export class RegisteredModel {
     const before = this.#models.state.health.of(this.id);
     if (before.checkedAtMs > 0 && clock.now() - before.checkedAtMs < healthTtlMs) return healthOf(before);
     const startedAt = clock.monotonic();
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(tooLate(this.id)), PROBE_TIMEOUT_MS);
     try {
-      await this.#model.probe?.(AbortSignal.timeout(PROBE_TIMEOUT_MS));
+      await this.#model.probe?.(abort.signal);
     } catch (error) {
+      // What was wrong has been learned.
       if (!(error instanceof OrchestratorError)) throw error;
-      if (error.class === 'cancelled') return { healthy: false, latencyMs: null, checkedAt: null, error: 'it did not answer in time', kind: 'slow' };
+    } finally {
+      clearTimeout(timer);
     }
     const health = healthOf(this.#models.state.health.of(this.id));
     return { ...health, latencyMs: health.latencyMs ?? Math.round(clock.monotonic() - startedAt) };
@@ -155,4 +160,8 @@ export class RegisteredModel {
   #told({ text, usage, costMicroUsd, fallback }: ModelReply): ModelResponse {
     return { text, usage, cost: costMicroUsd === undefined ? null : costMicroUsd / 1_000_000, model: fallback?.id ?? this.id };
   }
+}
+
+function tooLate(id: string): OrchestratorError {
+  return new OrchestratorError('ORC-404', `${id} did not say within ${formatDuration(PROBE_TIMEOUT_MS)} whether it is there`, { class: 'timeout', retryable: true });
 }

@@ -121,6 +121,7 @@ export const MODELS_SCHEMA: JsonSchema = {
       ],
     },
     routing: ROUTING,
+    hub: { type: 'string', pattern: '^https?://[^/@]+(/.*)?$' },
   },
 };
 
