@@ -95,6 +95,12 @@ describe('names and strictness', () => {
     expect(value('xs.length is defined', { xs: [1] })).toBe(false);
   });
 
+  test('a name that stands for none is defined', () => {
+    expect(value('x is none and x is defined', { x: null })).toBe(true);
+    expect(value('x | default("other")', { x: null })).toBeNull();
+    expect(value('[x, t.x]', { x: null, t: view({ x: null }, []) })).toEqual([null, null]);
+  });
+
   test('what scope, host and views throw passes through unchanged', () => {
     const loading = new OrchestratorError('ORC-504', 'not loaded yet');
     const scope = {

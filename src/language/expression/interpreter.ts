@@ -73,7 +73,7 @@ export class Interpreter extends Run {
       case 'literal':
         return node.float === true ? makeFloat(node.value as number) : node.value;
       case 'name':
-        return this.lookup(node.name) ?? this.#unknown(node.name);
+        return this.#name(node.name);
       case 'attribute':
         return this.#member(node, node.object, node.name);
       case 'index':
@@ -117,7 +117,10 @@ export class Interpreter extends Run {
     }
   }
 
-  #unknown(name: string): Undefined {
+  /** A name that stands for none is defined. */
+  #name(name: string): Value {
+    const value = this.lookup(name);
+    if (value !== undefined) return value;
     return new Undefined(() => ({
       code: 'ORC-302',
       message: `\`${name}\` is not defined here`,
