@@ -27,7 +27,7 @@ export async function drive(terminal: Terminal, shell: EmbeddedShell, handle: Ru
     const plan = await planOf(shell, document.run);
     await tellEnd(terminal, document, plan, output);
     const report = flags.text('report');
-    if (report !== undefined) await writeReport(terminal, shell, document, plan, report);
+    if (report !== undefined) await (await import('./report/write.ts')).writeRunReport(terminal, shell, document, plan, report);
     return exitCodeOfRun(document, stopping.interruption);
   } finally {
     stopping.end();
@@ -92,18 +92,13 @@ async function annotate(terminal: Terminal, trouble: import('./frame.ts').Proble
   terminal.err(githubAnnotation(source === undefined || span === undefined ? { code, severity, message, help } : diagnosticDocument({ ...trouble, source, span })));
 }
 
-async function writeReport(terminal: Terminal, shell: EmbeddedShell, document: RunDocument, plan: Plan | undefined, file: string): Promise<void> {
-  const [{ writeRunReport }] = await Promise.all([import('./commands/report.ts')]);
-  await writeRunReport(terminal, shell, document, plan, file);
-}
-
 /** What Ctrl-C and SIGTERM mean while a run is driven: first stop starting, then stop. */
 class Stopping {
   interruption: Interruption = null;
   handle: RunHandle | undefined;
   readonly #terminal: Terminal;
-  readonly #onInterrupt = (): void => void this.#stop('interrupted');
-  readonly #onTerminate = (): void => void this.#stop('drained');
+  readonly #onInterrupt = (): void => this.#stop('interrupted');
+  readonly #onTerminate = (): void => this.#stop('drained');
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;

@@ -1,6 +1,6 @@
 import { CODES, type Code } from '../codes.ts';
 import type { Diagnostic, Severity } from '../language/diagnostic.ts';
-import { position, type Source, type Span } from '../language/index.ts';
+import { position, type Source, type Span } from '../language/source.ts';
 import { count, escapeControls, escapeLine, fit, widthOf, wrap, type Paint } from './text.ts';
 
 /** A problem of a file, or something that went wrong without one. */

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { OrchestratorError } from '../errors.ts';
 import { nearest } from '../ids.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
-import { makeSource } from '../language/index.ts';
+import { makeSource } from '../language/source.ts';
 import type { Plan, PlanInput } from '../plan/plan.ts';
 import { checkSchema, describeSchema } from '../schema.ts';
 import type { Problem } from './frame.ts';

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, Option, type CommanderError } from 'commander';
 import type { OrchestratorError } from '../errors.ts';
 import { Flags, usageError, type CommandFunction, type Invocation } from './invocation.ts';
 import { COMMANDS, GLOBAL_OPTIONS, type CommandSpec, type OptionSpec } from './specs.ts';

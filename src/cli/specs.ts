@@ -247,7 +247,7 @@ const HOUSEKEEPING: CommandSpec[] = [
   {
     name: 'completions', args: '<shell>', group: 'Housekeeping', summary: 'Print a completion script for bash, zsh or fish',
     examples: ['orchestrator completions bash > ~/.local/share/bash-completion/completions/orchestrator', 'orchestrator completions fish > ~/.config/fish/completions/orchestrator.fish'],
-    load: () => import('./commands/completions.ts').then(module => module.completions),
+    load: () => import('./commands/completions.ts').then(module => module.completionsOf({ commands: COMMANDS, options: GLOBAL_OPTIONS })),
   },
   { name: 'version', group: 'Housekeeping', summary: 'Print the version of the program, of Node and of SQLite', options: [JSON_FLAG], load: () => import('./commands/version.ts').then(module => module.version) },
 ];

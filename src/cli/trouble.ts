@@ -1,5 +1,5 @@
 import type { RunDocument } from '../engine/document.ts';
-import { makeSource } from '../language/index.ts';
+import { makeSource } from '../language/source.ts';
 import type { Plan, PlanTask } from '../plan/plan.ts';
 import type { Problem } from './frame.ts';
 import { count } from './text.ts';

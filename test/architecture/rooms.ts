@@ -52,7 +52,7 @@ export const PORTS: ReadonlySet<string> = new Set([
 ]);
 
 /** Doors beside a room's `index.ts`: what is behind them is loaded only by those who need it (the compiler with its YAML, own actions, the validator). */
-export const INNER_DOORS: ReadonlySet<string> = new Set(['src/language/expression/index.ts', 'src/language/explanations.ts', 'src/plan/compile.ts', 'src/runtime/validator.ts', 'src/tools/own.ts']);
+export const INNER_DOORS: ReadonlySet<string> = new Set(['src/language/expression/index.ts', 'src/language/source.ts', 'src/language/explanations.ts', 'src/plan/compile.ts', 'src/runtime/validator.ts', 'src/tools/own.ts']);
 
 /** The room of a file under `src/`: its first folder; loose files are leaves, but for the library's door. */
 export function roomOf(file: string): string {

@@ -6,7 +6,7 @@ import { OrchestratorError } from '../../errors.ts';
 import { nearest } from '../../ids.ts';
 import { isObject, type Json } from '../../json.ts';
 import { evaluate as evaluateExpression, ExpressionError, parseExpression, parseTemplate, render, scopeOf, type EvalContext, type ExpressionProblem } from '../../language/expression/index.ts';
-import { makeSource } from '../../language/index.ts';
+import { makeSource } from '../../language/source.ts';
 import { decodePlan } from '../../plan/index.ts';
 import { foldRun, type EmbeddedShell } from '../../runtime/index.ts';
 import type { Problem } from '../frame.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { OrchestratorError } from '../../errors.ts';
-import { position } from '../../language/index.ts';
+import { position } from '../../language/source.ts';
 import { CONFIG_NAME, findConfig, findPowers, isTrusted, nameFor, readConfigFile, revokeTrust, trustFile, trustRecordFile, userFolder } from '../../runtime/index.ts';
 import type { Invocation } from '../invocation.ts';
 import type { Terminal } from '../terminal.ts';

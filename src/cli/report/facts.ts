@@ -95,7 +95,7 @@ class SegmentBook {
   }
 
   rows(document: RunDocument, endedMs: number): TimelineRow[] {
-    for (const path of [...this.#open.keys()]) this.#end(path, endedMs);
+    for (const path of this.#open.keys()) this.#end(path, endedMs);
     return Object.entries(document.tasks)
       .map(([path, task]) => ({ path, task, segments: this.#segments.get(path) ?? [] }))
       .filter(row => row.segments.some(segment => segment.kind !== 'queue'))

@@ -38,7 +38,7 @@ export function layOut(needs: readonly (readonly number[])[]): Layered {
 }
 
 function ranksOf(needs: readonly (readonly number[])[]): number[] {
-  const ranks = new Array<number>(needs.length).fill(-1);
+  const ranks = needs.map(() => -1);
   for (let start = 0; start < needs.length; start++) {
     const stack = [start];
     while (stack.length > 0) {
