@@ -1,6 +1,7 @@
 /**
- * Does with every pipeline of examples/ what it tells its reader to do: each is validated, and each command of its head comment is run by the letter
- * (`# Run: orchestrator run hello.yaml -i name=World`; another exit code than 0 is said so: `# Run (exit 5): …`).
+ * Does with every pipeline of examples/ what it tells its reader to do: each is validated, and each command of its head comment is run by the letter,
+ * in a folder that holds nothing but examples/ (`# Run: orchestrator run examples/hello.yaml -i name=World`; another exit code than 0 is said so:
+ * `# Run (exit 5): …`). Every command is run twice: with a model, and without any.
  * Models are answered by a server on loopback. Ends with the line `N passed, M failed`.
  */
 import { spawn } from 'node:child_process';
@@ -25,11 +26,18 @@ function commandsOf(file: string): Command[] {
     exit: Number(match[1] ?? 0),
   }));
   if (told.length === 0 && !file.includes('/'))
-    throw new Error('names no command to run it: its head comment wants a line "# Run: orchestrator run …"');
-  return [{ line: `orchestrator validate ${file}`, exit: 0 }, ...told];
+    throw new Error('names no command to run it: its head comment wants a line "# Run: orchestrator run examples/…"');
+  return [{ line: `orchestrator validate --strict examples/${file}`, exit: 0 }, ...told];
 }
 
-/** A home in which the only model is the server's, so that no example asks a real one. */
+/** A home in which no model is configured. */
+function makeBareHome(): string {
+  const home = join(work, 'bare');
+  mkdirSync(home);
+  return home;
+}
+
+/** A home in which the only model is the server's. */
 function makeHome(url: string): string {
   const home = join(work, 'home');
   const folder = join(home, '.config', 'orchestrator');
@@ -39,14 +47,20 @@ function makeHome(url: string): string {
   return home;
 }
 
-/** Runs one line in a copy of examples/ of its own; gives what is wrong, or nothing. */
-async function run({ line, exit }: Command, copy: string, home: string): Promise<string | undefined> {
-  cpSync(join(root, 'examples'), copy, { recursive: true });
+/** The environment of a command: no key of a model service comes with it, so that no example asks a real one. */
+function environment(home: string): NodeJS.ProcessEnv {
   const path = [join(root, 'bin'), dirname(process.execPath), process.env['PATH']].join(delimiter);
   const { XDG_CONFIG_HOME: _, ...inherited } = process.env;
+  const harmless = Object.entries(inherited).filter(([name]) => !/_API_KEY$|^ORCHESTRATOR_/.test(name));
+  return { ...Object.fromEntries(harmless), PATH: path, HOME: home, NO_COLOR: '1' };
+}
+
+/** Runs one line beside a copy of examples/ of its own; gives what is wrong, or nothing. */
+async function run({ line, exit }: Command, copy: string, home: string): Promise<string | undefined> {
+  cpSync(join(root, 'examples'), join(copy, 'examples'), { recursive: true });
   const child = spawn('sh', ['-c', line], {
     cwd: copy,
-    env: { ...inherited, PATH: path, HOME: home, NO_COLOR: '1' },
+    env: environment(home),
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 120_000,
   });
@@ -59,15 +73,17 @@ async function run({ line, exit }: Command, copy: string, home: string): Promise
 
 const server = await startModelServer();
 server.models = [{ id: 'test-model', object: 'model' }];
-const home = makeHome(server.url);
+const homes = [makeBareHome(), makeHome(server.url)];
 const files = existsSync(join(root, 'examples')) ? globSync('**/*.yaml', { cwd: join(root, 'examples') }).sort() : [];
 let passed = 0;
 let failed = 0;
 for (const file of files.filter(name => !name.endsWith('orchestrator.config.yaml'))) {
   try {
     for (const [index, command] of commandsOf(file).entries()) {
-      const problem = await run(command, join(work, file.replaceAll('/', '-'), String(index)), home);
-      if (problem !== undefined) throw new Error(problem);
+      for (const [turn, home] of homes.entries()) {
+        const problem = await run(command, join(work, file.replaceAll('/', '-'), `${index}-${turn}`), home);
+        if (problem !== undefined) throw new Error(problem);
+      }
     }
     passed += 1;
     console.log(`ok    ${file}`);
