@@ -28,7 +28,7 @@ export function scopeClosed(turn: Turn, id: number): void {
 
 function rootClosed(turn: Turn): void {
   const { state, plan } = turn;
-  if (hasEnded(state) || isOpen(state, state.handlerScope)) return;
+  if (hasEnded(state) || isUnderWay(state)) return;
   if (state.status === 'cancelling') return finish(turn, null);
   const first = state.failed > 0 && state.handlerScope < 0 ? firstFailure(plan, state) : null;
   if (first !== null) {
@@ -38,13 +38,14 @@ function rootClosed(turn: Turn): void {
   evaluate(turn, -1, 'outputs');
 }
 
-function isOpen(state: RunState, scope: number): boolean {
-  return (state.scopes[scope]?.open ?? 0) > 0;
+/** Has a task of the pipeline, or of the pipeline's handler, not settled? A handler of an earlier try may have closed before. */
+function isUnderWay(state: RunState): boolean {
+  return [0, state.handlerScope].some(id => (state.scopes[id]?.open ?? 0) > 0);
 }
 
 /** The declared outputs were computed: the last thing that a run does. */
 export function outputsEvaluated(turn: Turn, result: Evaluation): void {
-  if (isOpen(turn.state, 0) || isOpen(turn.state, turn.state.handlerScope)) return;
+  if (isUnderWay(turn.state)) return;
   if (turn.state.status === 'cancelling') return finish(turn, null);
   if (result.ok) finish(turn, null, result.ref);
   else finish(turn, result.failure);
