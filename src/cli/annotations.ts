@@ -5,10 +5,25 @@ const escapeData = (text: string): string => text.replaceAll('%', '%25').replace
 const escapeProperty = (text: string): string => escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
 
 /** A problem as an annotation of GitHub Actions: it shows up beside the line in a pull request. */
-export function githubAnnotation(problem: Pick<DiagnosticDocument, 'code' | 'severity' | 'message' | 'help'> & Partial<DiagnosticDocument>): string {
+export function githubAnnotation(
+  problem: Pick<DiagnosticDocument, 'code' | 'severity' | 'message' | 'help'> & Partial<DiagnosticDocument>,
+): string {
   const level = problem.severity === 'info' ? 'notice' : problem.severity;
   const { file, line, column, endLine, endColumn } = problem;
-  const place = file === undefined ? [] : [['file', file], ['line', line], ['endLine', endLine], ...(line === endLine ? [['col', column], ['endColumn', endColumn]] : [])];
+  const place =
+    file === undefined
+      ? []
+      : [
+          ['file', file],
+          ['line', line],
+          ['endLine', endLine],
+          ...(line === endLine
+            ? [
+                ['col', column],
+                ['endColumn', endColumn],
+              ]
+            : []),
+        ];
   const properties = [...place, ['title', `${problem.code} ${CODES[problem.code].name}`]].filter(([, value]) => value !== undefined);
   const text = [problem.message, ...problem.help.map(help => `help: ${help}`)].join('\n');
   return `::${level} ${properties.map(([name, value]) => `${name}=${escapeProperty(String(value))}`).join(',')}::${escapeData(text)}\n`;
@@ -20,7 +35,12 @@ export function sarifLog(problems: readonly DiagnosticDocument[], version: strin
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
-    runs: [{ tool: { driver: { name: 'orchestrator', version, rules: codes.map(rule) } }, results: problems.map(problem => result(problem, codes.indexOf(problem.code))) }],
+    runs: [
+      {
+        tool: { driver: { name: 'orchestrator', version, rules: codes.map(rule) } },
+        results: problems.map(problem => result(problem, codes.indexOf(problem.code))),
+      },
+    ],
   };
 }
 
@@ -36,8 +56,30 @@ function result(problem: DiagnosticDocument, ruleIndex: number): object {
     level: severity === 'info' ? 'note' : severity,
     message: { text: [message, ...notes, ...help.map(line => `help: ${line}`)].join('\n') },
     locations: [location(problem.file, region(problem))],
-    ...(related.length === 0 ? {} : { relatedLocations: related.map((other, id) => ({ id, message: { text: other.message }, ...location(other.file, { startLine: other.line, startColumn: other.column }) })) }),
-    ...(fix === null ? {} : { fixes: [{ description: { text: fix.title }, artifactChanges: [{ artifactLocation: { uri: uriOf(problem.file) }, replacements: fix.edits.map(edit => ({ deletedRegion: region(edit), insertedContent: { text: edit.text } })) }] }] }),
+    ...(related.length === 0
+      ? {}
+      : {
+          relatedLocations: related.map((other, id) => ({
+            id,
+            message: { text: other.message },
+            ...location(other.file, { startLine: other.line, startColumn: other.column }),
+          })),
+        }),
+    ...(fix === null
+      ? {}
+      : {
+          fixes: [
+            {
+              description: { text: fix.title },
+              artifactChanges: [
+                {
+                  artifactLocation: { uri: uriOf(problem.file) },
+                  replacements: fix.edits.map(edit => ({ deletedRegion: region(edit), insertedContent: { text: edit.text } })),
+                },
+              ],
+            },
+          ],
+        }),
   };
 }
 

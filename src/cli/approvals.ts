@@ -16,7 +16,13 @@ export async function openApprovals(shell: EmbeddedShell, run: string): Promise<
   const open = new Map<string, Question>();
   for await (const event of shell.events(run)) {
     if (event.type === 'approval.requested') open.set(event.path!, { task: event.path!, prompt: event.prompt, choices: event.choices });
-    else if (event.type === 'approval.given' || event.type === 'task.completed' || event.type === 'task.failed' || event.type === 'task.reset') open.delete(event.path ?? '');
+    else if (
+      event.type === 'approval.given' ||
+      event.type === 'task.completed' ||
+      event.type === 'task.failed' ||
+      event.type === 'task.reset'
+    )
+      open.delete(event.path ?? '');
   }
   return [...open.values()];
 }
@@ -33,7 +39,12 @@ export async function answerApprovals(terminal: Terminal, shell: EmbeddedShell, 
 }
 
 async function ask({ err, paint }: Terminal, { task, prompt, choices }: Question): Promise<string | undefined> {
-  err(`\n${paint('warning', '‖')} ${paint('strong', escapeControls(task))} asks:\n${escapeControls(prompt).split('\n').map(line => `  ${line}`).join('\n')}\n`);
+  err(
+    `\n${paint('warning', '‖')} ${paint('strong', escapeControls(task))} asks:\n${escapeControls(prompt)
+      .split('\n')
+      .map(line => `  ${line}`)
+      .join('\n')}\n`,
+  );
   choices.forEach((choice, i) => err(`    ${i + 1}  ${escapeControls(choice)}\n`));
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // Ctrl-C and Ctrl-D leave the question open: the run waits, and `approve` answers it later.

@@ -18,7 +18,12 @@ export interface Surroundings {
 /** Where the configuration has problems of its own, files are still checked: against the built-in actions and the default policy. */
 export function surroundingsOf({ cwd, env, config, environment }: Terminal): Surroundings {
   try {
-    const loaded = loadConfig({ cwd, env, ...(config === undefined ? {} : { configFile: config }), ...(environment === undefined ? {} : { environment }) });
+    const loaded = loadConfig({
+      cwd,
+      env,
+      ...(config === undefined ? {} : { configFile: config }),
+      ...(environment === undefined ? {} : { environment }),
+    });
     const { limits, policy } = loaded.config;
     return { specs: knownActions(loaded), policy, limits: { fileMiB: limits.file_mib, tasks: limits.tasks } };
   } catch (error) {
@@ -42,8 +47,19 @@ export function readPipeline(terminal: Terminal, file: string): { name: string; 
 }
 
 /** Compiles a text; nothing is executed, connected to or imported. */
-export function checkPipeline({ name, text, folder }: { name: string; text: string; folder: string }, { specs, policy, limits }: Surroundings, strict = false): CheckedFile {
-  const result = compile({ file: name, text, read: path => readInside(folder, path), actions: specs, strict, ...(limits === undefined ? {} : { limits }) });
+export function checkPipeline(
+  { name, text, folder }: { name: string; text: string; folder: string },
+  { specs, policy, limits }: Surroundings,
+  strict = false,
+): CheckedFile {
+  const result = compile({
+    file: name,
+    text,
+    read: path => readInside(folder, path),
+    actions: specs,
+    strict,
+    ...(limits === undefined ? {} : { limits }),
+  });
   const denied = result.pipeline === null ? [] : deniedByPolicy(result.pipeline, specs, policy);
   return { source: makeSource(name, text), result, diagnostics: rootCausesFirst([...result.diagnostics, ...denied]) };
 }

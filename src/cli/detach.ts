@@ -24,15 +24,28 @@ export function isWorker({ env }: Pick<Terminal, 'env'>): boolean {
  */
 export async function detach(terminal: Terminal, asJson: boolean): Promise<number> {
   const { cwd, env, config, environment } = terminal;
-  const { stateUrl } = loadConfig({ cwd, env, ...(config === undefined ? {} : { configFile: config }), ...(environment === undefined ? {} : { environment }) });
-  if (stateUrl.startsWith('memory')) throw usageError('a store in memory dies with its process, so nothing can go on in the background', ['orchestrator run FILE without --detach']);
+  const { stateUrl } = loadConfig({
+    cwd,
+    env,
+    ...(config === undefined ? {} : { configFile: config }),
+    ...(environment === undefined ? {} : { environment }),
+  });
+  if (stateUrl.startsWith('memory'))
+    throw usageError('a store in memory dies with its process, so nothing can go on in the background', [
+      'orchestrator run FILE without --detach',
+    ]);
   const folder = stateUrl.startsWith('sqlite:') ? dirname(stateUrl.slice('sqlite:'.length)) : join(cwd, '.orchestrator');
   mkdirSync(join(folder, 'background'), { recursive: true, mode: 0o700 });
   const log = join(folder, 'background', `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${process.pid}.log`);
   const words = openSync(log, 'a', 0o600);
   const args = process.argv.slice(2).filter(argument => argument !== '--detach');
   const main = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url));
-  const child = spawn(process.execPath, [...process.execArgv, main, ...args], { cwd, env: { ...env, [WORKER]: '1', NO_COLOR: '1' }, detached: true, stdio: ['ignore', 'pipe', words] });
+  const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
+    cwd,
+    env: { ...env, [WORKER]: '1', NO_COLOR: '1' },
+    detached: true,
+    stdio: ['ignore', 'pipe', words],
+  });
   closeSync(words);
   const { stdout } = child;
   if (stdout === null) throw new Error('the background worker has no standard output');

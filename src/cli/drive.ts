@@ -34,9 +34,15 @@ export async function drive(terminal: Terminal, shell: EmbeddedShell, handle: Ru
   }
 }
 
-async function toTheEnd(terminal: Terminal, shell: EmbeddedShell, first: RunHandle, output: RunOutput, stopping: Stopping): Promise<RunDocument> {
+async function toTheEnd(
+  terminal: Terminal,
+  shell: EmbeddedShell,
+  first: RunHandle,
+  output: RunOutput,
+  stopping: Stopping,
+): Promise<RunDocument> {
   let from = 0;
-  for (let handle = first; ; ) {
+  for (let handle = first; ;) {
     stopping.handle = handle;
     const follower = new Follower(terminal, shell, handle, output, from);
     follower.start();
@@ -46,7 +52,8 @@ async function toTheEnd(terminal: Terminal, shell: EmbeddedShell, first: RunHand
     } finally {
       from = await follower.end();
     }
-    if (stopping.interruption !== null || document.status !== 'waiting' || document.reason !== 'approval' || !terminal.canAsk) return document;
+    if (stopping.interruption !== null || document.status !== 'waiting' || document.reason !== 'approval' || !terminal.canAsk)
+      return document;
     if (!(await answerApprovals(terminal, shell, document))) return document;
     try {
       handle = await shell.resume(document.run);
@@ -89,7 +96,11 @@ export async function tellEnd(terminal: Terminal, document: RunDocument, plan: P
 async function annotate(terminal: Terminal, trouble: import('./frame.ts').Problem): Promise<void> {
   const [{ githubAnnotation }, { diagnosticDocument }] = await Promise.all([import('./annotations.ts'), import('../plan/compile.ts')]);
   const { source, span, help = [], code, severity, message } = trouble;
-  terminal.err(githubAnnotation(source === undefined || span === undefined ? { code, severity, message, help } : diagnosticDocument({ ...trouble, source, span })));
+  terminal.err(
+    githubAnnotation(
+      source === undefined || span === undefined ? { code, severity, message, help } : diagnosticDocument({ ...trouble, source, span }),
+    ),
+  );
 }
 
 /** What Ctrl-C and SIGTERM mean while a run is driven: first stop starting, then stop. */
@@ -118,7 +129,9 @@ class Stopping {
     }
     this.interruption = how;
     const running = this.handle?.view().active.filter(task => task.status === 'running').length ?? 0;
-    err(`\n${paint('warning', how === 'interrupted' ? 'stopping:' : 'draining:')} ${running === 0 ? 'nothing new is started' : `nothing new is started; ${running} running ${running === 1 ? 'task finishes' : 'tasks finish'}`}${how === 'interrupted' ? ' (Ctrl-C again: stop now)' : ''}\n`);
+    err(
+      `\n${paint('warning', how === 'interrupted' ? 'stopping:' : 'draining:')} ${running === 0 ? 'nothing new is started' : `nothing new is started; ${running} running ${running === 1 ? 'task finishes' : 'tasks finish'}`}${how === 'interrupted' ? ' (Ctrl-C again: stop now)' : ''}\n`,
+    );
     this.handle?.pause(how === 'drained' ? 'drain' : 'requested').catch(() => {
       // A run that has ended meanwhile tells its end by itself.
     });

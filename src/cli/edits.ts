@@ -9,7 +9,14 @@ export function applyFixes(text: string, file: string, diagnostics: readonly Dia
     if (fix === undefined || source.file !== file) continue;
     const edits = fix.edits.map(edit => ({ ...edit.span, text: edit.text }));
     // A fix of several parts is made whole or not at all.
-    if (edits.some(edit => taken.some(other => edit.start < other.end && other.start < edit.end) || taken.some(other => other.start === edit.start && other.end === edit.end))) continue;
+    if (
+      edits.some(
+        edit =>
+          taken.some(other => edit.start < other.end && other.start < edit.end) ||
+          taken.some(other => other.start === edit.start && other.end === edit.end),
+      )
+    )
+      continue;
     taken.push(...edits);
     made++;
   }

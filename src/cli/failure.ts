@@ -37,7 +37,15 @@ export async function tellFault(terminal: Terminal, error: unknown): Promise<num
   const message = `something went wrong inside the program: ${withoutEnvironment(thrown.message.split('\n')[0]!, terminal.env)}`;
   terminal.err(
     renderProblems(
-      [{ code: 'ORC-700', severity: 'error', message, notes: ['what a run has recorded is safe; `orchestrator runs` shows where it stands'], help: path === undefined ? [] : [`please report it; the details are in ${path}`] }],
+      [
+        {
+          code: 'ORC-700',
+          severity: 'error',
+          message,
+          notes: ['what a run has recorded is safe; `orchestrator runs` shows where it stands'],
+          help: path === undefined ? [] : [`please report it; the details are in ${path}`],
+        },
+      ],
       { paint, columns },
     ),
   );
@@ -79,6 +87,7 @@ const SECRET_NAME = /key|token|secret|password|passwd|credential|auth/i;
 /** Takes the values of variables that sound like secrets out of a text. */
 function withoutEnvironment(text: string, env: Terminal['env']): string {
   let clean = text;
-  for (const [name, value] of Object.entries(env)) if (value !== undefined && value.length >= 8 && SECRET_NAME.test(name)) clean = clean.replaceAll(value, '▮▮▮');
+  for (const [name, value] of Object.entries(env))
+    if (value !== undefined && value.length >= 8 && SECRET_NAME.test(name)) clean = clean.replaceAll(value, '▮▮▮');
   return clean;
 }

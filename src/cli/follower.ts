@@ -27,7 +27,14 @@ export class Follower {
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> = Promise.resolve();
 
-  constructor(terminal: Terminal, shell: EmbeddedShell, handle: Pick<RunHandle, 'id' | 'view'>, output: RunOutput, from: number, observe?: (event: RunEvent) => void) {
+  constructor(
+    terminal: Terminal,
+    shell: EmbeddedShell,
+    handle: Pick<RunHandle, 'id' | 'view'>,
+    output: RunOutput,
+    from: number,
+    observe?: (event: RunEvent) => void,
+  ) {
     this.#terminal = terminal;
     this.#shell = shell;
     this.#handle = handle;
@@ -107,7 +114,10 @@ export class Follower {
   #draw(): void {
     const { columns, paint } = this.#terminal;
     const view = this.#handle.view();
-    this.#region!.draw(progressLines(view, { columns, paint, nowMs: Date.now(), hint: 'Ctrl-C finishes what runs, then stops' }), this.#appended);
+    this.#region!.draw(
+      progressLines(view, { columns, paint, nowMs: Date.now(), hint: 'Ctrl-C finishes what runs, then stops' }),
+      this.#appended,
+    );
     this.#appended = [];
   }
 }

@@ -6,7 +6,14 @@ import { coloured, plain } from './text.ts';
 /** A problem at a word of a text. */
 function problem(text: string, word: string, more: Partial<Problem> = {}): Problem {
   const start = text.indexOf(word);
-  return { code: 'ORC-201', severity: 'error', message: 'something is wrong', source: makeSource('p.yaml', text), span: { start, end: start + word.length }, ...more };
+  return {
+    code: 'ORC-201',
+    severity: 'error',
+    message: 'something is wrong',
+    source: makeSource('p.yaml', text),
+    span: { start, end: start + word.length },
+    ...more,
+  };
 }
 
 const draw = (of: Problem, columns = 80): string => renderProblem(of, { paint: plain, columns });
@@ -26,13 +33,34 @@ describe('a frame', () => {
     const text = Array.from({ length: 12 }, (_, i) => `line${i + 1}: x`).join('\n');
     const at = (word: string) => ({ start: text.indexOf(word), end: text.indexOf(word) + word.length });
     const source = makeSource('p.yaml', text);
-    const lines = draw(problem(text, 'line12', { related: [{ message: 'first here', source, span: at('line3') }, { message: 'and here', source, span: at('line10') }] })).split('\n');
-    expect(lines.slice(1, 12)).toEqual(['   --> p.yaml:12:1', '   |', ' 3 | line3: x', '   | ----- first here', '...', '10 | line10: x', '   | ------ and here', '11 | line11: x', '12 | line12: x', '   | ^^^^^^', '   |']);
+    const lines = draw(
+      problem(text, 'line12', {
+        related: [
+          { message: 'first here', source, span: at('line3') },
+          { message: 'and here', source, span: at('line10') },
+        ],
+      }),
+    ).split('\n');
+    expect(lines.slice(1, 12)).toEqual([
+      '   --> p.yaml:12:1',
+      '   |',
+      ' 3 | line3: x',
+      '   | ----- first here',
+      '...',
+      '10 | line10: x',
+      '   | ------ and here',
+      '11 | line11: x',
+      '12 | line12: x',
+      '   | ^^^^^^',
+      '   |',
+    ]);
   });
 
   test('names another file by its own place', () => {
     const other = makeSource('q.yaml', 'there: 1\n');
-    expect(draw(problem('here: 1\n', 'here', { related: [{ message: 'see', source: other, span: { start: 0, end: 5 } }] }))).toContain('  ::: q.yaml:1:1\n  |\n1 | there: 1\n  | ----- see\n');
+    expect(draw(problem('here: 1\n', 'here', { related: [{ message: 'see', source: other, span: { start: 0, end: 5 } }] }))).toContain(
+      '  ::: q.yaml:1:1\n  |\n1 | there: 1\n  | ----- see\n',
+    );
   });
 
   test('stands under what is meant after tabs and wide characters', () => {
@@ -76,13 +104,18 @@ describe('a frame', () => {
   });
 
   test('says a fix with the command that makes it, and help only once', () => {
-    const text = renderProblem(problem('a: 1', 'a', { label: 'did you mean `b`?', help: ['did you mean `b`?', 'or not'], fix: { title: 'write b', edits: [] } }), { paint: plain, fixCommand: 'orchestrator validate --fix p.yaml' });
+    const text = renderProblem(
+      problem('a: 1', 'a', { label: 'did you mean `b`?', help: ['did you mean `b`?', 'or not'], fix: { title: 'write b', edits: [] } }),
+      { paint: plain, fixCommand: 'orchestrator validate --fix p.yaml' },
+    );
     expect(text.match(/did you mean/g)).toHaveLength(1);
     expect(text).toContain('  = fix: write b (orchestrator validate --fix p.yaml)\n');
   });
 
   test('without a place is a title and remarks', () => {
-    expect(draw({ code: 'ORC-506', severity: 'error', message: 'there is no run x', help: ['orchestrator runs'] })).toBe('error[ORC-506 unknown-run]: there is no run x\n  = help: orchestrator runs\n');
+    expect(draw({ code: 'ORC-506', severity: 'error', message: 'there is no run x', help: ['orchestrator runs'] })).toBe(
+      'error[ORC-506 unknown-run]: there is no run x\n  = help: orchestrator runs\n',
+    );
   });
 
   test('is the same text with colours as without', () => {
@@ -92,7 +125,10 @@ describe('a frame', () => {
 });
 
 test('errors come before warnings, and after 20 only a number follows', () => {
-  const many = [...Array.from({ length: 25 }, (_, i) => problem('a: 1', 'a', { message: `w${i}`, severity: 'warning' })), problem('a: 1', 'a', { message: 'first' })];
+  const many = [
+    ...Array.from({ length: 25 }, (_, i) => problem('a: 1', 'a', { message: `w${i}`, severity: 'warning' })),
+    problem('a: 1', 'a', { message: 'first' }),
+  ];
   const text = renderProblems(many, { paint: plain });
   expect(text.startsWith('error[ORC-201 unknown-dependency]: first')).toBe(true);
   expect(text.endsWith('… and 6 more\n')).toBe(true);

@@ -26,9 +26,24 @@ export function markOf(status: RunStatus | TaskStatus): Mark {
 
 /** Reasons in words. */
 const REASONS: { [reason: string]: string } = {
-  upstream_failed: 'something it needs failed', condition_false: 'its condition was false', condition_error: 'its condition could not be evaluated', run_failed: 'the run failed',
-  routed: 'routed past', approval: 'for an approval', signal: 'for a signal', timer: 'for the clock', backoff: 'before the next attempt', rate_limit: 'for a rate limit', budget: 'the budget is used up',
-  breakpoint: 'at a breakpoint', drain: 'drained', timed_out: 'timed out', crashed: 'its process died', needs_attention: 'for a verdict on an effect in doubt', requested: 'as requested', until: 'as far as was asked',
+  upstream_failed: 'something it needs failed',
+  condition_false: 'its condition was false',
+  condition_error: 'its condition could not be evaluated',
+  run_failed: 'the run failed',
+  routed: 'routed past',
+  approval: 'for an approval',
+  signal: 'for a signal',
+  timer: 'for the clock',
+  backoff: 'before the next attempt',
+  rate_limit: 'for a rate limit',
+  budget: 'the budget is used up',
+  breakpoint: 'at a breakpoint',
+  drain: 'drained',
+  timed_out: 'timed out',
+  crashed: 'its process died',
+  needs_attention: 'for a verdict on an effect in doubt',
+  requested: 'as requested',
+  until: 'as far as was asked',
 };
 
 export function reasonText(reason: string | null): string {

@@ -41,7 +41,8 @@ export class Flags {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < smallest) throw usageError(`--${name} wants a number of at least ${smallest}, and was given \`${text}\``);
+    if (text.trim() === '' || !Number.isFinite(value) || value < smallest)
+      throw usageError(`--${name} wants a number of at least ${smallest}, and was given \`${text}\``);
     return value;
   }
 
@@ -53,6 +54,8 @@ export class Flags {
     const found = choices.find(choice => choice === text);
     if (found !== undefined) return found;
     const near = nearest(text, choices, 1)[0];
-    throw usageError(`--${name} knows no \`${text}\``, [near === undefined ? `one of: ${choices.join(', ')}` : `did you mean \`${near}\`?`]);
+    throw usageError(`--${name} knows no \`${text}\``, [
+      near === undefined ? `one of: ${choices.join(', ')}` : `did you mean \`${near}\`?`,
+    ]);
   }
 }

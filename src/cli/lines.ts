@@ -33,17 +33,37 @@ export class Teller {
         this.#beganAt.set(path, event.at);
         return undefined;
       case 'task.completed':
-        return isInner && !this.#all ? this.#forget(path) : this.#end('done', 'completed', path, event.at, event.cached ? '⚡ cached' : event.recovered ? 'recovered' : '');
+        return isInner && !this.#all
+          ? this.#forget(path)
+          : this.#end('done', 'completed', path, event.at, event.cached ? '⚡ cached' : event.recovered ? 'recovered' : '');
       case 'task.failed':
         return this.#end('failed', 'failed', path, event.at, failureText(event.failure));
       case 'task.skipped':
-        return isInner && !this.#all ? undefined : this.#line('state', 'skipped', path, `skipped: ${reasonText(event.reason)}${event.because === null ? '' : ` (${escapeLine(event.because)})`}`);
+        return isInner && !this.#all
+          ? undefined
+          : this.#line(
+              'state',
+              'skipped',
+              path,
+              `skipped: ${reasonText(event.reason)}${event.because === null ? '' : ` (${escapeLine(event.because)})`}`,
+            );
       case 'attempt.failed':
-        return event.retryAt === null ? undefined : { kind: 'state', path, text: `  ${this.#paint('warning', '↻')} ${name(path)}  attempt ${event.attempt} failed, again in ${formatDuration(event.retryAt - event.at)}: ${failureText(event.failure)}` };
+        return event.retryAt === null
+          ? undefined
+          : {
+              kind: 'state',
+              path,
+              text: `  ${this.#paint('warning', '↻')} ${name(path)}  attempt ${event.attempt} failed, again in ${formatDuration(event.retryAt - event.at)}: ${failureText(event.failure)}`,
+            };
       case 'attempt.deferred':
         return this.#line('state', 'waiting', path, `waits ${formatDuration(event.until - event.at)} ${reasonText(event.reason)}`);
       case 'approval.requested':
-        return this.#line('state', 'waiting', path, `asks: ${fit(escapeLine(event.prompt), 100)} [${event.choices.map(escapeLine).join(', ')}]`);
+        return this.#line(
+          'state',
+          'waiting',
+          path,
+          `asks: ${fit(escapeLine(event.prompt), 100)} [${event.choices.map(escapeLine).join(', ')}]`,
+        );
       case 'approval.given':
         return this.#line('state', 'completed', path, `${escapeLine(event.choice)}, said ${escapeLine(event.by)}`);
       case 'signal.awaited':
@@ -53,7 +73,13 @@ export class Teller {
       case 'attempt.doubtful':
         return this.#line('state', 'waiting', path, 'its process died, and nobody knows whether its effect took place');
       case 'task.logged':
-        return event.level === 'debug' && !this.#all ? undefined : { kind: 'log', path, text: `  ${this.#paint('faint', '│')} ${this.#paint('faint', name(path))}  ${level(event.level, this.#paint)}${escapeLine(event.text)}` };
+        return event.level === 'debug' && !this.#all
+          ? undefined
+          : {
+              kind: 'log',
+              path,
+              text: `  ${this.#paint('faint', '│')} ${this.#paint('faint', name(path))}  ${level(event.level, this.#paint)}${escapeLine(event.text)}`,
+            };
       default:
         return undefined;
     }
@@ -67,7 +93,12 @@ export class Teller {
   #end(kind: Line['kind'], status: 'completed' | 'failed', path: string, at: number, more: string): Line {
     const began = this.#beganAt.get(path);
     this.#beganAt.delete(path);
-    return this.#line(kind, status, path, [began === undefined ? '' : formatDuration(at - began), more].filter(part => part !== '').join('  '));
+    return this.#line(
+      kind,
+      status,
+      path,
+      [began === undefined ? '' : formatDuration(at - began), more].filter(part => part !== '').join('  '),
+    );
   }
 
   #line(kind: Line['kind'], status: Parameters<typeof markOf>[0], path: string, text: string): Line {

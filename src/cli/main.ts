@@ -13,7 +13,11 @@ async function main(argv: readonly string[]): Promise<void> {
     process.stdout.write(`orchestrator ${programVersion()}\n`);
     return;
   }
-  const [{ buildProgram, globalFlags, usageProblem }, { CommanderError }, { openTerminal }] = await Promise.all([import('./program.ts'), import('commander'), import('./terminal.ts')]);
+  const [{ buildProgram, globalFlags, usageProblem }, { CommanderError }, { openTerminal }] = await Promise.all([
+    import('./program.ts'),
+    import('commander'),
+    import('./terminal.ts'),
+  ]);
   let code = 0;
   const fault = async (error: unknown): Promise<void> => {
     const { tellFault } = await import('./failure.ts');

@@ -22,7 +22,10 @@ const PARENTS: Record<string, string> = { auto: 'What models decided: auto expla
 export function buildProgram(perform: Perform): Command {
   const program = new Command('orchestrator').description(INTRODUCTION).usage('<command> [arguments]').addHelpText('after', CLOSING);
   for (const spec of GLOBAL_OPTIONS) program.addOption(makeOption(spec));
-  program.option('--version', 'print the version').helpOption('-h, --help', 'show help').helpCommand('help [command]', 'show help for a command');
+  program
+    .option('--version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help for a command');
   program.configureHelp({ sortSubcommands: false, showGlobalOptions: true, subcommandTerm: command => command.name(), formatHelp });
   for (const spec of COMMANDS) addCommand(program, spec, perform);
   return quietly(program);
@@ -33,12 +36,34 @@ function formatHelp(this: import('commander').Help, command: Command, helper: im
   const width = helper.padWidth(command, helper);
   const item = (term: string, description: string): string => helper.formatItem(term, width, description, helper);
   const section = (title: string, items: string[]): string[] => (items.length === 0 ? [] : ['', title, ...items]);
-  const paragraphs = helper.commandDescription(command).split('\n').map(text => helper.boxWrap(text, helper.helpWidth ?? 80));
+  const paragraphs = helper
+    .commandDescription(command)
+    .split('\n')
+    .map(text => helper.boxWrap(text, helper.helpWidth ?? 80));
   const lines = [...paragraphs, '', `Usage: ${helper.commandUsage(command)}`];
-  lines.push(...section('Options:', helper.visibleOptions(command).map(option => item(helper.optionTerm(option), helper.optionDescription(option)))));
-  lines.push(...section('Options of every command:', helper.visibleGlobalOptions(command).filter(option => option.long !== '--version').map(option => item(helper.optionTerm(option), helper.optionDescription(option)))));
+  lines.push(
+    ...section(
+      'Options:',
+      helper.visibleOptions(command).map(option => item(helper.optionTerm(option), helper.optionDescription(option))),
+    ),
+  );
+  lines.push(
+    ...section(
+      'Options of every command:',
+      helper
+        .visibleGlobalOptions(command)
+        .filter(option => option.long !== '--version')
+        .map(option => item(helper.optionTerm(option), helper.optionDescription(option))),
+    ),
+  );
   const groups = helper.groupItems([...command.commands], helper.visibleCommands(command), other => other.helpGroup() || 'Commands:');
-  for (const [title, commands] of groups) lines.push(...section(title, commands.map(other => item(helper.subcommandTerm(other), helper.subcommandDescription(other)))));
+  for (const [title, commands] of groups)
+    lines.push(
+      ...section(
+        title,
+        commands.map(other => item(helper.subcommandTerm(other), helper.subcommandDescription(other))),
+      ),
+    );
   return `${lines.join('\n')}\n`;
 }
 
@@ -55,9 +80,17 @@ function addCommand(program: Command, spec: CommandSpec, perform: Perform): void
   let parent = program;
   if (words.length > 1) {
     const known = program.commands.find(command => command.name() === words[0]);
-    parent = known ?? program.command(words[0]!).description(PARENTS[words[0]!] ?? '').helpGroup(`${spec.group}:`);
+    parent =
+      known ??
+      program
+        .command(words[0]!)
+        .description(PARENTS[words[0]!] ?? '')
+        .helpGroup(`${spec.group}:`);
   }
-  const command = parent.command(`${name}${spec.args === undefined ? '' : ` ${spec.args}`}`).summary(spec.summary).helpGroup(`${spec.group}:`);
+  const command = parent
+    .command(`${name}${spec.args === undefined ? '' : ` ${spec.args}`}`)
+    .summary(spec.summary)
+    .helpGroup(`${spec.group}:`);
   command.description(`${spec.summary}.${spec.description === undefined ? '' : `\n\n${spec.description}`}`);
   for (const option of spec.options ?? []) command.addOption(makeOption(option));
   if (spec.examples !== undefined) command.addHelpText('after', `\nExamples:\n${spec.examples.map(example => `  ${example}`).join('\n')}`);
@@ -99,7 +132,8 @@ export function usageProblem(error: CommanderError, argv: readonly string[]): Or
   const near = meant === undefined ? [] : [`did you mean \`${meant}\`?`];
   switch (error.code) {
     case 'commander.unknownCommand':
-      if (/\.ya?ml$/.test(quoted) || (quoted.includes('.') && existsSync(quoted))) return usageError(`\`${quoted}\` is a file, not a command`, [`orchestrator run ${quoted}`, `orchestrator validate ${quoted}`]);
+      if (/\.ya?ml$/.test(quoted) || (quoted.includes('.') && existsSync(quoted)))
+        return usageError(`\`${quoted}\` is a file, not a command`, [`orchestrator run ${quoted}`, `orchestrator validate ${quoted}`]);
       return usageError(`there is no command \`${quoted}\``, [...near, usage]);
     case 'commander.unknownOption':
       return usageError(`${command === undefined ? 'there is no' : `\`${command}\` has no`} option \`${quoted}\``, [...near, usage]);

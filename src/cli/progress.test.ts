@@ -6,8 +6,32 @@ import { heartbeat, progressLines } from './progress.ts';
 import { plain, widthOf } from './text.ts';
 
 const NOW = 1_000_000;
-const task = (path: string, more: Partial<ActiveTask> = {}): ActiveTask => ({ path, action: 'echo', status: 'running', reason: null, since: NOW - 4100, until: null, attempt: 1, iterations: null, progress: null, tokens: null, ...more });
-const view = (more: Partial<RunView> = {}): RunView => ({ run: 'run_7q2k', pipeline: 'research', status: 'running', reason: null, done: 12, failed: 0, total: 40, startedAt: NOW - 41_000, costMicroUsd: 182_000, active: [], ...more });
+const task = (path: string, more: Partial<ActiveTask> = {}): ActiveTask => ({
+  path,
+  action: 'echo',
+  status: 'running',
+  reason: null,
+  since: NOW - 4100,
+  until: null,
+  attempt: 1,
+  iterations: null,
+  progress: null,
+  tokens: null,
+  ...more,
+});
+const view = (more: Partial<RunView> = {}): RunView => ({
+  run: 'run_7q2k',
+  pipeline: 'research',
+  status: 'running',
+  reason: null,
+  done: 12,
+  failed: 0,
+  total: 40,
+  startedAt: NOW - 41_000,
+  costMicroUsd: 182_000,
+  active: [],
+  ...more,
+});
 const draw = (of: RunView, columns = 90): string[] => progressLines(of, { columns, paint: plain, nowMs: NOW, hint: 'Ctrl-C stops' });
 
 describe('the live picture', () => {
@@ -34,7 +58,8 @@ describe('the live picture', () => {
 
   test('is never wider than the terminal', () => {
     const active = [task(`a_very_long_name_${'x'.repeat(80)}/with_more`, { progress: { done: 3, total: 9, text: '日本'.repeat(40) } })];
-    for (const columns of [40, 60, 80, 120]) for (const line of draw(view({ active, pipeline: 'p'.repeat(200) }), columns)) expect(widthOf(line)).toBeLessThanOrEqual(columns);
+    for (const columns of [40, 60, 80, 120])
+      for (const line of draw(view({ active, pipeline: 'p'.repeat(200) }), columns)) expect(widthOf(line)).toBeLessThanOrEqual(columns);
   });
 
   test('C20 holds no control character of a task', () => {
@@ -43,7 +68,14 @@ describe('the live picture', () => {
 });
 
 test('the heartbeat names what takes the longest', () => {
-  expect(heartbeat(view({ active: [task('quick', { since: NOW - 1000 }), task('summarise', { since: NOW - 41_000 }), task('nap', { status: 'waiting' })] }), NOW)).toBe('… 12/40 done, 2 running, oldest summarise 41.0 s, 1 waiting, $0.182');
+  expect(
+    heartbeat(
+      view({
+        active: [task('quick', { since: NOW - 1000 }), task('summarise', { since: NOW - 41_000 }), task('nap', { status: 'waiting' })],
+      }),
+      NOW,
+    ),
+  ).toBe('… 12/40 done, 2 running, oldest summarise 41.0 s, 1 waiting, $0.182');
 });
 
 test('the region goes up by as many lines as it drew, and gives the cursor back', () => {
@@ -53,7 +85,11 @@ test('the region goes up by as many lines as it drew, and gives the cursor back'
   region.draw(['c'], ['stays']);
   region.clear();
   region.clear();
-  expect(said).toEqual(['\u001b[?2026h\u001b[?25la\nb\n\u001b[?2026l', '\u001b[?2026h\u001b[2A\r\u001b[Jstays\nc\n\u001b[?2026l', '\u001b[1A\r\u001b[J\u001b[?25h']);
+  expect(said).toEqual([
+    '\u001b[?2026h\u001b[?25la\nb\n\u001b[?2026l',
+    '\u001b[?2026h\u001b[2A\r\u001b[Jstays\nc\n\u001b[?2026l',
+    '\u001b[1A\r\u001b[J\u001b[?25h',
+  ]);
 });
 
 describe('lines', () => {
@@ -64,19 +100,32 @@ describe('lines', () => {
   };
 
   test('tell ends with the time since the first attempt', () => {
-    expect(tell([{ type: 'attempt.started', path: 'a', attempt: 1, at: NOW }, { type: 'task.completed', path: 'a', at: NOW + 1200 }])).toEqual([undefined, '  ✓ a                     1.2 s']);
+    expect(
+      tell([
+        { type: 'attempt.started', path: 'a', attempt: 1, at: NOW },
+        { type: 'task.completed', path: 'a', at: NOW + 1200 },
+      ]),
+    ).toEqual([undefined, '  ✓ a                     1.2 s']);
   });
 
   test('tell of what runs inside a loop only failures, unless asked', () => {
     const failure = { code: 'ORC-220', message: 'no', class: 'failed', retryable: false, help: [] };
-    const events = [{ type: 'task.completed', path: 'l[0]/a' }, { type: 'task.failed', path: 'l[1]/a', failure }];
+    const events = [
+      { type: 'task.completed', path: 'l[0]/a' },
+      { type: 'task.failed', path: 'l[1]/a', failure },
+    ];
     expect(tell(events)).toEqual([undefined, '  ✕ l[1]/a                ORC-220: no']);
     expect(tell(events, true)[0]).toBe('  ✓ l[0]/a');
   });
 
   test('tell retries with the time until the next one, and why something was skipped', () => {
     const failure = { code: 'ORC-224', message: 'gone\nmore', class: 'network', retryable: true, help: [] };
-    expect(tell([{ type: 'attempt.failed', path: 'a', attempt: 1, failure, retryAt: NOW + 2000 }, { type: 'task.skipped', path: 'b', reason: 'upstream_failed', because: 'a' }])).toEqual([
+    expect(
+      tell([
+        { type: 'attempt.failed', path: 'a', attempt: 1, failure, retryAt: NOW + 2000 },
+        { type: 'task.skipped', path: 'b', reason: 'upstream_failed', because: 'a' },
+      ]),
+    ).toEqual([
       '  ↻ a                     attempt 1 failed, again in 2.0 s: ORC-224: gone',
       '  ⊘ b                     skipped: something it needs failed (a)',
     ]);

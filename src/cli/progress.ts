@@ -23,13 +23,22 @@ export function progressLines(view: RunView, options: ProgressOptions): string[]
   const tasks = arrange(view.active);
   const shown = tasks.length > room ? tasks.slice(0, room - 1) : tasks;
   const lines = [headLine(view, options), ...shown.map(task => taskLine(task, options))];
-  if (shown.length < tasks.length) lines.push(options.paint('faint', fit(`  … and ${tasks.length - shown.length} more under way`, columns)));
+  if (shown.length < tasks.length)
+    lines.push(options.paint('faint', fit(`  … and ${tasks.length - shown.length} more under way`, columns)));
   if (hint !== undefined) lines.push(options.paint('faint', fit(`  ${hint}`, columns)));
   return lines;
 }
 
-function headLine({ pipeline, run, status, done, failed, total, startedAt, costMicroUsd }: RunView, { columns, paint, nowMs }: ProgressOptions): string {
-  const counts = [`${done}/${total}`, ...(failed > 0 ? [`${failed} failed`] : []), clock(startedAt === null ? 0 : nowMs - startedAt), ...(costMicroUsd > 0 ? [formatUsd(costMicroUsd)] : [])].join(' · ');
+function headLine(
+  { pipeline, run, status, done, failed, total, startedAt, costMicroUsd }: RunView,
+  { columns, paint, nowMs }: ProgressOptions,
+): string {
+  const counts = [
+    `${done}/${total}`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    clock(startedAt === null ? 0 : nowMs - startedAt),
+    ...(costMicroUsd > 0 ? [formatUsd(costMicroUsd)] : []),
+  ].join(' · ');
   const left = fit(`${escapeLine(pipeline)}  ${run}`, Math.max(8, columns - widthOf(counts) - 4));
   const gap = ' '.repeat(Math.max(2, columns - 2 - widthOf(left) - widthOf(counts)));
   const { glyph, style } = markOf(status);
@@ -70,7 +79,11 @@ function factsOf(task: ActiveTask, nowMs: number): string {
   const facts: string[] = [];
   if (task.iterations !== null) facts.push(iterationsText(task.iterations));
   else if (task.status !== 'waiting') facts.push(task.action);
-  if (task.progress !== null) facts.push(task.progress.total === null ? String(task.progress.done) : `${task.progress.done}/${task.progress.total}`, ...(task.progress.text === null ? [] : [escapeLine(task.progress.text)]));
+  if (task.progress !== null)
+    facts.push(
+      task.progress.total === null ? String(task.progress.done) : `${task.progress.done}/${task.progress.total}`,
+      ...(task.progress.text === null ? [] : [escapeLine(task.progress.text)]),
+    );
   if (task.status === 'waiting') facts.push(waitText(task, nowMs));
   else facts.push(formatDuration(Math.max(0, nowMs - task.since)));
   if (task.attempt > 1) facts.push(`attempt ${task.attempt}`);

@@ -10,7 +10,13 @@ const SLOWEST = 3;
 export function receiptLines(document: RunDocument, paint: Paint): string[] {
   const lines = [verdictLine(document, paint), factsLine(document), ...slowestLine(document)];
   const defaults = document.autos.filter(auto => auto.source === 'default');
-  if (defaults.length > 0) lines.push(`  AUTO: took the default of ${defaults.slice(0, 3).map(auto => `${auto.path}.${auto.target} (${fit(escapeLine(JSON.stringify(auto.value)), 24)})`).join(', ')}${defaults.length > 3 ? ` and ${defaults.length - 3} more` : ''}; no model answered`);
+  if (defaults.length > 0)
+    lines.push(
+      `  AUTO: took the default of ${defaults
+        .slice(0, 3)
+        .map(auto => `${auto.path}.${auto.target} (${fit(escapeLine(JSON.stringify(auto.value)), 24)})`)
+        .join(', ')}${defaults.length > 3 ? ` and ${defaults.length - 3} more` : ''}; no model answered`,
+    );
   for (const warning of document.warnings) lines.push(`  ${paint('warning', 'warning:')} ${escapeLine(warning)}`);
   const next = nextCommands(document);
   if (next.length > 0) lines.push(...next.map((command, i) => `  ${i === 0 ? paint('faint', 'next:') : '     '} ${command}`));
@@ -19,8 +25,18 @@ export function receiptLines(document: RunDocument, paint: Paint): string[] {
 
 function verdictLine({ status, reason, pipeline, durationMs, run }: RunDocument, paint: Paint): string {
   const { glyph, style } = markOf(status);
-  const time = durationMs === null ? '' : status === 'completed' || status === 'failed' || status === 'cancelled' ? ` after ${formatDuration(durationMs)}` : '';
-  const why = status === 'completed' || status === 'failed' ? '' : reason === null ? '' : ` ${status === 'waiting' ? '' : '('}${reasonText(reason)}${status === 'waiting' ? '' : ')'}`;
+  const time =
+    durationMs === null
+      ? ''
+      : status === 'completed' || status === 'failed' || status === 'cancelled'
+        ? ` after ${formatDuration(durationMs)}`
+        : '';
+  const why =
+    status === 'completed' || status === 'failed'
+      ? ''
+      : reason === null
+        ? ''
+        : ` ${status === 'waiting' ? '' : '('}${reasonText(reason)}${status === 'waiting' ? '' : ')'}`;
   const word = status === 'waiting' ? 'waits' : status === 'paused' ? 'is paused' : status;
   return `${paint(style, `${glyph} ${escapeLine(pipeline.name)} ${word}`)}${why}${time}  ${paint('faint', run)}`;
 }
@@ -36,7 +52,11 @@ function factsLine(document: RunDocument): string {
   const costs = costByModel(tasks);
   if (costs.length > 0) {
     const total = formatUsd(microUsd(document.costUsd));
-    parts.push(costs.length === 1 ? `${total} (${costs[0]!.model})` : `${total} (${costs.map(({ model, costUsd }) => `${model} ${formatUsd(microUsd(costUsd))}`).join(', ')})`);
+    parts.push(
+      costs.length === 1
+        ? `${total} (${costs[0]!.model})`
+        : `${total} (${costs.map(({ model, costUsd }) => `${model} ${formatUsd(microUsd(costUsd))}`).join(', ')})`,
+    );
   }
   return `  ${parts.join(' · ')}`;
 }
@@ -47,7 +67,11 @@ export function costByModel(tasks: readonly TaskDocument[]): { model: string; co
   for (const { model, costUsd, usage } of tasks) {
     if (model === null) continue;
     const sum = byModel.get(model) ?? { costUsd: 0, calls: 0, tokens: 0 };
-    byModel.set(model, { costUsd: sum.costUsd + costUsd, calls: sum.calls + 1, tokens: sum.tokens + usage.inputTokens + usage.outputTokens });
+    byModel.set(model, {
+      costUsd: sum.costUsd + costUsd,
+      calls: sum.calls + 1,
+      tokens: sum.tokens + usage.inputTokens + usage.outputTokens,
+    });
   }
   return [...byModel].map(([model, sum]) => ({ model, ...sum })).sort((a, b) => b.costUsd - a.costUsd);
 }
@@ -57,7 +81,9 @@ function slowestLine({ tasks }: RunDocument): string[] {
     .filter(([, task]) => task.durationMs !== null && task.durationMs >= 100 && !isContainer(task))
     .sort(([, a], [, b]) => b.durationMs! - a.durationMs!)
     .slice(0, SLOWEST);
-  return slow.length < 2 ? [] : [`  slowest: ${slow.map(([path, task]) => `${escapeLine(path)} ${formatDuration(task.durationMs!)}`).join(', ')}`];
+  return slow.length < 2
+    ? []
+    : [`  slowest: ${slow.map(([path, task]) => `${escapeLine(path)} ${formatDuration(task.durationMs!)}`).join(', ')}`];
 }
 
 /** Loops, groups and sub-pipelines last as long as what is in them. */

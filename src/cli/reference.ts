@@ -9,7 +9,11 @@ export function cliReference(): string {
     'This page is made from the definitions of the commands; `orchestrator help COMMAND` prints the same.',
     'Data goes to standard output, everything else to standard error. `orc` is short for `orchestrator`.',
     '',
-    ...groups.flatMap(group => [`- ${group}: ${COMMANDS.filter(spec => spec.group === group).map(spec => `[\`${spec.name}\`](#${anchor(spec)})`).join(', ')}`]),
+    ...groups.flatMap(group => [
+      `- ${group}: ${COMMANDS.filter(spec => spec.group === group)
+        .map(spec => `[\`${spec.name}\`](#${anchor(spec)})`)
+        .join(', ')}`,
+    ]),
     '',
     '## Options of every command',
     '',
@@ -60,5 +64,12 @@ function commandSection(spec: CommandSpec): string[] {
 }
 
 function optionTable(options: readonly OptionSpec[]): string[] {
-  return ['| option | meaning |', '|---|---|', ...options.map(({ flags, description, repeat }) => `| \`${flags.replaceAll('|', '\\|')}\` | ${description.replaceAll('|', '\\|')}${repeat ? ' (several times)' : ''} |`)];
+  return [
+    '| option | meaning |',
+    '|---|---|',
+    ...options.map(
+      ({ flags, description, repeat }) =>
+        `| \`${flags.replaceAll('|', '\\|')}\` | ${description.replaceAll('|', '\\|')}${repeat ? ' (several times)' : ''} |`,
+    ),
+  ];
 }

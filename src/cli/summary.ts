@@ -19,9 +19,23 @@ export function jobSummary(document: RunDocument): string {
     ...(error === null ? [] : [`> **${error.code}** ${cell(error.message)}`, '']),
     '| | task | time | cost | |',
     '|---|---|--:|--:|---|',
-    ...rows.map(([path, task]) => `| ${markOf(task.status).glyph} | \`${cell(path)}\` | ${task.durationMs === null ? '' : formatDuration(task.durationMs)} | ${task.costUsd > 0 ? formatUsd(microUsd(task.costUsd)) : ''} | ${cell(task.error?.message ?? reasonText(task.reason))} |`),
+    ...rows.map(
+      ([path, task]) =>
+        `| ${markOf(task.status).glyph} | \`${cell(path)}\` | ${task.durationMs === null ? '' : formatDuration(task.durationMs)} | ${task.costUsd > 0 ? formatUsd(microUsd(task.costUsd)) : ''} | ${cell(task.error?.message ?? reasonText(task.reason))} |`,
+    ),
     ...(entries.length > rows.length ? ['', `… and ${entries.length - rows.length} more tasks.`] : []),
-    ...(Object.keys(outputs).length === 0 ? [] : ['', '<details><summary>Outputs</summary>', '', '```json', JSON.stringify(outputs, null, 2).replaceAll('```', '`\u200b``'), '```', '', '</details>']),
+    ...(Object.keys(outputs).length === 0
+      ? []
+      : [
+          '',
+          '<details><summary>Outputs</summary>',
+          '',
+          '```json',
+          JSON.stringify(outputs, null, 2).replaceAll('```', '`\u200b``'),
+          '```',
+          '',
+          '</details>',
+        ]),
     '',
     '',
   ];
@@ -29,5 +43,9 @@ export function jobSummary(document: RunDocument): string {
 }
 
 function cell(text: string): string {
-  return text.replaceAll(/\s*\n\s*/g, ' ').replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('`', "'");
+  return text
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replaceAll('|', '\\|')
+    .replaceAll('<', '&lt;')
+    .replaceAll('`', "'");
 }

@@ -6,7 +6,15 @@ export type Style = 'error' | 'warning' | 'info' | 'ok' | 'strong' | 'faint' | '
 export type Paint = (style: Style, text: string) => string;
 
 const FORMATS: Record<Style, Parameters<typeof styleText>[0]> = {
-  error: ['bold', 'red'], warning: ['bold', 'yellow'], info: ['bold', 'cyan'], ok: 'green', strong: 'bold', faint: 'dim', line: 'blue', aside: 'blue', busy: 'cyan',
+  error: ['bold', 'red'],
+  warning: ['bold', 'yellow'],
+  info: ['bold', 'cyan'],
+  ok: 'green',
+  strong: 'bold',
+  faint: 'dim',
+  line: 'blue',
+  aside: 'blue',
+  busy: 'cyan',
 };
 
 export const plain: Paint = (_, text) => text;
@@ -37,9 +45,18 @@ function characterWidth(character: string): number {
   if (code < 0x300) return 1;
   if (ZERO_WIDTH.test(character)) return 0;
   const wide =
-    (code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0x303e) || (code >= 0x3041 && code <= 0xa4cf) || (code >= 0xac00 && code <= 0xd7a3) ||
-    (code >= 0xf900 && code <= 0xfaff) || (code >= 0xfe30 && code <= 0xfe6f) || (code >= 0xff00 && code <= 0xff60) || (code >= 0xffe0 && code <= 0xffe6) ||
-    (code >= 0x1f300 && code <= 0x1f64f) || (code >= 0x1f680 && code <= 0x1f6ff) || (code >= 0x1f900 && code <= 0x1f9ff) || (code >= 0x20000 && code <= 0x3fffd);
+    (code >= 0x1100 && code <= 0x115f) ||
+    (code >= 0x2e80 && code <= 0x303e) ||
+    (code >= 0x3041 && code <= 0xa4cf) ||
+    (code >= 0xac00 && code <= 0xd7a3) ||
+    (code >= 0xf900 && code <= 0xfaff) ||
+    (code >= 0xfe30 && code <= 0xfe6f) ||
+    (code >= 0xff00 && code <= 0xff60) ||
+    (code >= 0xffe0 && code <= 0xffe6) ||
+    (code >= 0x1f300 && code <= 0x1f64f) ||
+    (code >= 0x1f680 && code <= 0x1f6ff) ||
+    (code >= 0x1f900 && code <= 0x1f9ff) ||
+    (code >= 0x20000 && code <= 0x3fffd);
   return wide ? 2 : 1;
 }
 

@@ -13,7 +13,18 @@ export class Tracker implements Pick<RunHandle, 'id' | 'view'> {
   constructor(row: RunRow, plan: Plan | undefined) {
     this.id = row.run;
     this.#plan = plan;
-    this.#view = { run: row.run, pipeline: row.pipeline, status: row.status, reason: row.reason, done: 0, failed: 0, total: row.tasksTotal, startedAt: row.startedAt, costMicroUsd: 0, active: [] };
+    this.#view = {
+      run: row.run,
+      pipeline: row.pipeline,
+      status: row.status,
+      reason: row.reason,
+      done: 0,
+      failed: 0,
+      total: row.tasksTotal,
+      startedAt: row.startedAt,
+      costMicroUsd: 0,
+      active: [],
+    };
   }
 
   view(): RunView {
@@ -84,7 +95,18 @@ export class Tracker implements Pick<RunHandle, 'id' | 'view'> {
 
   #begin(path: string, at: number, attempt: number): ActiveTask {
     const action = this.#plan === undefined ? '' : (taskAt(this.#plan, path)?.action ?? '');
-    const task: ActiveTask = { path, action, status: 'running', reason: null, since: at, until: null, attempt, iterations: null, progress: null, tokens: null };
+    const task: ActiveTask = {
+      path,
+      action,
+      status: 'running',
+      reason: null,
+      since: at,
+      until: null,
+      attempt,
+      iterations: null,
+      progress: null,
+      tokens: null,
+    };
     this.#active.set(path, task);
     return task;
   }

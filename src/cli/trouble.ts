@@ -39,7 +39,12 @@ export function troubleOf(document: RunDocument, plan: Plan | undefined): Proble
   const attempts = record === undefined || record.attempts < 2 ? '' : `after ${record.attempts} attempts`;
   const skipped = Object.values(document.tasks).filter(other => other.status === 'skipped' && other.reason === 'upstream_failed').length;
   const kept = Object.values(document.tasks).filter(other => other.status === 'completed').length;
-  const notes = kept > 0 || skipped > 0 ? [`${kept} of ${count(Object.keys(document.tasks).length, 'task')} ${kept === 1 ? 'is' : 'are'} done and kept${skipped > 0 ? `; ${skipped} that ${skipped === 1 ? 'needs it was' : 'need it were'} skipped` : ''}`] : [];
+  const notes =
+    kept > 0 || skipped > 0
+      ? [
+          `${kept} of ${count(Object.keys(document.tasks).length, 'task')} ${kept === 1 ? 'is' : 'are'} done and kept${skipped > 0 ? `; ${skipped} that ${skipped === 1 ? 'needs it was' : 'need it were'} skipped` : ''}`,
+        ]
+      : [];
   const [first, ...rest] = error.message.replace(/\.$/, '').split('\n');
   return {
     code: error.code,

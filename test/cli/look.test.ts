@@ -14,10 +14,19 @@ describe('looking', () => {
   test('runs lists them, filters, and prints for people, scripts and programs', async () => {
     const { call } = await ran(BROKEN);
     await call(['run', 'p.yaml', '-q', '--tag', 'nightly']);
-    expect(steady((await call(['runs'])).out).split('\n')[1]).toMatch(/^RUN +✕ failed +broken +just now +N s +\d\/3 +(boom: )?the press is broken$/);
+    expect(steady((await call(['runs'])).out).split('\n')[1]).toMatch(
+      /^RUN +✕ failed +broken +just now +N s +\d\/3 +(boom: )?the press is broken$/,
+    );
     expect((await call(['runs', '--output', 'plain', '--tag', 'nightly'])).out.split('\t').slice(1, 4)).toEqual(['failed', '', 'broken']);
-    expect((JSON.parse((await call(['runs', '--json', '--limit', '1'])).out) as { runs: object[]; more: boolean })).toMatchObject({ v: 1, runs: [{ status: 'failed', tags: ['nightly'] }], more: true });
-    expect(await call(['runs', '--status', 'completed'])).toMatchObject({ out: '', err: 'No run matches. All of them: orchestrator runs\n' });
+    expect(JSON.parse((await call(['runs', '--json', '--limit', '1'])).out) as { runs: object[]; more: boolean }).toMatchObject({
+      v: 1,
+      runs: [{ status: 'failed', tags: ['nightly'] }],
+      more: true,
+    });
+    expect(await call(['runs', '--status', 'completed'])).toMatchObject({
+      out: '',
+      err: 'No run matches. All of them: orchestrator runs\n',
+    });
     expect(await call(['runs', '--status', 'compelted'])).toMatchObject({ code: 2 });
   });
 
@@ -38,7 +47,10 @@ error[ORC-220 assertion-failed]: \`boom\` failed: the press is broken
   = help: orchestrator explain ORC-220
   = help: orchestrator retry RUN
 
-${steady(out).split('\n').filter(line => /^(task|first|boom|after) /.test(line)).join('\n')}
+${steady(out)
+  .split('\n')
+  .filter(line => /^(task|first|boom|after) /.test(line))
+  .join('\n')}
 
 Next
   orchestrator retry RUN
@@ -49,8 +61,13 @@ Next
 
   test('show --task shows one task; an unknown one is not found', async () => {
     const { call } = await ran(HELLO);
-    expect((await call(['show', 'last', '--task', 'greet'])).out).toMatch(/^✓ greet completed \n {2}action {4}echo\n[^]*\nOutput\n {2}Hello, world!\n$/);
-    expect(await call(['show', 'last', '--task', 'gret'])).toMatchObject({ code: 3, err: expect.stringContaining('did you mean `greet`?') as string });
+    expect((await call(['show', 'last', '--task', 'greet'])).out).toMatch(
+      /^✓ greet completed \n {2}action {4}echo\n[^]*\nOutput\n {2}Hello, world!\n$/,
+    );
+    expect(await call(['show', 'last', '--task', 'gret'])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('did you mean `greet`?') as string,
+    });
     expect(await call(['show', 'run_none'])).toMatchObject({ code: 3 });
   });
 
@@ -61,10 +78,17 @@ Next
   });
 
   test('logs prints what tasks logged, by level and task', async () => {
-    const { call } = await ran(HELLO.replaceAll('action: echo', 'action: log').replace('text: "{{ greet.result | upper }}"', 'text: "{{ greet.result | upper }}", level: warn'));
+    const { call } = await ran(
+      HELLO.replaceAll('action: echo', 'action: log').replace(
+        'text: "{{ greet.result | upper }}"',
+        'text: "{{ greet.result | upper }}", level: warn',
+      ),
+    );
     const lines = (await call(['logs', 'last'])).out.trimEnd().split('\n');
     expect(lines.map(line => line.replace(/^\S+ +/, ''))).toEqual(['info  greet  Hello, world!', 'warn  shout  HELLO, WORLD!']);
-    expect((await call(['logs', 'last', '--level', 'warn', '--output', 'ndjson'])).out).toMatch(/^{"v":1,"run":"run_\w+","seq":\d+,"at":"[^"]+","level":"warn","path":"shout","text":"HELLO, WORLD!"}\n$/);
+    expect((await call(['logs', 'last', '--level', 'warn', '--output', 'ndjson'])).out).toMatch(
+      /^{"v":1,"run":"run_\w+","seq":\d+,"at":"[^"]+","level":"warn","path":"shout","text":"HELLO, WORLD!"}\n$/,
+    );
     expect((await call(['logs', 'last', '--task', 'greet'])).out.split('\n')).toHaveLength(2);
   });
 
@@ -76,14 +100,18 @@ Next
     expect(out).toContain('input    name\n  - world\n  + Ada\n');
     expect(out).toContain('output   greeting\n  - HELLO, WORLD!\n  + HELLO, ADA!\n');
     expect(await call(['diff', 'last', 'last'])).toMatchObject({ code: 0, err: 'The two runs came to the same.\n' });
-    expect(JSON.parse((await call(['diff', first, 'last', '--json'])).out)).toMatchObject({ differences: [{ kind: 'input', at: 'name', a: 'world', b: 'Ada' }, { kind: 'result' }, { kind: 'result' }, { kind: 'output' }] });
+    expect(JSON.parse((await call(['diff', first, 'last', '--json'])).out)).toMatchObject({
+      differences: [{ kind: 'input', at: 'name', a: 'world', b: 'Ada' }, { kind: 'result' }, { kind: 'result' }, { kind: 'output' }],
+    });
   });
 
   test('auto explain says where answers came from, and the receipt says that a default was taken', async () => {
     const project = makeProject({ 'p.yaml': HELLO.replace('"Hello, {{ name }}!"', '<AUTO default="Hey">a greeting</AUTO>') });
     const { err } = await project.call(['run', 'p.yaml']);
     expect(err).toContain('  AUTO: took the default of greet.parameters.text ("Hey"); no model answered\n');
-    expect((await project.call(['auto', 'explain', 'last'])).out).toBe('greet.parameters.text = "Hey"\n  from its default (no model is configured)\n');
+    expect((await project.call(['auto', 'explain', 'last'])).out).toBe(
+      'greet.parameters.text = "Hey"\n  from its default (no model is configured)\n',
+    );
   });
 
   test('report writes one file', async () => {
@@ -126,7 +154,10 @@ describe('acting', () => {
     await call(['run', 'p.yaml', '-q']);
     expect((await call(['prune', '--keep', '0s', '--dry-run'])).out.trimEnd().split('\n')).toHaveLength(2);
     expect(await call(['runs', 'delete', 'last'])).toMatchObject({ code: 0, err: expect.stringContaining('deleted 1 run') as string });
-    expect(await call(['prune', '--keep', '0s'])).toMatchObject({ code: 0, err: expect.stringContaining('deleted 1 run that ended more than 0s ago') as string });
+    expect(await call(['prune', '--keep', '0s'])).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('deleted 1 run that ended more than 0s ago') as string,
+    });
     expect((await call(['runs', '--output', 'plain'])).out).toBe('');
     expect(await call(['prune', '--keep', 'soon'])).toMatchObject({ code: 2 });
   });

@@ -9,7 +9,10 @@ import { configReference } from '../../src/runtime/config/reference.ts';
 const root = join(import.meta.dirname, '../..');
 
 /** `UPDATE=1` writes the page instead. */
-test.each([['docs/reference/cli.md', cliReference], ['docs/reference/configuration.md', configReference]])('%s is what the definitions say', (file, make) => {
+test.each([
+  ['docs/reference/cli.md', cliReference],
+  ['docs/reference/configuration.md', configReference],
+])('%s is what the definitions say', (file, make) => {
   const path = join(root, file);
   if (process.env['UPDATE'] === '1') {
     mkdirSync(dirname(path), { recursive: true });
@@ -28,6 +31,7 @@ test('every key of the configuration, and every option, says what it means', () 
     }
   };
   look(CONFIG_SCHEMA, '');
-  for (const spec of COMMANDS) for (const option of spec.options ?? []) if (option.description === '') silent.push(`${spec.name} ${option.flags}`);
+  for (const spec of COMMANDS)
+    for (const option of spec.options ?? []) if (option.description === '') silent.push(`${spec.name} ${option.flags}`);
   expect(silent).toEqual([]);
 });

@@ -5,7 +5,10 @@ import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../src/cli/specs.ts';
 import { HELLO, makeProject } from './project.ts';
 
-const SHELL = HELLO.replace('action: echo\n      parameters: { text: "{{ greet.result | upper }}" }', 'action: shell.run\n      parameters: { command: "echo from the shell" }').replace('{{ shout.result }}', '{{ shout.result.stdout }}');
+const SHELL = HELLO.replace(
+  'action: echo\n      parameters: { text: "{{ greet.result | upper }}" }',
+  'action: shell.run\n      parameters: { command: "echo from the shell" }',
+).replace('{{ shout.result }}', '{{ shout.result.stdout }}');
 
 describe('help', () => {
   test('--version and version say the version', async () => {
@@ -29,12 +32,21 @@ describe('help', () => {
     const main = join(import.meta.dirname, '../../src/cli/main.ts');
     const loaded = (argument: string): string[] => {
       const probe = join(folder, 'probe.mjs');
-      writeFileSync(probe, `import { registerHooks } from 'node:module';\nconst seen = [];\nregisterHooks({ load: (url, context, next) => { if (url.startsWith('file:')) seen.push(url); return next(url, context); } });\nprocess.on('exit', () => console.error(JSON.stringify(seen)));\n`);
+      writeFileSync(
+        probe,
+        `import { registerHooks } from 'node:module';\nconst seen = [];\nregisterHooks({ load: (url, context, next) => { if (url.startsWith('file:')) seen.push(url); return next(url, context); } });\nprocess.on('exit', () => console.error(JSON.stringify(seen)));\n`,
+      );
       const script = `${process.execPath} --import ${probe} ${main} ${argument} 2>&1 >/dev/null | tail -1`;
-      return (JSON.parse(execFileSync('sh', ['-c', script], { encoding: 'utf8' })) as string[]).filter(url => !url.endsWith('probe.mjs')).map(url => url.replace(/.*\/(src|node_modules)\//, ''));
+      return (JSON.parse(execFileSync('sh', ['-c', script], { encoding: 'utf8' })) as string[])
+        .filter(url => !url.endsWith('probe.mjs'))
+        .map(url => url.replace(/.*\/(src|node_modules)\//, ''));
     };
     expect(loaded('--version').sort()).toEqual(['cli/main.ts', 'cli/version.ts']);
-    expect(loaded('--help').filter(url => !url.startsWith('cli/') && !url.startsWith('commander/')).sort()).toEqual(['codes.ts', 'errors.ts', 'ids.ts']);
+    expect(
+      loaded('--help')
+        .filter(url => !url.startsWith('cli/') && !url.startsWith('commander/'))
+        .sort(),
+    ).toEqual(['codes.ts', 'errors.ts', 'ids.ts']);
   });
 });
 
@@ -52,9 +64,14 @@ describe('configuration', () => {
     const { call, folder } = makeProject({ 'p.yaml': SHELL, 'orchestrator.config.yaml': 'policy: { shell: allow }\n' });
     const denied = await call(['run', 'p.yaml']);
     expect(denied.code).toBe(1);
-    expect(denied.err).toContain('warning[ORC-510 not-trusted]: `policy.shell` was left out: it lets pipelines start programs, and nobody has trusted this file\n  --> orchestrator.config.yaml:1:18\n');
+    expect(denied.err).toContain(
+      'warning[ORC-510 not-trusted]: `policy.shell` was left out: it lets pipelines start programs, and nobody has trusted this file\n  --> orchestrator.config.yaml:1:18\n',
+    );
     expect(denied.err).toContain('orchestrator trust orchestrator.config.yaml');
-    expect(await call(['trust'])).toMatchObject({ code: 0, err: '✓ orchestrator.config.yaml is trusted, as it is now; it grants:\n  orchestrator.config.yaml:1  policy.shell lets pipelines start programs\n' });
+    expect(await call(['trust'])).toMatchObject({
+      code: 0,
+      err: '✓ orchestrator.config.yaml is trusted, as it is now; it grants:\n  orchestrator.config.yaml:1  policy.shell lets pipelines start programs\n',
+    });
     expect(await call(['run', 'p.yaml', '-q'])).toEqual({ code: 0, out: 'from the shell\n', err: '' });
     writeFileSync(join(folder, 'orchestrator.config.yaml'), 'policy: { shell: allow } # edited\n');
     expect(await call(['run', 'p.yaml', '-q'])).toMatchObject({ code: 1 });
@@ -66,16 +83,25 @@ describe('configuration', () => {
   });
 
   test('ORCHESTRATOR_STATE_URL wins, and --env chooses a variant', async () => {
-    const { call } = makeProject({ 'p.yaml': HELLO, 'orchestrator.config.yaml': 'environments: { side: { state: { url: "sqlite:side.db" } } }\n' });
+    const { call } = makeProject({
+      'p.yaml': HELLO,
+      'orchestrator.config.yaml': 'environments: { side: { state: { url: "sqlite:side.db" } } }\n',
+    });
     await call(['run', 'p.yaml', '-q', '--env', 'side']);
     expect((await call(['runs', '--output', 'plain'])).out).toBe('');
     expect((await call(['runs', '--output', 'plain', '--env', 'side'])).out).not.toBe('');
     expect((await call(['runs', '--output', 'plain'], { env: { ORCHESTRATOR_STATE_URL: 'sqlite:side.db' } })).out).not.toBe('');
-    expect(await call(['runs', '--env', 'sied'])).toMatchObject({ code: 2, err: expect.stringContaining('did you mean `side`?') as string });
+    expect(await call(['runs', '--env', 'sied'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('did you mean `side`?') as string,
+    });
   });
 
   test('doctor says what is not ready and how to mend it, and exits 4', async () => {
-    const { call } = makeProject({ 'orchestrator.config.yaml': 'models: { default: lab/x, providers: { lab: { type: openai-compatible, base_url: "http://127.0.0.1:9" } } }\n' });
+    const { call } = makeProject({
+      'orchestrator.config.yaml':
+        'models: { default: lab/x, providers: { lab: { type: openai-compatible, base_url: "http://127.0.0.1:9" } } }\n',
+    });
     const { code, out } = await call(['doctor']);
     expect(code).toBe(4);
     expect(out).toMatch(/✕ models +lab: /);
@@ -90,7 +116,10 @@ describe('beginning', () => {
     const { call, folder } = makeProject({});
     expect(await call(['init', 'demo', '--yes'])).toMatchObject({ code: 0, out: '' });
     expect(await call(['validate', 'demo/pipeline.yaml', '-q', '--strict'])).toMatchObject({ code: 0 });
-    expect(await call(['run', 'demo/pipeline.yaml', '--json', '-i', 'name=Ada'])).toMatchObject({ code: 0, out: expect.stringContaining('Hello, Ada!') as string });
+    expect(await call(['run', 'demo/pipeline.yaml', '--json', '-i', 'name=Ada'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Hello, Ada!') as string,
+    });
     expect(readFileSync(join(folder, 'greeting.txt'), 'utf8')).toBe('Hello, Ada!');
     expect(await call(['init', 'demo', '--yes'])).toMatchObject({ code: 2, err: expect.stringContaining('--force') as string });
     expect(await call(['init', 'other', '--model', 'local/smollm2', '--name', 'x', '-y'])).toMatchObject({ code: 0 });
@@ -100,17 +129,26 @@ describe('beginning', () => {
   test('completions are scripts that their shells can read', async () => {
     const { call, folder } = makeProject({});
     const script = (await call(['completions', 'bash'])).out;
-    writeFileSync(join(folder, 'c.bash'), `${script}\nCOMP_WORDS=(orchestrator res); COMP_CWORD=1; _orchestrator; echo "\${COMPREPLY[@]}"\nCOMP_WORDS=(orchestrator validate --str); COMP_CWORD=2; _orchestrator; echo "\${COMPREPLY[@]}"\n`);
+    writeFileSync(
+      join(folder, 'c.bash'),
+      `${script}\nCOMP_WORDS=(orchestrator res); COMP_CWORD=1; _orchestrator; echo "\${COMPREPLY[@]}"\nCOMP_WORDS=(orchestrator validate --str); COMP_CWORD=2; _orchestrator; echo "\${COMPREPLY[@]}"\n`,
+    );
     expect(execFileSync('bash', [join(folder, 'c.bash')], { encoding: 'utf8' })).toBe('resume\n--strict\n');
     for (const shell of ['zsh', 'fish']) expect((await call(['completions', shell])).out).toContain('validate');
-    expect(await call(['completions', 'fsih'])).toMatchObject({ code: 2, err: expect.stringContaining('orchestrator completions fish') as string });
+    expect(await call(['completions', 'fsih'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('orchestrator completions fish') as string,
+    });
   });
 });
 
 test('a fault of the program exits 70 and says where its report lies, without the secrets that it was given', async () => {
   const { call, folder } = makeProject({ 'p.yaml': HELLO });
   const probe = join(folder, 'fault.mjs');
-  writeFileSync(probe, "import { registerHooks } from 'node:module';\nregisterHooks({ load: (url, context, next) => (url.endsWith('/commands/runs.ts') ? { format: 'module', source: 'throw new Error(\"lost: \" + process.env.API_KEY)', shortCircuit: true } : next(url, context)) });\n");
+  writeFileSync(
+    probe,
+    "import { registerHooks } from 'node:module';\nregisterHooks({ load: (url, context, next) => (url.endsWith('/commands/runs.ts') ? { format: 'module', source: 'throw new Error(\"lost: \" + process.env.API_KEY)', shortCircuit: true } : next(url, context)) });\n",
+  );
   const { code, err } = await call(['runs'], { env: { NODE_OPTIONS: `--import ${probe}`, API_KEY: 'sk-very-secret' } });
   expect(code).toBe(70);
   const path = /the details are in\s+(\S+)/.exec(err)![1]!;

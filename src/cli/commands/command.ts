@@ -8,7 +8,12 @@ import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** Puts a command before a run, and says that it is there. */
-function order(terminal: Terminal, { args, flags }: Invocation, make: (shell: EmbeddedShell, run: string) => Command | Promise<Command>, said: string): Promise<number> {
+function order(
+  terminal: Terminal,
+  { args, flags }: Invocation,
+  make: (shell: EmbeddedShell, run: string) => Command | Promise<Command>,
+  said: string,
+): Promise<number> {
   return withShell(terminal, async shell => {
     const run = await shell.find(args[0]!);
     const command = await make(shell, run);
@@ -16,9 +21,16 @@ function order(terminal: Terminal, { args, flags }: Invocation, make: (shell: Em
     const { status, reason } = await shell.show(run);
     const row = await shell.store.run(run);
     const isDriven = row?.owner != null && (await shell.store.alive(row.owner));
-    const next = isDriven || status === 'completed' || status === 'failed' || status === 'cancelled' ? `orchestrator watch ${run}` : `orchestrator resume ${run}`;
-    if (flags.on('json')) terminal.out(`${JSON.stringify({ v: 1, run, command: command.type, delivered: true, status, reason, next: [next] })}\n`);
-    else if (!terminal.quiet) terminal.err(`${terminal.paint('ok', '✓')} ${said}: ${run}${command.type === 'cancel' || isDriven ? '' : `. Nobody drives it now; go on with: ${next}`}\n`);
+    const next =
+      isDriven || status === 'completed' || status === 'failed' || status === 'cancelled'
+        ? `orchestrator watch ${run}`
+        : `orchestrator resume ${run}`;
+    if (flags.on('json'))
+      terminal.out(`${JSON.stringify({ v: 1, run, command: command.type, delivered: true, status, reason, next: [next] })}\n`);
+    else if (!terminal.quiet)
+      terminal.err(
+        `${terminal.paint('ok', '✓')} ${said}: ${run}${command.type === 'cancel' || isDriven ? '' : `. Nobody drives it now; go on with: ${next}`}\n`,
+      );
     return 0;
   });
 }
@@ -54,7 +66,8 @@ const VERDICTS = ['retry', 'skip', 'fail', 'completed'] as const;
 
 export function settle(terminal: Terminal, invocation: Invocation): Promise<number> {
   const { args, flags } = invocation;
-  if (flags.text('as') === undefined) throw usageError('`settle` needs --as, what became of the effect', [`one of: ${VERDICTS.join(', ')}`]);
+  if (flags.text('as') === undefined)
+    throw usageError('`settle` needs --as, what became of the effect', [`one of: ${VERDICTS.join(', ')}`]);
   const as = flags.choice('as', VERDICTS, 'retry');
   const value = readJson(args[2], terminal);
   if (value !== undefined && as !== 'completed') throw usageError('a result goes with --as completed only');

@@ -19,7 +19,10 @@ export function completionsOf(table: Table): CommandFunction {
 
 function scriptFor(given: string, table: Table): string {
   const shell = SHELLS.find(name => name === given);
-  if (shell === undefined) throw usageError(`there are no completions for \`${given}\``, [nearest(given, SHELLS, 1).length > 0 ? `orchestrator completions ${nearest(given, SHELLS, 1)[0]}` : `one of: ${SHELLS.join(', ')}`]);
+  if (shell === undefined)
+    throw usageError(`there are no completions for \`${given}\``, [
+      nearest(given, SHELLS, 1).length > 0 ? `orchestrator completions ${nearest(given, SHELLS, 1)[0]}` : `one of: ${SHELLS.join(', ')}`,
+    ]);
   return { bash, zsh, fish }[shell](table);
 }
 
@@ -51,7 +54,7 @@ function takesRun(specs: readonly CommandSpec[]): boolean {
   return specs.some(spec => spec.args?.startsWith('<run>') === true || spec.name === 'diff');
 }
 
-const RUN_IDS = "orchestrator runs --output plain --limit 50 --quiet 2>/dev/null | cut -f1";
+const RUN_IDS = 'orchestrator runs --output plain --limit 50 --quiet 2>/dev/null | cut -f1';
 
 function bash({ commands, options }: Table): string {
   const cases = [...firstWords(commands)].map(([word, specs]) => {
@@ -78,7 +81,8 @@ complete -o filenames -F _orchestrator orchestrator orc
 }
 
 function zsh({ commands, options }: Table): string {
-  const quote = (text: string): string => text.replaceAll("'", "'\\''").replaceAll(':', '\\:').replaceAll('[', '\\[').replaceAll(']', '\\]');
+  const quote = (text: string): string =>
+    text.replaceAll("'", "'\\''").replaceAll(':', '\\:').replaceAll('[', '\\[').replaceAll(']', '\\]');
   const described = [...firstWords(commands)].map(([word, specs]) => `    '${word}:${quote(specs[0]!.summary)}'`);
   const cases = [...firstWords(commands)].map(([word, specs]) => {
     const flags = optionsOf(specs, options).flatMap(option => flagsOf(option).map(flag => `'${flag}[${quote(option.description)}]'`));
@@ -126,6 +130,9 @@ function fish({ commands, options }: Table): string {
     else if (specs.some(spec => spec.args?.includes('file') === true)) lines.push(`complete -c orchestrator${when} -F`);
   }
   for (const spec of options) lines.push(option(spec, flagsOf(spec), ''));
-  lines.push(`complete -c orchestrator -n '__fish_seen_subcommand_from completions' -a '${SHELLS.join(' ')}'`, 'complete -c orc -w orchestrator');
+  lines.push(
+    `complete -c orchestrator -n '__fish_seen_subcommand_from completions' -a '${SHELLS.join(' ')}'`,
+    'complete -c orc -w orchestrator',
+  );
   return `${lines.join('\n')}\n`;
 }

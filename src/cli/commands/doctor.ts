@@ -30,38 +30,81 @@ export async function doctor(terminal: Terminal, { flags }: Invocation): Promise
 }
 
 function reportText({ paintOut: paint }: Terminal, checks: readonly Check[]): string {
-  const lines = checks.filter(check => check.level !== 'fine').map(({ name, level, text, fix }) => {
-    const mark = level === 'problem' ? paint('error', '✕') : paint('warning', '!');
-    return `  ${mark} ${name.padEnd(13)} ${escapeLine(text)}${fix === undefined ? '' : `\n    ${' '.repeat(13)} fix: ${fix}`}`;
-  });
+  const lines = checks
+    .filter(check => check.level !== 'fine')
+    .map(({ name, level, text, fix }) => {
+      const mark = level === 'problem' ? paint('error', '✕') : paint('warning', '!');
+      return `  ${mark} ${name.padEnd(13)} ${escapeLine(text)}${fix === undefined ? '' : `\n    ${' '.repeat(13)} fix: ${fix}`}`;
+    });
   const fine = checks.filter(check => check.level === 'fine');
-  if (fine.length > 0) lines.push(paint('faint', `  (${count(fine.length, 'check')} fine: ${fine.map(check => escapeLine(check.text)).join(', ')})`));
-  const [problems, warnings] = ['problem', 'warning'].map(level => checks.filter(check => check.level === level).length) as [number, number];
+  if (fine.length > 0)
+    lines.push(paint('faint', `  (${count(fine.length, 'check')} fine: ${fine.map(check => escapeLine(check.text)).join(', ')})`));
+  const [problems, warnings] = ['problem', 'warning'].map(level => checks.filter(check => check.level === level).length) as [
+    number,
+    number,
+  ];
   const parts = [...(problems > 0 ? [count(problems, 'problem')] : []), ...(warnings > 0 ? [count(warnings, 'warning')] : [])].join(', ');
-  lines.push(problems > 0 ? `${paint('error', 'Not ready')}: ${parts}.` : `${paint('ok', 'Ready')}${parts === '' ? '' : `, with ${parts}`}.`);
+  lines.push(
+    problems > 0 ? `${paint('error', 'Not ready')}: ${parts}.` : `${paint('ok', 'Ready')}${parts === '' ? '' : `, with ${parts}`}.`,
+  );
   return `${lines.join('\n')}\n`;
 }
 
 function checkNode(): Check {
   const { node } = process.versions;
-  return Number(node.split('.')[0]) >= 24 ? { name: 'node', level: 'fine', text: `node ${node}` } : { name: 'node', level: 'problem', text: `node ${node} is too old`, fix: 'install Node 24 or newer: https://nodejs.org' };
+  return Number(node.split('.')[0]) >= 24
+    ? { name: 'node', level: 'fine', text: `node ${node}` }
+    : { name: 'node', level: 'problem', text: `node ${node} is too old`, fix: 'install Node 24 or newer: https://nodejs.org' };
 }
 
 function checkSqlite(): Check {
   const { sqlite } = process.versions;
-  return sqlite === undefined ? { name: 'sqlite', level: 'problem', text: 'this Node has no SQLite', fix: 'install Node 24 or newer: https://nodejs.org' } : { name: 'sqlite', level: 'fine', text: `sqlite ${sqlite}` };
+  return sqlite === undefined
+    ? { name: 'sqlite', level: 'problem', text: 'this Node has no SQLite', fix: 'install Node 24 or newer: https://nodejs.org' }
+    : { name: 'sqlite', level: 'fine', text: `sqlite ${sqlite}` };
 }
 
 async function checkSettings({ cwd, env, config, environment }: Terminal, offline: boolean): Promise<Check[]> {
   let loaded: LoadedConfig;
   try {
-    loaded = loadConfig({ cwd, env, ...(config === undefined ? {} : { configFile: config }), ...(environment === undefined ? {} : { environment }) });
+    loaded = loadConfig({
+      cwd,
+      env,
+      ...(config === undefined ? {} : { configFile: config }),
+      ...(environment === undefined ? {} : { environment }),
+    });
   } catch (error) {
     if (!(error instanceof OrchestratorError)) throw error;
-    return [{ name: 'configuration', level: 'problem', text: error.message, ...(error instanceof ConfigError ? { fix: 'orchestrator runs shows each place' } : error.help[0] === undefined ? {} : { fix: error.help[0] }) }];
+    return [
+      {
+        name: 'configuration',
+        level: 'problem',
+        text: error.message,
+        ...(error instanceof ConfigError
+          ? { fix: 'orchestrator runs shows each place' }
+          : error.help[0] === undefined
+            ? {}
+            : { fix: error.help[0] }),
+      },
+    ];
   }
-  const checks: Check[] = [{ name: 'configuration', level: 'fine', text: loaded.files.length === 0 ? 'no configuration file' : `configuration ${loaded.files.map(file => nameFor(file.path, cwd)).join(' + ')}` }];
-  for (const warning of loaded.warnings) checks.push({ name: 'trust', level: 'warning', text: warning.message, fix: warning.help?.[0]?.replace('read the file, then: ', '') ?? 'orchestrator trust' });
+  const checks: Check[] = [
+    {
+      name: 'configuration',
+      level: 'fine',
+      text:
+        loaded.files.length === 0
+          ? 'no configuration file'
+          : `configuration ${loaded.files.map(file => nameFor(file.path, cwd)).join(' + ')}`,
+    },
+  ];
+  for (const warning of loaded.warnings)
+    checks.push({
+      name: 'trust',
+      level: 'warning',
+      text: warning.message,
+      fix: warning.help?.[0]?.replace('read the file, then: ', '') ?? 'orchestrator trust',
+    });
   checks.push(await checkStore(loaded), await checkDisk(loaded), ...(await checkModels(loaded, env, offline)), ...checkSecrets(loaded));
   return checks;
 }
@@ -91,23 +134,50 @@ async function checkDisk(loaded: LoadedConfig): Promise<Check> {
   while (!existsSync(folder)) folder = dirname(folder);
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
-  return free < LEAST_FREE_BYTES ? { name: 'disk', level: 'warning', text: `${sizeText(free)} free`, fix: 'orchestrator prune --keep 30d' } : { name: 'disk', level: 'fine', text: `${sizeText(free)} of disk free` };
+  return free < LEAST_FREE_BYTES
+    ? { name: 'disk', level: 'warning', text: `${sizeText(free)} free`, fix: 'orchestrator prune --keep 30d' }
+    : { name: 'disk', level: 'fine', text: `${sizeText(free)} of disk free` };
 }
 
 async function checkModels(loaded: LoadedConfig, env: Terminal['env'], offline: boolean): Promise<Check[]> {
   const { models: section } = loaded.config;
   const providers = Object.keys(section.providers);
-  if (providers.length === 0 && section.default === undefined) return [{ name: 'models', level: 'warning', text: 'no model is configured; pipelines that need one will not run', fix: 'name one in orchestrator.config.yaml: models: { default: … }' }];
+  if (providers.length === 0 && section.default === undefined)
+    return [
+      {
+        name: 'models',
+        level: 'warning',
+        text: 'no model is configured; pipelines that need one will not run',
+        fix: 'name one in orchestrator.config.yaml: models: { default: … }',
+      },
+    ];
   try {
     const models = openModels(section as unknown as Parameters<typeof openModels>[0], { env, folder: loaded.folder });
     try {
       if (section.default !== undefined) models.get(section.default);
       if (offline) return [{ name: 'models', level: 'fine', text: `${count(providers.length, 'provider')} of models (not asked)` }];
       const { models: found, failures } = await models.list(AbortSignal.timeout(PATIENCE_MS));
-      const checks = failures.map(({ provider, error }): Check => ({ ...problemOf('models', error), text: `${provider}: ${error instanceof Error ? error.message : String(error)}` }));
-      if (checks.length === 0) checks.push({ name: 'models', level: 'fine', text: `${count(found.length, 'model')} of ${count(providers.length, 'provider')}` });
-      if (section.default !== undefined && failures.length === 0 && found.length > 0 && !found.some(model => model.id === section.default)) {
-        checks.push({ name: 'models', level: 'warning', text: `the default model ${section.default} is not among those that its provider names`, fix: `one of: ${found.slice(0, 5).map(model => model.id).join(', ')}` });
+      const checks = failures.map(({ provider, error }): Check => ({
+        ...problemOf('models', error),
+        text: `${provider}: ${error instanceof Error ? error.message : String(error)}`,
+      }));
+      if (checks.length === 0)
+        checks.push({ name: 'models', level: 'fine', text: `${count(found.length, 'model')} of ${count(providers.length, 'provider')}` });
+      if (
+        section.default !== undefined &&
+        failures.length === 0 &&
+        found.length > 0 &&
+        !found.some(model => model.id === section.default)
+      ) {
+        checks.push({
+          name: 'models',
+          level: 'warning',
+          text: `the default model ${section.default} is not among those that its provider names`,
+          fix: `one of: ${found
+            .slice(0, 5)
+            .map(model => model.id)
+            .join(', ')}`,
+        });
       }
       return checks;
     } finally {

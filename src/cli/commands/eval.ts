@@ -5,7 +5,16 @@ import { namesOf, slotOf } from '../../engine/index.ts';
 import { OrchestratorError } from '../../errors.ts';
 import { nearest } from '../../ids.ts';
 import { isObject, type Json } from '../../json.ts';
-import { evaluate as evaluateExpression, ExpressionError, parseExpression, parseTemplate, render, scopeOf, type EvalContext, type ExpressionProblem } from '../../language/expression/index.ts';
+import {
+  evaluate as evaluateExpression,
+  ExpressionError,
+  parseExpression,
+  parseTemplate,
+  render,
+  scopeOf,
+  type EvalContext,
+  type ExpressionProblem,
+} from '../../language/expression/index.ts';
 import { makeSource } from '../../language/source.ts';
 import { decodePlan } from '../../plan/index.ts';
 import { foldRun, type EmbeddedShell } from '../../runtime/index.ts';
@@ -26,7 +35,10 @@ export async function evaluate(terminal: Terminal, { args, flags }: Invocation):
   const run = flags.text('run');
   if (file !== undefined && run !== undefined) throw usageError('names come from --context or from --run, not from both');
   const formula = flags.on('template') ? templateOf(text) : expressionOf(text);
-  const value = run === undefined ? located(text, () => formula(contextOf(terminal, file))) : await withShell(terminal, shell => inRun(shell, run, context => located(text, () => formula(context))));
+  const value =
+    run === undefined
+      ? located(text, () => formula(contextOf(terminal, file)))
+      : await withShell(terminal, shell => inRun(shell, run, context => located(text, () => formula(context))));
   if (flags.on('json')) terminal.out(`${JSON.stringify({ value })}\n`);
   else {
     const shown = typeof value === 'string' ? `${value}\n` : await readable(value);
@@ -54,7 +66,14 @@ class FormulaError extends OrchestratorError {
     const [first] = problems;
     super(first?.code ?? 'ORC-305', first?.message ?? 'this is no expression', { class: 'template' });
     const source = makeSource('<text>', text);
-    this.diagnostics = problems.map(({ code, message, start, end, help }) => ({ code, severity: 'error', message, source, span: { start, end }, help }));
+    this.diagnostics = problems.map(({ code, message, start, end, help }) => ({
+      code,
+      severity: 'error',
+      message,
+      source,
+      span: { start, end },
+      help,
+    }));
   }
 }
 
@@ -73,7 +92,9 @@ function hostOf({ cwd }: Pick<Terminal, 'cwd'>): EvalContext['host'] {
     now: () => Date.now(),
     fileExists: path => existsSync(resolve(cwd, path)),
     file: () => {
-      throw new OrchestratorError('ORC-310', '`file()` reads within the folder of a pipeline, and there is none here', { class: 'template' });
+      throw new OrchestratorError('ORC-310', '`file()` reads within the folder of a pipeline, and there is none here', {
+        class: 'template',
+      });
     },
   };
 }
@@ -82,7 +103,13 @@ function contextOf(terminal: Terminal, file: string | undefined): EvalContext {
   const now = isoTime(Date.now());
   const names = file === undefined ? {} : parseJsonFile(file, terminal.cwd);
   if (!isObject(names)) throw usageError(`${file} holds no JSON object of names`);
-  return { scope: scopeOf({ execution: { id: 'eval', started_at: now, timestamp: now, date: now.slice(0, 10), time: now.slice(11, 19) }, ...names }), host: hostOf(terminal) };
+  return {
+    scope: scopeOf({
+      execution: { id: 'eval', started_at: now, timestamp: now, date: now.slice(0, 10), time: now.slice(11, 19) },
+      ...names,
+    }),
+    host: hostOf(terminal),
+  };
 }
 
 /** Evaluates among the names that a recorded run holds: those of the pipeline, or of one of its tasks (`ID:TASK`). */
@@ -95,10 +122,19 @@ async function inRun(shell: EmbeddedShell, name: string, formula: Formula): Prom
   const path = colon < 0 ? undefined : name.slice(colon + 1);
   const slot = path === undefined ? -1 : slotOf(plan, state, path);
   if (path !== undefined && slot < 0) {
-    const near = nearest(path, plan.blocks[0]!.tasks.map(task => task.id), 1)[0];
-    throw new OrchestratorError('ORC-506', `there is no task \`${path}\` in ${id}`, { class: 'not_found', help: [near === undefined ? `orchestrator show ${id}` : `did you mean \`${near}\`?`] });
+    const near = nearest(
+      path,
+      plan.blocks[0]!.tasks.map(task => task.id),
+      1,
+    )[0];
+    throw new OrchestratorError('ORC-506', `there is no task \`${path}\` in ${id}`, {
+      class: 'not_found',
+      help: [near === undefined ? `orchestrator show ${id}` : `did you mean \`${near}\`?`],
+    });
   }
   const { values } = shell.shop;
   const scope = namesOf({ plan, state, run: id, load: ref => values.load(ref) }, { slot });
-  return values.settle(() => formula({ scope, host: { ...hostOf({ cwd: row.workspace }), file: inclusion => plan.inclusions[inclusion] ?? '' } }));
+  return values.settle(() =>
+    formula({ scope, host: { ...hostOf({ cwd: row.workspace }), file: inclusion => plan.inclusions[inclusion] ?? '' } }),
+  );
 }

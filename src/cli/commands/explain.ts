@@ -5,14 +5,25 @@ import { nearest } from '../../ids.ts';
 import type { Invocation } from '../invocation.ts';
 import type { Terminal } from '../terminal.ts';
 
-const AREAS: Record<string, string> = { '1': 'YAML and schema', '2': 'graph and actions', '3': 'AUTO and templates', '4': 'models', '5': 'state and infrastructure', '6': 'limits', '7': 'the program itself' };
+const AREAS: Record<string, string> = {
+  '1': 'YAML and schema',
+  '2': 'graph and actions',
+  '3': 'AUTO and templates',
+  '4': 'models',
+  '5': 'state and infrastructure',
+  '6': 'limits',
+  '7': 'the program itself',
+};
 
 export function explain(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
   const code = findCode(args[0]!);
   const { name, meaning } = CODES[code];
   const page = pageOf(code);
   if (flags.on('json')) terminal.out(`${JSON.stringify({ v: 1, code, name, area: AREAS[code.charAt(4)], meaning, page }, null, 2)}\n`);
-  else terminal.out(`${terminal.paintOut('strong', `${code} ${name}`)}  ${terminal.paintOut('faint', AREAS[code.charAt(4)] ?? '')}\n\n${page ?? meaning}\n`);
+  else
+    terminal.out(
+      `${terminal.paintOut('strong', `${code} ${name}`)}  ${terminal.paintOut('faint', AREAS[code.charAt(4)] ?? '')}\n\n${page ?? meaning}\n`,
+    );
   return Promise.resolve(0);
 }
 
@@ -23,7 +34,11 @@ function findCode(text: string): Code {
   const found = codes.find(code => code.toLowerCase() === wanted || code.slice(4) === wanted || CODES[code].name === wanted);
   if (found !== undefined) return found;
   const near = nearest(wanted, [...codes.map(code => CODES[code].name), ...codes.map(code => code.toLowerCase())], 1)[0];
-  throw new OrchestratorError('ORC-518', `there is no code ${text}`, { class: 'not_found', help: near === undefined ? ['a code looks like ORC-301'] : [`orchestrator explain ${near.startsWith('orc-') ? near.toUpperCase() : near}`] });
+  throw new OrchestratorError('ORC-518', `there is no code ${text}`, {
+    class: 'not_found',
+    help:
+      near === undefined ? ['a code looks like ORC-301'] : [`orchestrator explain ${near.startsWith('orc-') ? near.toUpperCase() : near}`],
+  });
 }
 
 /** The section of the reference page about a code, without its heading; undefined where the page is not installed. */

@@ -18,7 +18,9 @@ export function fmt(terminal: Terminal, { args, flags }: Invocation): Promise<nu
     const errors = formatted.diagnostics.filter(problem => problem.severity === 'error');
     if (errors.length > 0) {
       broken++;
-      terminal.err(`${renderProblems(errors, { paint, columns })}\n${paint('error', '✕')} ${name} was left as it is: ${countProblems(errors)}\n`);
+      terminal.err(
+        `${renderProblems(errors, { paint, columns })}\n${paint('error', '✕')} ${name} was left as it is: ${countProblems(errors)}\n`,
+      );
       continue;
     }
     if (flags.on('stdout') || file === '-') terminal.out(formatted.text);
@@ -28,7 +30,8 @@ export function fmt(terminal: Terminal, { args, flags }: Invocation): Promise<nu
     if (!flags.on('check')) replaceFile(resolve(terminal.cwd, file), formatted.text);
     if (!terminal.quiet) terminal.err(`${flags.on('check') ? 'would rewrite' : 'rewrote'} ${name}\n`);
   }
-  if (changed === 0 && broken === 0 && !terminal.quiet && !flags.on('stdout') && !args.includes('-')) terminal.err(`${count(args.length, 'file')} already in the canonical spelling\n`);
+  if (changed === 0 && broken === 0 && !terminal.quiet && !flags.on('stdout') && !args.includes('-'))
+    terminal.err(`${count(args.length, 'file')} already in the canonical spelling\n`);
   if (broken > 0) return Promise.resolve(EXIT.invalid);
   return Promise.resolve(flags.on('check') && changed > 0 ? EXIT.failed : EXIT.ok);
 }

@@ -9,7 +9,11 @@ import { takeUp } from './resume.ts';
 export async function fork(terminal: Terminal, invocation: Invocation): Promise<number> {
   const { args, flags } = invocation;
   const at = flags.text('at');
-  if (at === undefined) throw usageError('`fork` needs --at TASK or --at N, the point from which the new run goes its own way', ['orchestrator fork RUN --at TASK', 'orchestrator show RUN']);
+  if (at === undefined)
+    throw usageError('`fork` needs --at TASK or --at N, the point from which the new run goes its own way', [
+      'orchestrator fork RUN --at TASK',
+      'orchestrator show RUN',
+    ]);
   const set: JsonObject = {};
   for (const pair of flags.list('set')) {
     const [path, text] = splitPair(pair, '--set', 'PATH=VALUE');

@@ -8,16 +8,25 @@ import type { Terminal } from '../terminal.ts';
 export async function init(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
   const folder = resolve(terminal.cwd, args[0] ?? '.');
   const answers = await gather(terminal, folder, flags.text('name'), flags.text('model'), flags.on('yes'));
-  const files: [string, string][] = [['pipeline.yaml', pipelineText(answers.name)], ['orchestrator.config.yaml', configText(answers.model)]];
+  const files: [string, string][] = [
+    ['pipeline.yaml', pipelineText(answers.name)],
+    ['orchestrator.config.yaml', configText(answers.model)],
+  ];
   const there = files.map(([name]) => join(folder, name)).filter(path => existsSync(path));
-  if (there.length > 0 && !flags.on('force')) throw usageError(`${relative(terminal.cwd, there[0]!) || there[0]} is there already`, ['write over it: orchestrator init --force', 'or take another folder: orchestrator init demo']);
+  if (there.length > 0 && !flags.on('force'))
+    throw usageError(`${relative(terminal.cwd, there[0]!) || there[0]} is there already`, [
+      'write over it: orchestrator init --force',
+      'or take another folder: orchestrator init demo',
+    ]);
   mkdirSync(folder, { recursive: true });
   for (const [name, text] of files) writeFileSync(join(folder, name), text);
   ignoreState(folder);
   if (terminal.quiet) return EXIT.ok;
   const shown = relative(terminal.cwd, folder);
   const at = (name: string): string => (shown === '' ? name : join(shown, name));
-  terminal.err(`${terminal.paint('ok', '✓')} wrote ${files.map(([name]) => at(name)).join(' and ')}\n\nNext:\n${shown === '' ? '' : `  cd ${shown}\n`}  orchestrator validate pipeline.yaml\n  orchestrator run pipeline.yaml -i name=Ada\n`);
+  terminal.err(
+    `${terminal.paint('ok', '✓')} wrote ${files.map(([name]) => at(name)).join(' and ')}\n\nNext:\n${shown === '' ? '' : `  cd ${shown}\n`}  orchestrator validate pipeline.yaml\n  orchestrator run pipeline.yaml -i name=Ada\n`,
+  );
   return EXIT.ok;
 }
 
@@ -26,8 +35,18 @@ interface Answers {
   model: string | undefined;
 }
 
-async function gather(terminal: Terminal, folder: string, name: string | undefined, model: string | undefined, yes: boolean): Promise<Answers> {
-  const proposed = basename(folder).toLowerCase().replaceAll(/[^a-z0-9_]+/g, '_').replace(/^[^a-z_]+/, '') || 'pipeline';
+async function gather(
+  terminal: Terminal,
+  folder: string,
+  name: string | undefined,
+  model: string | undefined,
+  yes: boolean,
+): Promise<Answers> {
+  const proposed =
+    basename(folder)
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9_]+/g, '_')
+      .replace(/^[^a-z_]+/, '') || 'pipeline';
   if (yes || !terminal.canAsk || (name !== undefined && model !== undefined)) return { name: name ?? proposed, model };
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {
@@ -86,7 +105,10 @@ ${providerText(model)}`
 
 function providerText(model: string): string {
   const [provider] = model.split('/') as [string];
-  const settings = provider === 'local' ? '{ type: llama.cpp, models_dir: ~/.orchestrator/models }' : '{ type: openai-compatible, base_url: "http://127.0.0.1:8000/v1" }    # where it is served; api_key: "${env:NAME}" if it wants one';
+  const settings =
+    provider === 'local'
+      ? '{ type: llama.cpp, models_dir: ~/.orchestrator/models }'
+      : '{ type: openai-compatible, base_url: "http://127.0.0.1:8000/v1" }    # where it is served; api_key: "${env:NAME}" if it wants one';
   return `  providers:
     ${provider}: ${settings}
 `;

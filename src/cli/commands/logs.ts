@@ -15,16 +15,24 @@ export async function logs(terminal: Terminal, { args, flags }: Invocation): Pro
   let told = 0;
   await withShell(terminal, async shell => {
     const run = await shell.find(args[0]!);
-    if (only !== undefined && (await shell.show(run)).tasks[only] === undefined) throw usageError(`there is no task \`${only}\` in ${run}`, [`orchestrator show ${run}`]);
+    if (only !== undefined && (await shell.show(run)).tasks[only] === undefined)
+      throw usageError(`there is no task \`${only}\` in ${run}`, [`orchestrator show ${run}`]);
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
     for await (const event of shell.events(run, { follow, signal: stop.signal })) {
       if (event.type !== 'task.logged' || LEVELS.indexOf(event.level) < least || (only !== undefined && event.path !== only)) continue;
       told++;
-      if (output === 'ndjson') terminal.out(`${JSON.stringify({ v: 1, run, seq: event.seq, at: isoTime(event.at), level: event.level, path: event.path, text: event.text })}\n`);
-      else terminal.out(`${terminal.paintOut('faint', isoTime(event.at).slice(11, 23))} ${terminal.paintOut(STYLES[event.level], pad(event.level, 5))} ${terminal.paintOut('strong', escapeLine(event.path ?? ''))}  ${escapeLine(event.text)}\n`);
+      if (output === 'ndjson')
+        terminal.out(
+          `${JSON.stringify({ v: 1, run, seq: event.seq, at: isoTime(event.at), level: event.level, path: event.path, text: event.text })}\n`,
+        );
+      else
+        terminal.out(
+          `${terminal.paintOut('faint', isoTime(event.at).slice(11, 23))} ${terminal.paintOut(STYLES[event.level], pad(event.level, 5))} ${terminal.paintOut('strong', escapeLine(event.path ?? ''))}  ${escapeLine(event.text)}\n`,
+        );
     }
   });
-  if (told === 0 && !terminal.quiet) terminal.err('Nothing was logged. The action `log` writes here, and so do many others while they run.\n');
+  if (told === 0 && !terminal.quiet)
+    terminal.err('Nothing was logged. The action `log` writes here, and so do many others while they run.\n');
   return 0;
 }

@@ -12,11 +12,16 @@ export function plan(terminal: Terminal, { args, flags }: Invocation): Promise<n
   if (result.plan === null) throw new ValidationError(diagnostics);
   const facts = estimate(result.plan);
   const { pipeline, hash } = result.plan;
-  if (flags.on('json')) terminal.out(`${JSON.stringify({ v: 1, pipeline: { name: pipeline.name, version: pipeline.version, hash }, levels: planLevels(result.plan), tasks: Object.fromEntries(result.tasks), estimate: facts }, null, 2)}\n`);
+  if (flags.on('json'))
+    terminal.out(
+      `${JSON.stringify({ v: 1, pipeline: { name: pipeline.name, version: pipeline.version, hash }, levels: planLevels(result.plan), tasks: Object.fromEntries(result.tasks), estimate: facts }, null, 2)}\n`,
+    );
   else if (flags.on('graph')) terminal.out(graph(result.plan));
   else if (flags.on('estimate')) terminal.out(`${estimateLines(facts).join('\n')}\n`);
   else {
-    terminal.out(`${terminal.paintOut('strong', escapeControls(pipeline.name))} ${escapeControls(pipeline.version)}  ${terminal.paintOut('faint', hash.slice(0, 12))}\n${escapeControls(graphText(result.plan))}`);
+    terminal.out(
+      `${terminal.paintOut('strong', escapeControls(pipeline.name))} ${escapeControls(pipeline.version)}  ${terminal.paintOut('faint', hash.slice(0, 12))}\n${escapeControls(graphText(result.plan))}`,
+    );
     if (!terminal.quiet) terminal.err(`${sentence(facts)}\n`);
   }
   return Promise.resolve(0);
@@ -34,9 +39,17 @@ function estimateLines(facts: Estimate): string[] {
     ['at once', `up to ${parallel}`],
     ['longest chain', `${criticalPath.join(' → ')} (${criticalPath.length})`],
     ['model calls', modelCalls === 0 ? 'none' : `${modelCalls} at least${autoTags > 0 ? `, ${autoTags} of them for AUTO tags` : ''}`],
-    ...loops.map(({ path, kind, times }): [string, string] => ['loop', `${path}: ${times === null ? (kind === 'while' ? 'as long as its condition holds' : 'once an item, as many as the run finds') : kind === 'while' ? `at most ${times} times` : `${times} times`}`]),
-    ...waits.map(({ path, kind }): [string, string] => ['waits', `${path}: for ${kind === 'sleep' ? 'the clock' : kind === 'approval' ? 'an approval' : 'a signal'}`]),
-    ...(effectful.length > 0 ? [['effects', `${effectful.join(', ')}: after a crash in the middle a person is asked`] as [string, string]] : []),
+    ...loops.map(({ path, kind, times }): [string, string] => [
+      'loop',
+      `${path}: ${times === null ? (kind === 'while' ? 'as long as its condition holds' : 'once an item, as many as the run finds') : kind === 'while' ? `at most ${times} times` : `${times} times`}`,
+    ]),
+    ...waits.map(({ path, kind }): [string, string] => [
+      'waits',
+      `${path}: for ${kind === 'sleep' ? 'the clock' : kind === 'approval' ? 'an approval' : 'a signal'}`,
+    ]),
+    ...(effectful.length > 0
+      ? [['effects', `${effectful.join(', ')}: after a crash in the middle a person is asked`] as [string, string]]
+      : []),
     ...(providers.length > 0 ? [['providers', `${providers.join(', ')}: to be configured first`] as [string, string]] : []),
   ];
   return rows.map(([name, value]) => `${name.padEnd(14)} ${escapeControls(value)}`);

@@ -8,7 +8,10 @@ import { OrchestratorError } from '../../errors.ts';
 
 export async function prune(terminal: Terminal, { flags }: Invocation): Promise<number> {
   const { cwd, env, config, environment } = terminal;
-  const keep = flags.text('keep') ?? loadConfig({ cwd, env, ...(config === undefined ? {} : { configFile: config }), ...(environment === undefined ? {} : { environment }) }).config.retention.runs;
+  const keep =
+    flags.text('keep') ??
+    loadConfig({ cwd, env, ...(config === undefined ? {} : { configFile: config }), ...(environment === undefined ? {} : { environment }) })
+      .config.retention.runs;
   const keepMs = parseDuration(keep);
   if (keepMs === undefined) throw usageError(`--keep wants a time such as 30d, 12h or 1h30m, and was given \`${keep}\``);
   const dryRun = flags.on('dryRun');
@@ -22,7 +25,10 @@ export async function deleteRun(terminal: Terminal, { args, flags }: Invocation)
     const run = await shell.find(args[0]!);
     const row = await shell.store.run(run);
     if (row !== undefined && row.status !== 'completed' && row.status !== 'failed' && row.status !== 'cancelled') {
-      throw new OrchestratorError('ORC-508', `${run} is ${row.status}: only an ended run is deleted`, { class: 'invalid_input', help: [`orchestrator cancel ${run}`] });
+      throw new OrchestratorError('ORC-508', `${run} is ${row.status}: only an ended run is deleted`, {
+        class: 'invalid_input',
+        help: [`orchestrator cancel ${run}`],
+      });
     }
     return shell.store.prune({ run });
   });
@@ -30,11 +36,20 @@ export async function deleteRun(terminal: Terminal, { args, flags }: Invocation)
   return 0;
 }
 
-function tell(terminal: Terminal, asJson: boolean, { runs, bytes }: { runs: string[]; bytes: number }, dryRun: boolean, which: string): void {
+function tell(
+  terminal: Terminal,
+  asJson: boolean,
+  { runs, bytes }: { runs: string[]; bytes: number },
+  dryRun: boolean,
+  which: string,
+): void {
   if (asJson) terminal.out(`${JSON.stringify({ v: 1, dryRun, runs, bytes }, null, 2)}\n`);
   else {
     if (dryRun) for (const run of runs) terminal.out(`${run}\n`);
-    if (!terminal.quiet) terminal.err(`${dryRun ? 'would delete' : 'deleted'} ${count(runs.length, 'run')}${which === '' ? '' : ` that ${which}`}${runs.length === 0 ? '' : `, ${sizeText(bytes)}`}\n`);
+    if (!terminal.quiet)
+      terminal.err(
+        `${dryRun ? 'would delete' : 'deleted'} ${count(runs.length, 'run')}${which === '' ? '' : ` that ${which}`}${runs.length === 0 ? '' : `, ${sizeText(bytes)}`}\n`,
+      );
   }
 }
 

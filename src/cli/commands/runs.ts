@@ -21,9 +21,30 @@ export async function runs(terminal: Terminal, { flags }: Invocation): Promise<n
   const found = await withShell(terminal, shell => shell.runs({ ...filter, limit: limit + 1 }));
   const rows = found.slice(0, limit);
   if (output === 'json') terminal.out(`${JSON.stringify({ v: 1, runs: rows.map(jsonOf), more: found.length > limit }, null, 2)}\n`);
-  else if (output === 'plain') terminal.out(plainRows(rows.map(row => [row.run, row.status, row.reason, row.pipeline, iso(row.createdAt), iso(row.endedAt), usd(row.costMicroUsd), row.error])));
+  else if (output === 'plain')
+    terminal.out(
+      plainRows(
+        rows.map(row => [
+          row.run,
+          row.status,
+          row.reason,
+          row.pipeline,
+          iso(row.createdAt),
+          iso(row.endedAt),
+          usd(row.costMicroUsd),
+          row.error,
+        ]),
+      ),
+    );
   else if (rows.length > 0) {
-    terminal.out(`${tableLines(COLUMNS, rows.map(row => cellsOf(row, nowMs)), terminal.outIsTerminal ? terminal.columns : 120, terminal.paintOut).join('\n')}\n`);
+    terminal.out(
+      `${tableLines(
+        COLUMNS,
+        rows.map(row => cellsOf(row, nowMs)),
+        terminal.outIsTerminal ? terminal.columns : 120,
+        terminal.paintOut,
+      ).join('\n')}\n`,
+    );
     if (found.length > limit && !terminal.quiet) terminal.err(`the newest ${limit}; more with --limit ${limit * 5}\n`);
   } else if (!terminal.quiet) terminal.err(emptyText(Object.keys(filter).length > 0));
   return 0;
@@ -46,11 +67,20 @@ function filterOf(flags: Flags): RunFilter {
 }
 
 function emptyText(isFiltered: boolean): string {
-  return isFiltered ? 'No run matches. All of them: orchestrator runs\n' : 'No runs yet. Start one: orchestrator run FILE, or write a first pipeline: orchestrator init\n';
+  return isFiltered
+    ? 'No run matches. All of them: orchestrator runs\n'
+    : 'No runs yet. Start one: orchestrator run FILE, or write a first pipeline: orchestrator init\n';
 }
 
 const COLUMNS: Column[] = [
-  { title: 'run' }, { title: 'status' }, { title: 'pipeline', flexible: true }, { title: 'started', align: 'right' }, { title: 'took', align: 'right' }, { title: 'tasks', align: 'right' }, { title: 'cost', align: 'right' }, { title: '', flexible: true },
+  { title: 'run' },
+  { title: 'status' },
+  { title: 'pipeline', flexible: true },
+  { title: 'started', align: 'right' },
+  { title: 'took', align: 'right' },
+  { title: 'tasks', align: 'right' },
+  { title: 'cost', align: 'right' },
+  { title: '', flexible: true },
 ];
 
 function cellsOf(row: RunRow, nowMs: number): (Cell | string)[] {
@@ -85,7 +115,23 @@ function iso(ms: number | null): string | null {
 function jsonOf(row: RunRow): object {
   const { run, pipeline, version, file, status, reason, user, tags, parent, tasksDone, tasksTotal, costMicroUsd, error } = row;
   return {
-    run, pipeline, version, file, status, reason, user, tags, parent, tasksDone, tasksTotal, costUsd: usd(costMicroUsd), error,
-    createdAt: iso(row.createdAt), startedAt: iso(row.startedAt), endedAt: iso(row.endedAt), dueAt: iso(row.dueAt), durationMs: row.endedAt === null || row.startedAt === null ? null : row.endedAt - row.startedAt,
+    run,
+    pipeline,
+    version,
+    file,
+    status,
+    reason,
+    user,
+    tags,
+    parent,
+    tasksDone,
+    tasksTotal,
+    costUsd: usd(costMicroUsd),
+    error,
+    createdAt: iso(row.createdAt),
+    startedAt: iso(row.startedAt),
+    endedAt: iso(row.endedAt),
+    dueAt: iso(row.dueAt),
+    durationMs: row.endedAt === null || row.startedAt === null ? null : row.endedAt - row.startedAt,
   };
 }

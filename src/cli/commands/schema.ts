@@ -4,7 +4,8 @@ import type { Terminal } from '../terminal.ts';
 
 export async function schema(terminal: Terminal, { args }: Invocation): Promise<number> {
   const [what = 'pipeline'] = args;
-  if (what !== 'pipeline' && what !== 'config') throw usageError(`there is no schema of \`${what}\``, ['orchestrator schema pipeline', 'orchestrator schema config']);
+  if (what !== 'pipeline' && what !== 'config')
+    throw usageError(`there is no schema of \`${what}\``, ['orchestrator schema pipeline', 'orchestrator schema config']);
   terminal.out(`${JSON.stringify(what === 'config' ? await configSchema() : await pipelineSchemaFor(terminal), null, 2)}\n`);
   return 0;
 }

@@ -41,16 +41,40 @@ export interface Facts {
 
 export function gatherFacts(document: RunDocument, events: readonly RunEvent[], load: (ref: Ref) => Json): Facts {
   const book = new SegmentBook();
-  const facts: Facts = { startedMs: 0, endedMs: 0, rows: [], calls: [], retries: [], logs: [], peak: 0, criticalPath: criticalPathOf(document) };
+  const facts: Facts = {
+    startedMs: 0,
+    endedMs: 0,
+    rows: [],
+    calls: [],
+    retries: [],
+    logs: [],
+    peak: 0,
+    criticalPath: criticalPathOf(document),
+  };
   for (const event of events) {
     const path = event.path ?? '';
     facts.startedMs ||= event.type === 'run.started' ? event.at : 0;
     facts.endedMs = event.at;
     book.take(event, path);
-    if (event.type === 'model.called') facts.calls.push({ path, atMs: event.at, call: event.call, prompt: load(event.prompt), reply: load(event.reply) });
+    if (event.type === 'model.called')
+      facts.calls.push({ path, atMs: event.at, call: event.call, prompt: load(event.prompt), reply: load(event.reply) });
     else if (event.type === 'task.logged') facts.logs.push({ path, atMs: event.at, level: event.level, text: event.text });
-    else if (event.type === 'attempt.failed') facts.retries.push({ path, atMs: event.at, attempt: event.attempt, what: `${event.failure.code}: ${event.failure.message.split('\n')[0]}`, waitedMs: event.retryAt === null ? 0 : event.retryAt - event.at });
-    else if (event.type === 'attempt.deferred') facts.retries.push({ path, atMs: event.at, attempt: 0, what: `waited for ${event.reason === 'rate_limit' ? 'a rate limit' : event.reason}`, waitedMs: event.until - event.at });
+    else if (event.type === 'attempt.failed')
+      facts.retries.push({
+        path,
+        atMs: event.at,
+        attempt: event.attempt,
+        what: `${event.failure.code}: ${event.failure.message.split('\n')[0]}`,
+        waitedMs: event.retryAt === null ? 0 : event.retryAt - event.at,
+      });
+    else if (event.type === 'attempt.deferred')
+      facts.retries.push({
+        path,
+        atMs: event.at,
+        attempt: 0,
+        what: `waited for ${event.reason === 'rate_limit' ? 'a rate limit' : event.reason}`,
+        waitedMs: event.until - event.at,
+      });
   }
   facts.startedMs ||= events[0]?.at ?? 0;
   facts.rows = book.rows(document, facts.endedMs);
@@ -122,7 +146,16 @@ class SegmentBook {
 }
 
 function peakOf(rows: readonly TimelineRow[]): number {
-  const steps = rows.filter(row => !isContainer(row.task)).flatMap(row => row.segments.filter(segment => segment.kind === 'run').flatMap(segment => [{ at: segment.fromMs, by: 1 }, { at: segment.toMs, by: -1 }]));
+  const steps = rows
+    .filter(row => !isContainer(row.task))
+    .flatMap(row =>
+      row.segments
+        .filter(segment => segment.kind === 'run')
+        .flatMap(segment => [
+          { at: segment.fromMs, by: 1 },
+          { at: segment.toMs, by: -1 },
+        ]),
+    );
   let running = 0;
   let peak = 0;
   for (const step of steps.sort((a, b) => a.at - b.at || a.by - b.by)) peak = Math.max(peak, (running += step.by));

@@ -24,17 +24,28 @@ export function drawGraph(document: RunDocument, criticalPath: readonly string[]
   const [width, height] = goesDown
     ? [layout.width * (NODE.width + GAP.across), layout.ranks * (NODE.height + GAP.along)]
     : [layout.ranks * (NODE.width + GAP.along), layout.width * (NODE.height + GAP.across)];
-  const onPath = (from: number, to: number): boolean => criticalPath.indexOf(entries[to]![0]) === criticalPath.indexOf(entries[from]![0]) + 1 && criticalPath.includes(entries[from]![0]);
-  return html`<svg class="graph" viewBox="-4 -4 ${width + 8} ${height + 8}" width="${width + 8}" height="${height + 8}" role="img" aria-label="Graph of ${entries.length} tasks; the table below it says the same">
-${layout.edges.map(edge => drawEdge(edge, at, goesDown, onPath(edge.from, edge.to)))}
-${entries.map(([path, task], i) => drawNode(path, task, at(layout.nodes[i]!), countInside(document, path)))}
-</svg>`;
+  const onPath = (from: number, to: number): boolean =>
+    criticalPath.indexOf(entries[to]![0]) === criticalPath.indexOf(entries[from]![0]) + 1 && criticalPath.includes(entries[from]![0]);
+  return html`<svg
+    class="graph"
+    viewBox="-4 -4 ${width + 8} ${height + 8}"
+    width="${width + 8}"
+    height="${height + 8}"
+    role="img"
+    aria-label="Graph of ${entries.length} tasks; the table below it says the same"
+  >
+    ${layout.edges.map(edge => drawEdge(edge, at, goesDown, onPath(edge.from, edge.to)))}
+    ${entries.map(([path, task], i) => drawNode(path, task, at(layout.nodes[i]!), countInside(document, path)))}
+  </svg>`;
 }
 
 type Pointer = (point: { rank: number; at: number }) => { x: number; y: number };
 
 function pointer(goesDown: boolean): Pointer {
-  return ({ rank, at }) => (goesDown ? { x: at * (NODE.width + GAP.across), y: rank * (NODE.height + GAP.along) } : { x: rank * (NODE.width + GAP.along), y: at * (NODE.height + GAP.across) });
+  return ({ rank, at }) =>
+    goesDown
+      ? { x: at * (NODE.width + GAP.across), y: rank * (NODE.height + GAP.along) }
+      : { x: rank * (NODE.width + GAP.along), y: at * (NODE.height + GAP.across) };
 }
 
 /** A curve from the end of one node to the beginning of the next, through the places in between. */
@@ -49,11 +60,13 @@ function drawEdge({ points }: Layered['edges'][number], at: Pointer, goesDown: b
       const before = at(points[i - 1]!);
       const start = goesDown ? { x: before.x + half.x, y: before.y + NODE.height } : { x: before.x + NODE.width, y: before.y + half.y };
       const bend = (goesDown ? enter.y - start.y : enter.x - start.x) / 2;
-      path += goesDown ? ` C${round(start.x)} ${round(start.y + bend)} ${round(enter.x)} ${round(enter.y - bend)} ${round(enter.x)} ${round(enter.y)}` : ` C${round(start.x + bend)} ${round(start.y)} ${round(enter.x - bend)} ${round(enter.y)} ${round(enter.x)} ${round(enter.y)}`;
+      path += goesDown
+        ? ` C${round(start.x)} ${round(start.y + bend)} ${round(enter.x)} ${round(enter.y - bend)} ${round(enter.x)} ${round(enter.y)}`
+        : ` C${round(start.x + bend)} ${round(start.y)} ${round(enter.x - bend)} ${round(enter.y)} ${round(enter.x)} ${round(enter.y)}`;
     }
     if (i < points.length - 1) path += i === 0 ? `M${round(leave.x)} ${round(leave.y)}` : ` L${round(leave.x)} ${round(leave.y)}`;
   });
-  return html`<path class="${isCritical ? 'edge critical' : 'edge'}" d="${path.trim()}"/>`;
+  return html`<path class="${isCritical ? 'edge critical' : 'edge'}" d="${path.trim()}" />`;
 }
 
 function round(value: number): string {
@@ -62,16 +75,25 @@ function round(value: number): string {
 
 function drawNode(path: string, task: TaskDocument, { x, y }: { x: number; y: number }, inside: number): Html {
   const time = task.durationMs === null ? '' : formatDuration(task.durationMs);
-  const more = [inside > 0 ? `×${inside}` : '', task.attempts > 1 ? `↻ ${task.attempts}` : '', task.cached ? '⚡' : ''].filter(text => text !== '').join(' ');
-  return html`<g class="node ${task.status}" transform="translate(${round(x)} ${round(y)})"><title>${path}: ${task.action}, ${task.status}${task.error === null ? '' : `: ${task.error.message}`}</title>
-<rect width="${NODE.width}" height="${NODE.height}" rx="8"/><rect class="edge-mark" width="5" height="${NODE.height}" rx="2.5"/>
-<text class="name" x="16" y="19"><tspan class="glyph">${markOf(task.status).glyph}</tspan> ${fit(path, 20)}</text>
-<text class="fact" x="16" y="36">${fit(task.action, time === '' && more === '' ? 24 : 16)}</text><text class="fact number" x="${NODE.width - 10}" y="36">${[more, time].filter(text => text !== '').join('  ')}</text></g>`;
+  const more = [inside > 0 ? `×${inside}` : '', task.attempts > 1 ? `↻ ${task.attempts}` : '', task.cached ? '⚡' : '']
+    .filter(text => text !== '')
+    .join(' ');
+  return html`<g class="node ${task.status}" transform="translate(${round(x)} ${round(y)})">
+    <title>${path}: ${task.action}, ${task.status}${task.error === null ? '' : `: ${task.error.message}`}</title>
+    <rect width="${NODE.width}" height="${NODE.height}" rx="8" /><rect class="edge-mark" width="5" height="${NODE.height}" rx="2.5" />
+    <text class="name" x="16" y="19"><tspan class="glyph">${markOf(task.status).glyph}</tspan> ${fit(path, 20)}</text>
+    <text class="fact" x="16" y="36">${fit(task.action, time === '' && more === '' ? 24 : 16)}</text
+    ><text class="fact number" x="${NODE.width - 10}" y="36">${[more, time].filter(text => text !== '').join('  ')}</text></g
+  >`;
 }
 
 function countInside(document: RunDocument, path: string): number {
   const outer = `${path}[`;
-  const iterations = new Set(Object.keys(document.tasks).filter(other => other.startsWith(outer) || other.startsWith(`${path}@`)).map(other => other.split('/')[0]));
+  const iterations = new Set(
+    Object.keys(document.tasks)
+      .filter(other => other.startsWith(outer) || other.startsWith(`${path}@`))
+      .map(other => other.split('/')[0]),
+  );
   return iterations.size;
 }
 
@@ -79,7 +101,12 @@ function countInside(document: RunDocument, path: string): number {
 function drawWall(entries: readonly [string, TaskDocument][]): Html {
   const size = 15;
   const rows = Math.ceil(entries.length / WALL_COLUMNS);
-  return html`<svg class="wall" viewBox="0 0 ${WALL_COLUMNS * size} ${rows * size}" role="img" aria-label="${entries.length} task runs as cells">
-${entries.map(([path, task], i) => html`<rect class="cell ${task.status}" x="${(i % WALL_COLUMNS) * size}" y="${Math.floor(i / WALL_COLUMNS) * size}" width="${size - 2}" height="${size - 2}" rx="2"><title>${path}: ${task.status}</title></rect>`)}
-</svg>`;
+  return html`<svg
+    class="wall"
+    viewBox="0 0 ${WALL_COLUMNS * size} ${rows * size}"
+    role="img"
+    aria-label="${entries.length} task runs as cells"
+  >
+    ${entries.map(([path, task], i) => html`<rect class="cell ${task.status}" x="${(i % WALL_COLUMNS) * size}" y="${Math.floor(i / WALL_COLUMNS) * size}" width="${size - 2}" height="${size - 2}" rx="2"><title>${path}: ${task.status}</title></rect>`)}
+  </svg>`;
 }

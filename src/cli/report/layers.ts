@@ -34,7 +34,12 @@ export function layOut(needs: readonly (readonly number[])[]): Layered {
   place(cells, ranks);
   const width = Math.max(1, ...cells.map(cell => cell.at + 1));
   const pointOf = (i: number): { rank: number; at: number } => ({ rank: cells[i]!.rank, at: cells[i]!.at });
-  return { nodes: needs.map((_, node) => pointOf(node)), edges: chains.map(({ from, to, cells: through }) => ({ from, to, points: [from, ...through, to].map(pointOf) })), ranks: ranks.length, width };
+  return {
+    nodes: needs.map((_, node) => pointOf(node)),
+    edges: chains.map(({ from, to, cells: through }) => ({ from, to, points: [from, ...through, to].map(pointOf) })),
+    ranks: ranks.length,
+    width,
+  };
 }
 
 function ranksOf(needs: readonly (readonly number[])[]): number[] {
@@ -103,7 +108,11 @@ function spread(wishes: readonly number[]): number[] {
   const blocks: { sum: number; count: number }[] = [];
   wishes.forEach((wish, i) => {
     blocks.push({ sum: wish - i, count: 1 });
-    for (let last = blocks.length - 1; last > 0 && blocks[last]!.sum / blocks[last]!.count < blocks[last - 1]!.sum / blocks[last - 1]!.count; last--) {
+    for (
+      let last = blocks.length - 1;
+      last > 0 && blocks[last]!.sum / blocks[last]!.count < blocks[last - 1]!.sum / blocks[last - 1]!.count;
+      last--
+    ) {
       const block = blocks.pop()!;
       blocks[last - 1]!.sum += block.sum;
       blocks[last - 1]!.count += block.count;

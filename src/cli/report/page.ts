@@ -36,42 +36,45 @@ export function renderReport(report: Report): string {
   const { document } = report;
   const hash = createHash('sha256').update(STYLE).digest('base64');
   const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-${{ html: hash }}'; base-uri 'none'; form-action 'none'">
-<title>${document.pipeline.name}: ${document.status}</title>
-<style>${{ html: STYLE }}</style>
-</head>
-<body>
-<main>
-${headSection(report)}
-${figures(report)}
-${failureSection(report)}
-${graphSection(report)}
-${timelineSection(report)}
-${costSection(report)}
-${autoSection(report)}
-${callSection(report)}
-${retrySection(report)}
-${taskSection(report)}
-${logSection(report)}
-${outputSection(report)}
-${reproduceSection(report)}
-</main>
-<script type="application/json" id="run">${{ html: JSON.stringify(document).replaceAll('<', '\\u003c') }}</script>
-</body>
-</html>
-`;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta
+          http-equiv="Content-Security-Policy"
+          content="default-src 'none'; style-src 'sha256-${{ html: hash }}'; base-uri 'none'; form-action 'none'"
+        />
+        <title>${document.pipeline.name}: ${document.status}</title>
+        <style>
+          ${{ html: STYLE }}
+        </style>
+      </head>
+      <body>
+        <main>
+          ${headSection(report)} ${figures(report)} ${failureSection(report)} ${graphSection(report)} ${timelineSection(report)}
+          ${costSection(report)} ${autoSection(report)} ${callSection(report)} ${retrySection(report)} ${taskSection(report)}
+          ${logSection(report)} ${outputSection(report)} ${reproduceSection(report)}
+        </main>
+        <script type="application/json" id="run">
+          ${{ html: JSON.stringify(document).replaceAll('<', '\\u003c') }}
+        </script>
+      </body>
+    </html> `;
   return page.html;
 }
 
 function headSection({ document }: Report): Html {
   const { status, pipeline, run, startedAt, parent } = document;
-  return html`<header><p><span class="mono">${run}</span>${startedAt !== null && html` · ${startedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}`}${parent !== null && html` · forked from <span class="mono">${parent.run}</span> at ${parent.at}`}</p>
-<h1>${pipeline.name} <span class="faint">${pipeline.version}</span></h1>
-<div class="verdict ${status}"><span class="glyph" aria-hidden="true">${markOf(status).glyph}</span><span>${verdict(document)}</span></div></header>`;
+  return html`<header>
+    <p>
+      <span class="mono">${run}</span
+      >${startedAt !== null && html` · ${startedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}`}${parent !== null && html` · forked from <span class="mono">${parent.run}</span> at ${parent.at}`}
+    </p>
+    <h1>${pipeline.name} <span class="faint">${pipeline.version}</span></h1>
+    <div class="verdict ${status}">
+      <span class="glyph" aria-hidden="true">${markOf(status).glyph}</span><span>${verdict(document)}</span>
+    </div>
+  </header>`;
 }
 
 function verdict(document: RunDocument): Html {
@@ -83,7 +86,10 @@ function verdict(document: RunDocument): Html {
   const after = durationMs === null ? '' : ` after ${formatDuration(durationMs)}`;
   const why = status !== 'completed' && status !== 'failed' && reason !== null ? ` (${reasonText(reason)})` : '';
   const again = tasks.filter(task => task.status === 'failed' || task.reason === 'upstream_failed' || task.status === 'cancelled').length;
-  const rest = status === 'failed' ? html` <span class="mono">orchestrator retry ${run}</span> would run ${count(again, 'task')} again and keep the rest.` : undefined;
+  const rest =
+    status === 'failed'
+      ? html` <span class="mono">orchestrator retry ${run}</span> would run ${count(again, 'task')} again and keep the rest.`
+      : undefined;
   return html`<b>${word}${where}</b>${why}${after}; ${done} of ${count(tasks.length, 'task')} done; ${formatUsd(microUsd(costUsd))}.${rest}`;
 }
 
@@ -94,14 +100,38 @@ function figures({ document, facts }: Report): Html {
   const again = facts.retries.filter(retry => retry.attempt > 0 && retry.waitedMs > 0).length;
   const cached = tasks.filter(task => task.cached).length;
   const rows: [string, string, string][] = [
-    ['Tasks', `${tasks.filter(task => task.status === 'completed').length} / ${tasks.length}`, failed > 0 ? `${failed} failed` : cached > 0 ? `${cached} from cache` : 'none failed'],
-    ['Wall time', document.durationMs === null ? '–' : formatDuration(document.durationMs), `${count(facts.criticalPath.length, 'task')} on the critical path`],
-    ['Cost', formatUsd(microUsd(document.costUsd)), facts.calls.length === 0 ? 'no model was asked' : `${count(facts.calls.length, 'model call')}`],
-    ['Tokens', tokens.toLocaleString('en-US'), `${tasks.reduce((sum, task) => sum + task.usage.outputTokens, 0).toLocaleString('en-US')} of them out`],
+    [
+      'Tasks',
+      `${tasks.filter(task => task.status === 'completed').length} / ${tasks.length}`,
+      failed > 0 ? `${failed} failed` : cached > 0 ? `${cached} from cache` : 'none failed',
+    ],
+    [
+      'Wall time',
+      document.durationMs === null ? '–' : formatDuration(document.durationMs),
+      `${count(facts.criticalPath.length, 'task')} on the critical path`,
+    ],
+    [
+      'Cost',
+      formatUsd(microUsd(document.costUsd)),
+      facts.calls.length === 0 ? 'no model was asked' : `${count(facts.calls.length, 'model call')}`,
+    ],
+    [
+      'Tokens',
+      tokens.toLocaleString('en-US'),
+      `${tasks.reduce((sum, task) => sum + task.usage.outputTokens, 0).toLocaleString('en-US')} of them out`,
+    ],
     ['Retries', String(again), again === 0 ? 'none needed' : 'attempts beyond the first'],
     ['Peak', String(facts.peak), facts.peak === 1 ? 'task at once' : 'tasks at once'],
   ];
-  return html`<dl class="figures">${rows.map(([name, value, more]) => html`<div><dt>${name}</dt><dd>${value}<small>${more}</small></dd></div>`)}</dl>`;
+  return html`<dl class="figures">
+    ${rows.map(
+      ([name, value, more]) =>
+        html`<div>
+          <dt>${name}</dt>
+          <dd>${value}<small>${more}</small></dd>
+        </div>`,
+    )}
+  </dl>`;
 }
 
 function failureSection({ document, plan, facts }: Report): Html | undefined {
@@ -109,20 +139,43 @@ function failureSection({ document, plan, facts }: Report): Html | undefined {
   if (trouble === undefined) return undefined;
   const path = document.error?.path ?? null;
   const lines = facts.logs.filter(log => log.path === path).slice(-20);
-  return html`<h2>What went wrong</h2><section class="card failed"><pre class="frame">${renderProblem(trouble, { paint: plain, columns: 100 })}</pre>
-${lines.length > 0 && html`<p class="faint">What it logged last</p><pre>${lines.map(log => `${log.level.padEnd(5)} ${log.text}`).join('\n')}</pre>`}</section>`;
+  return html`<h2>What went wrong</h2>
+    <section class="card failed">
+      <pre class="frame">${renderProblem(trouble, { paint: plain, columns: 100 })}</pre>
+      ${
+        lines.length > 0 &&
+        html`<p class="faint">What it logged last</p>
+          <pre>${lines.map(log => `${log.level.padEnd(5)} ${log.text}`).join('\n')}</pre>`
+      }
+    </section>`;
 }
 
 function graphSection({ document, facts }: Report): Html {
-  return html`<h2>Graph <small>who waited for whom; the bold line is the critical path</small></h2><div class="card">${drawGraph(document, facts.criticalPath)}</div>`;
+  return html`<h2>Graph <small>who waited for whom; the bold line is the critical path</small></h2>
+    <div class="card">${drawGraph(document, facts.criticalPath)}</div>`;
 }
 
-const LEGEND: [string, string][] = [['queue', 'waits for its turn'], ['run', 'works'], ['model', 'a model answers'], ['wait', 'waits outside']];
+const LEGEND: [string, string][] = [
+  ['queue', 'waits for its turn'],
+  ['run', 'works'],
+  ['model', 'a model answers'],
+  ['wait', 'waits outside'],
+];
 
 function timelineSection({ facts }: Report): Html | undefined {
   if (facts.rows.length === 0) return undefined;
-  return html`<h2>Timeline</h2><div class="card">${drawTimeline(facts, facts.criticalPath)}
-<ul class="legend completed">${LEGEND.map(([kind, text]) => html`<li><svg width="18" height="10" aria-hidden="true"><rect class="bar ${kind}" width="18" height="10" rx="2"/></svg>${text}</li>`)}</ul></div>`;
+  return html`<h2>Timeline</h2>
+    <div class="card">
+      ${drawTimeline(facts, facts.criticalPath)}
+      <ul class="legend completed">
+        ${LEGEND.map(
+          ([kind, text]) =>
+            html`<li>
+              <svg width="18" height="10" aria-hidden="true"><rect class="bar ${kind}" width="18" height="10" rx="2" /></svg>${text}
+            </li>`,
+        )}
+      </ul>
+    </div>`;
 }
 
 function costSection({ document }: Report): Html | undefined {
@@ -135,64 +188,262 @@ function costSection({ document }: Report): Html | undefined {
   const rows = [...byAction].sort(([, a], [, b]) => b.timeMs - a.timeMs);
   if (rows.length === 0) return undefined;
   const [time, money] = [rows.reduce((sum, [, row]) => sum + row.timeMs, 0), rows.reduce((sum, [, row]) => sum + row.costUsd, 0)];
-  const share = (part: number, whole: number, kind: string): Html => html`<svg class="share ${kind}" width="120" height="10" aria-hidden="true"><rect class="ground" width="120" height="10" rx="3"/><rect class="part" width="${whole === 0 ? 0 : Math.round((part / whole) * 120)}" height="10" rx="3"/></svg>`;
+  const share = (part: number, whole: number, kind: string): Html =>
+    html`<svg class="share ${kind}" width="120" height="10" aria-hidden="true">
+      <rect class="ground" width="120" height="10" rx="3" />
+      <rect class="part" width="${whole === 0 ? 0 : Math.round((part / whole) * 120)}" height="10" rx="3" />
+    </svg>`;
   const models = costByModel(Object.values(document.tasks));
-  return html`<h2>Where the time ${money > 0 && 'and money '}went</h2><div class="card"><table><thead><tr><th>action<th class="number">tasks<th class="number">time<th>${money > 0 && html`<th class="number">cost<th>`}</tr></thead>
-${rows.map(([action, row]) => html`<tr><td class="path">${action}<td class="number">${row.count}<td class="number">${formatDuration(row.timeMs)}<td>${share(row.timeMs, time, '')}${money > 0 && html`<td class="number">${formatUsd(microUsd(row.costUsd))}<td>${share(row.costUsd, money, 'money')}`}</tr>`)}</table>
-${models.length > 0 && html`<p class="faint">By model: ${models.map(({ model, costUsd, tokens }) => `${model} ${formatUsd(microUsd(costUsd))} for ${tokens.toLocaleString('en-US')} tokens`).join('; ')}.</p>`}</div>`;
+  return html`<h2>Where the time ${money > 0 && 'and money '}went</h2>
+    <div class="card">
+      <table>
+        <thead>
+          <tr>
+            <th>action
+            <th class="number">tasks
+            <th class="number">time
+            <th>
+              ${
+                money > 0 &&
+                html`<th class="number">cost
+                  <th>`
+              }
+          </tr>
+        </thead>
+        ${rows.map(
+          ([action, row]) =>
+            html`<tr>
+              <td class="path">${action}
+              <td class="number">${row.count}
+              <td class="number">${formatDuration(row.timeMs)}
+              <td>
+                ${share(row.timeMs, time, '')}${
+                  money > 0 &&
+                  html`<td class="number">${formatUsd(microUsd(row.costUsd))}
+                    <td>${share(row.costUsd, money, 'money')}`
+                }
+            </tr>`,
+        )}
+      </table>
+      ${models.length > 0 && html`<p class="faint">By model: ${models.map(({ model, costUsd, tokens }) => `${model} ${formatUsd(microUsd(costUsd))} for ${tokens.toLocaleString('en-US')} tokens`).join('; ')}.</p>`}
+    </div>`;
 }
 
 const SOURCES = { model: 'a model', default: 'its default', pinned: 'the pinned answers' } as const;
 
 function autoSection({ document: { autos } }: Report): Html | undefined {
   if (autos.length === 0) return undefined;
-  return html`<h2>What AUTO decided <small>${count(autos.length, 'answer')}</small></h2><div class="card"><table><thead><tr><th>where<th>answer<th>from</tr></thead>
-${autos.slice(0, MAX_ROWS).map(auto => html`<tr><td class="path">${auto.path === '' ? auto.target : `${auto.path}.${auto.target}`}<td class="text mono">${cut(JSON.stringify(auto.value), 400)}<td>${SOURCES[auto.source]}${auto.model !== null && html` <span class="faint">${auto.model}</span>`}</tr>`)}</table>${more(autos.length)}</div>`;
+  return html`<h2>What AUTO decided <small>${count(autos.length, 'answer')}</small></h2>
+    <div class="card">
+      <table>
+        <thead>
+          <tr>
+            <th>where
+            <th>answer
+            <th>from
+          </tr>
+        </thead>
+        ${autos.slice(0, MAX_ROWS).map(
+          auto =>
+            html`<tr>
+              <td class="path">${auto.path === '' ? auto.target : `${auto.path}.${auto.target}`}
+              <td class="text mono">${cut(JSON.stringify(auto.value), 400)}
+              <td>${SOURCES[auto.source]}${auto.model !== null && html` <span class="faint">${auto.model}</span>`}
+            </tr>`,
+        )}
+      </table>
+      ${more(autos.length)}
+    </div>`;
 }
 
 function callSection({ facts: { calls, startedMs } }: Report): Html | undefined {
   if (calls.length === 0) return undefined;
-  return html`<h2>Model calls <small>${count(calls.length, 'call')}</small></h2><div class="card"><table><thead><tr><th>task<th>model<th class="number">at<th class="number">took<th class="number">tokens in<th class="number">out<th class="number">cost<th></tr></thead>
-${calls.slice(0, MAX_ROWS).map(({ path, atMs, call, prompt, reply }) => html`<tr><td class="path">${path}<td class="text">${call.model}<br><span class="faint">${call.purpose}</span><td class="number">${formatDuration(atMs - startedMs)}<td class="number">${formatDuration(call.latencyMs)}<td class="number">${call.inputTokens}<td class="number">${call.outputTokens}<td class="number">${call.costMicroUsd === null ? 'unknown' : formatUsd(call.costMicroUsd)}<td><details><summary>text</summary><pre>${valueText(prompt)}</pre><pre>${valueText(reply)}</pre></details></tr>`)}</table>${more(calls.length)}</div>`;
+  return html`<h2>Model calls <small>${count(calls.length, 'call')}</small></h2>
+    <div class="card">
+      <table>
+        <thead>
+          <tr>
+            <th>task
+            <th>model
+            <th class="number">at
+            <th class="number">took
+            <th class="number">tokens in
+            <th class="number">out
+            <th class="number">cost
+            <th>
+          </tr>
+        </thead>
+        ${calls.slice(0, MAX_ROWS).map(
+          ({ path, atMs, call, prompt, reply }) =>
+            html`<tr>
+              <td class="path">${path}
+              <td class="text">${call.model}<br /><span class="faint">${call.purpose}</span>
+              <td class="number">${formatDuration(atMs - startedMs)}
+              <td class="number">${formatDuration(call.latencyMs)}
+              <td class="number">${call.inputTokens}
+              <td class="number">${call.outputTokens}
+              <td class="number">${call.costMicroUsd === null ? 'unknown' : formatUsd(call.costMicroUsd)}
+              <td>
+                <details>
+                  <summary>text</summary>
+                  <pre>${valueText(prompt)}</pre>
+                  <pre>${valueText(reply)}</pre>
+                </details>
+            </tr>`,
+        )}
+      </table>
+      ${more(calls.length)}
+    </div>`;
 }
 
 function retrySection({ facts: { retries, startedMs } }: Report): Html | undefined {
   if (retries.length === 0) return undefined;
-  return html`<h2>Failed attempts and waits</h2><div class="card"><table><thead><tr><th>task<th class="number">at<th>what<th class="number">then waited</tr></thead>
-${retries.slice(0, MAX_ROWS).map(retry => html`<tr><td class="path">${retry.path}<td class="number">${formatDuration(retry.atMs - startedMs)}<td class="text">${retry.attempt > 0 && `attempt ${retry.attempt}: `}${retry.what}<td class="number">${retry.waitedMs === 0 ? '–' : formatDuration(retry.waitedMs)}</tr>`)}</table>${more(retries.length)}</div>`;
+  return html`<h2>Failed attempts and waits</h2>
+    <div class="card">
+      <table>
+        <thead>
+          <tr>
+            <th>task
+            <th class="number">at
+            <th>what
+            <th class="number">then waited
+          </tr>
+        </thead>
+        ${retries.slice(0, MAX_ROWS).map(
+          retry =>
+            html`<tr>
+              <td class="path">${retry.path}
+              <td class="number">${formatDuration(retry.atMs - startedMs)}
+              <td class="text">${retry.attempt > 0 && `attempt ${retry.attempt}: `}${retry.what}
+              <td class="number">${retry.waitedMs === 0 ? '–' : formatDuration(retry.waitedMs)}
+            </tr>`,
+        )}
+      </table>
+      ${more(retries.length)}
+    </div>`;
 }
 
 function taskSection({ document: { tasks } }: Report): Html {
   const entries = nested(Object.entries(tasks));
-  const shown = entries.length <= MAX_ROWS ? entries : entries.toSorted(([, a], [, b]) => Number(b.status === 'failed') - Number(a.status === 'failed')).slice(0, MAX_ROWS);
-  return html`<h2>Tasks <small>${entries.length}</small></h2><div class="card"><table><thead><tr><th>task<th>status<th>action<th class="number">took<th class="number">cost<th>remarks</tr></thead>
-${shown.map(([path, task]) => html`<tr><td class="path">${path}<td><span class="status ${task.status}">${markOf(task.status).glyph} ${task.status}</span><td>${task.action}<td class="number">${task.durationMs === null ? '' : formatDuration(task.durationMs)}<td class="number">${task.costUsd > 0 ? formatUsd(microUsd(task.costUsd)) : ''}<td class="text">${remarks(task)}</tr>`)}</table>${more(entries.length)}</div>`;
+  const shown =
+    entries.length <= MAX_ROWS
+      ? entries
+      : entries.toSorted(([, a], [, b]) => Number(b.status === 'failed') - Number(a.status === 'failed')).slice(0, MAX_ROWS);
+  return html`<h2>Tasks <small>${entries.length}</small></h2>
+    <div class="card">
+      <table>
+        <thead>
+          <tr>
+            <th>task
+            <th>status
+            <th>action
+            <th class="number">took
+            <th class="number">cost
+            <th>remarks
+          </tr>
+        </thead>
+        ${shown.map(
+          ([path, task]) =>
+            html`<tr>
+              <td class="path">${path}
+              <td><span class="status ${task.status}">${markOf(task.status).glyph} ${task.status}</span>
+              <td>${task.action}
+              <td class="number">${task.durationMs === null ? '' : formatDuration(task.durationMs)}
+              <td class="number">${task.costUsd > 0 ? formatUsd(microUsd(task.costUsd)) : ''}
+              <td class="text">${remarks(task)}
+            </tr>`,
+        )}
+      </table>
+      ${more(entries.length)}
+    </div>`;
 }
 
 function remarks(task: TaskDocument): Html {
-  const texts = [task.error === null ? reasonText(task.reason) : `${task.error.code}: ${task.error.message}`, task.attempts > 1 ? `${task.attempts} attempts` : '', task.cached ? 'from cache' : '', task.recovered ? 'recovered by a handler' : '', task.model ?? ''];
-  const output = task.output === null || isContainer(task) ? undefined : html`<details><summary>output</summary><pre>${valueText(task.output)}</pre></details>`;
+  const texts = [
+    task.error === null ? reasonText(task.reason) : `${task.error.code}: ${task.error.message}`,
+    task.attempts > 1 ? `${task.attempts} attempts` : '',
+    task.cached ? 'from cache' : '',
+    task.recovered ? 'recovered by a handler' : '',
+    task.model ?? '',
+  ];
+  const output =
+    task.output === null || isContainer(task)
+      ? undefined
+      : html`<details>
+          <summary>output</summary>
+          <pre>${valueText(task.output)}</pre>
+        </details>`;
   return html`${texts.filter(text => text !== '').join(' · ')}${output}`;
 }
 
 function logSection({ facts: { logs, startedMs } }: Report): Html | undefined {
   if (logs.length === 0) return undefined;
-  return html`<h2>Log <small>${count(logs.length, 'line')}</small></h2><div class="card"><table class="log">${logs.slice(-MAX_ROWS).map(log => html`<tr><td class="number">${formatDuration(log.atMs - startedMs)}<td>${log.level}<td class="path">${log.path}<td class="text">${log.text}</tr>`)}</table>${more(logs.length)}</div>`;
+  return html`<h2>Log <small>${count(logs.length, 'line')}</small></h2>
+    <div class="card">
+      <table class="log">
+        ${logs.slice(-MAX_ROWS).map(
+          log =>
+            html`<tr>
+              <td class="number">${formatDuration(log.atMs - startedMs)}
+              <td>${log.level}
+              <td class="path">${log.path}
+              <td class="text">${log.text}
+            </tr>`,
+        )}
+      </table>
+      ${more(logs.length)}
+    </div>`;
 }
 
 function outputSection({ document: { outputs } }: Report): Html | undefined {
   const entries = Object.entries(outputs);
   if (entries.length === 0) return undefined;
-  return html`<h2>Outputs</h2>${entries.map(([name, value]) => html`<section class="card"><h3>${name}</h3><pre>${valueText(value)}</pre></section>`)}`;
+  return html`<h2>Outputs</h2>
+    ${entries.map(
+      ([name, value]) =>
+        html`<section class="card">
+          <h3>${name}</h3>
+          <pre>${valueText(value)}</pre>
+        </section>`,
+    )}`;
 }
 
 function reproduceSection({ document, plan, program }: Report): Html {
   const { pipeline, inputs, run } = document;
-  const rows: [string, string][] = [['pipeline', `${pipeline.name} ${pipeline.version}`], ['plan', pipeline.hash], ['ran with', program], ['read with', `node ${process.versions.node}`], ['go on', document.next[0] ?? `orchestrator show ${run}`]];
-  return html`<h2>Reproduce</h2><section class="card"><table>${rows.map(([name, value]) => html`<tr><td class="faint">${name}<td class="text mono">${value}</tr>`)}</table>
-${Object.keys(inputs).length > 0 && html`<details open><summary>inputs</summary><pre>${valueText(inputs)}</pre></details>`}
-${(plan?.files ?? []).map(file => html`<details><summary>${file.file} <span class="mono">sha256 ${file.sha256.slice(0, 16)}</span></summary><pre>${cut(file.text, 60_000)}</pre></details>`)}</section>
-<footer>The result document stands at the end of this file as JSON, in the element with the id <span class="mono">run</span>.</footer>`;
+  const rows: [string, string][] = [
+    ['pipeline', `${pipeline.name} ${pipeline.version}`],
+    ['plan', pipeline.hash],
+    ['ran with', program],
+    ['read with', `node ${process.versions.node}`],
+    ['go on', document.next[0] ?? `orchestrator show ${run}`],
+  ];
+  return html`<h2>Reproduce</h2>
+    <section class="card">
+      <table>
+        ${rows.map(
+          ([name, value]) =>
+            html`<tr>
+              <td class="faint">${name}
+              <td class="text mono">${value}
+            </tr>`,
+        )}
+      </table>
+      ${
+        Object.keys(inputs).length > 0 &&
+        html`<details open>
+          <summary>inputs</summary>
+          <pre>${valueText(inputs)}</pre>
+        </details>`
+      }
+      ${(plan?.files ?? []).map(
+        file =>
+          html`<details>
+            <summary>${file.file} <span class="mono">sha256 ${file.sha256.slice(0, 16)}</span></summary>
+            <pre>${cut(file.text, 60_000)}</pre>
+          </details>`,
+      )}
+    </section>
+    <footer>The result document stands at the end of this file as JSON, in the element with the id <span class="mono">run</span>.</footer>`;
 }
 
 function more(total: number): Html | undefined {

@@ -30,7 +30,9 @@ export interface ConfigFile {
 export class ConfigError extends OrchestratorError {
   readonly diagnostics: Diagnostic[];
   constructor(diagnostics: Diagnostic[]) {
-    super('ORC-119', diagnostics.length === 1 ? diagnostics[0]!.message : `the configuration has ${diagnostics.length} problems`, { class: 'invalid_input' });
+    super('ORC-119', diagnostics.length === 1 ? diagnostics[0]!.message : `the configuration has ${diagnostics.length} problems`, {
+      class: 'invalid_input',
+    });
     this.diagnostics = diagnostics;
   }
 }
@@ -41,8 +43,17 @@ export function readConfigFile(path: string, cwd: string): ConfigFile {
   const source = makeSource(nameFor(path, cwd), text);
   const { parseDocument, visit } = yaml();
   const document = parseDocument(text, { logLevel: 'silent', prettyErrors: false, strict: true, uniqueKeys: true });
-  const problem = (span: Span, message: string, more: Partial<Diagnostic> = {}): Diagnostic => ({ code: 'ORC-119', severity: 'error', message, source, span, ...more });
-  const errors = [...document.errors, ...document.warnings].map(error => problem(clip(source, error.pos), `this is not YAML that we can read: ${error.message}`));
+  const problem = (span: Span, message: string, more: Partial<Diagnostic> = {}): Diagnostic => ({
+    code: 'ORC-119',
+    severity: 'error',
+    message,
+    source,
+    span,
+    ...more,
+  });
+  const errors = [...document.errors, ...document.warnings].map(error =>
+    problem(clip(source, error.pos), `this is not YAML that we can read: ${error.message}`),
+  );
   visit(document, {
     Alias: (_, node) => {
       const [start, end] = node.range ?? [0, 1, 1];
@@ -52,7 +63,8 @@ export function readConfigFile(path: string, cwd: string): ConfigFile {
   if (errors.length > 0) throw new ConfigError(errors);
   const value = withoutEmpty((document.toJS() ?? {}) as Json);
   const spanOf = (where: Path, key = false): Span => spanIn(document, source, where, key);
-  if (!isObject(value)) throw new ConfigError([problem(spanOf([]), 'a configuration is a map of keys, and this file holds something else')]);
+  if (!isObject(value))
+    throw new ConfigError([problem(spanOf([]), 'a configuration is a map of keys, and this file holds something else')]);
   const found = checkSchema(CONFIG_SCHEMA, value).map(wrong => describe(wrong, value, spanOf, problem));
   if (found.length > 0) throw new ConfigError(found);
   return { path, folder: dirname(path), text, source, value, spanOf };
@@ -63,7 +75,11 @@ function readText(path: string, cwd: string): string {
     return readFileSync(path, 'utf8');
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new OrchestratorError('ORC-517', missing ? `there is no configuration file ${nameFor(path, cwd)}` : `the configuration file ${nameFor(path, cwd)} cannot be read`, { class: 'not_found', cause });
+    throw new OrchestratorError(
+      'ORC-517',
+      missing ? `there is no configuration file ${nameFor(path, cwd)}` : `the configuration file ${nameFor(path, cwd)} cannot be read`,
+      { class: 'not_found', cause },
+    );
   }
 }
 
@@ -115,7 +131,12 @@ function schemaAt(schema: JsonSchema, path: Path): JsonSchema | undefined {
   for (const part of path) {
     if (!isObject(here)) return undefined;
     const properties: Json | undefined = here['properties'];
-    here = typeof part === 'number' ? here['items'] : isObject(properties) && Object.hasOwn(properties, part) ? properties[part] : here['additionalProperties'];
+    here =
+      typeof part === 'number'
+        ? here['items']
+        : isObject(properties) && Object.hasOwn(properties, part)
+          ? properties[part]
+          : here['additionalProperties'];
   }
   return isObject(here) ? here : undefined;
 }
@@ -145,7 +166,10 @@ function spanIn(document: Document.Parsed, source: Source, path: Path, key: bool
       if (pair === undefined) return span;
       const keySpan = rangeOf(pair.key) ?? span;
       const valueSpan = rangeOf(pair.value);
-      span = (key && i === path.length - 1) || valueSpan === undefined || valueSpan.start === valueSpan.end || !isScalar(pair.value) ? keySpan : valueSpan;
+      span =
+        (key && i === path.length - 1) || valueSpan === undefined || valueSpan.start === valueSpan.end || !isScalar(pair.value)
+          ? keySpan
+          : valueSpan;
       node = pair.value;
     } else if (isSeq(node)) {
       node = node.items[Number(part)];

@@ -118,8 +118,16 @@ function checkEnvironment(environment: string | undefined, layers: Layer[]): voi
   const known = layers.flatMap(({ file }) => Object.keys(isObject(file.value['environments']) ? file.value['environments'] : {}));
   if (known.includes(environment)) return;
   const near = nearest(environment, known, 1)[0];
-  const help = near !== undefined ? `did you mean \`${near}\`?` : known.length > 0 ? `environments: ${known.join(', ')}` : `add it to ${CONFIG_NAME}: environments: { ${environment}: { … } }`;
-  throw new OrchestratorError('ORC-119', `the configuration has no environment called \`${environment}\``, { class: 'invalid_input', help: [help] });
+  const help =
+    near !== undefined
+      ? `did you mean \`${near}\`?`
+      : known.length > 0
+        ? `environments: ${known.join(', ')}`
+        : `add it to ${CONFIG_NAME}: environments: { ${environment}: { … } }`;
+  throw new OrchestratorError('ORC-119', `the configuration has no environment called \`${environment}\``, {
+    class: 'invalid_input',
+    help: [help],
+  });
 }
 
 /** A file's value with the chosen variant laid over it. */

@@ -52,7 +52,8 @@ function rows(schema: JsonObject, prefix: string, defaults: Json | undefined): s
 /** What is described further below a key: its own members, those of each named entry, or those of each item. */
 function innerOf(schema: JsonObject): { schema: JsonObject; suffix: string } | undefined {
   if (isObject(schema['properties'])) return { schema, suffix: '.' };
-  if (isObject(schema['additionalProperties']) && isObject(schema['additionalProperties']['properties'])) return { schema: schema['additionalProperties'], suffix: '.NAME.' };
+  if (isObject(schema['additionalProperties']) && isObject(schema['additionalProperties']['properties']))
+    return { schema: schema['additionalProperties'], suffix: '.NAME.' };
   if (isObject(schema['items']) && isObject(schema['items']['properties'])) return { schema: schema['items'], suffix: '[].' };
   return undefined;
 }

@@ -34,7 +34,10 @@ export function resolveReferences(text: string, { env, folder }: Surroundings): 
 function readVariable(name: string, env: Surroundings['env']): string {
   const value = env[name];
   if (value === undefined || value === '') {
-    throw new OrchestratorError('ORC-119', `the environment variable ${name}, which the configuration names, is not set`, { class: 'auth', help: [`export ${name}=…`] });
+    throw new OrchestratorError('ORC-119', `the environment variable ${name}, which the configuration names, is not set`, {
+      class: 'auth',
+      help: [`export ${name}=…`],
+    });
   }
   return value;
 }
@@ -44,12 +47,21 @@ function readSecretFile(name: string, folder: string): string {
   try {
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (cause) {
-    throw new OrchestratorError('ORC-119', `the file ${name}, which the configuration names, cannot be read`, { class: 'auth', help: [`ls -l ${path}`], cause });
+    throw new OrchestratorError('ORC-119', `the file ${name}, which the configuration names, cannot be read`, {
+      class: 'auth',
+      help: [`ls -l ${path}`],
+      cause,
+    });
   }
 }
 
 function runCommand(command: string, folder: string): string {
-  const { status, stdout, error } = spawnSync('sh', ['-c', command], { cwd: folder, encoding: 'utf8', timeout: COMMAND_LIMIT_MS, stdio: ['ignore', 'pipe', 'inherit'] });
+  const { status, stdout, error } = spawnSync('sh', ['-c', command], {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: COMMAND_LIMIT_MS,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   if (error !== undefined || status !== 0) {
     const how = error === undefined ? `ended with exit code ${status}` : `could not be run: ${error.message}`;
     throw new OrchestratorError('ORC-119', `a command that the configuration names ${how}`, { class: 'auth', help: [command] });

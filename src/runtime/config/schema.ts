@@ -60,9 +60,20 @@ export const DEFAULTS: Config = {
 
 const text = (description: string, more: JsonObject = {}): JsonObject => ({ type: 'string', description, ...more });
 const texts = (description: string): JsonObject => ({ type: 'array', items: { type: 'string' }, description });
-const map = (description: string, properties: JsonObject, more: JsonObject = {}): JsonObject => ({ type: 'object', description, properties, additionalProperties: false, ...more });
+const map = (description: string, properties: JsonObject, more: JsonObject = {}): JsonObject => ({
+  type: 'object',
+  description,
+  properties,
+  additionalProperties: false,
+  ...more,
+});
 const choice = (description: string, values: string[]): JsonObject => ({ enum: values, description });
-const DURATION: JsonObject = { anyOf: [{ type: 'number', minimum: 0 }, { type: 'string', pattern: '^(\\d+(\\.\\d+)?(ms|s|m|h|d|w)? *)+$' }] };
+const DURATION: JsonObject = {
+  anyOf: [
+    { type: 'number', minimum: 0 },
+    { type: 'string', pattern: '^(\\d+(\\.\\d+)?(ms|s|m|h|d|w)? *)+$' },
+  ],
+};
 const duration = (description: string): JsonObject => ({ ...DURATION, description });
 
 const PROVIDER = map('A model service, or a folder of local models.', {
@@ -77,36 +88,59 @@ const PROVIDER = map('A model service, or a folder of local models.', {
   threads: { type: 'integer', minimum: 1, description: 'Threads that a local model uses.' },
 });
 
-const CATALOG_ENTRY = map('', {
-  id: text('`<provider>/<model>`.'),
-  context_window: { type: 'integer', minimum: 1, description: 'Tokens that prompt and reply may have together.' },
-  expertise: texts('What the model is good at, for requirements: `fast`, `code`.'),
-  size: text('Its size, such as `8b`.'),
-  cost: map('Dollars a million tokens.', { input_per_million: { type: 'number', minimum: 0 }, output_per_million: { type: 'number', minimum: 0 } }, { required: ['input_per_million', 'output_per_million'] }),
-}, { required: ['id'] });
+const CATALOG_ENTRY = map(
+  '',
+  {
+    id: text('`<provider>/<model>`.'),
+    context_window: { type: 'integer', minimum: 1, description: 'Tokens that prompt and reply may have together.' },
+    expertise: texts('What the model is good at, for requirements: `fast`, `code`.'),
+    size: text('Its size, such as `8b`.'),
+    cost: map(
+      'Dollars a million tokens.',
+      { input_per_million: { type: 'number', minimum: 0 }, output_per_million: { type: 'number', minimum: 0 } },
+      { required: ['input_per_million', 'output_per_million'] },
+    ),
+  },
+  { required: ['id'] },
+);
 
 const POLICY = map('What actions may do. Wider than the default, it counts only from a file that is trusted.', {
-  shell: { anyOf: [{ enum: ['allow', 'deny'] }, { type: 'array', items: { type: 'string' } }], description: '`allow`, `deny`, or the programs that `shell.run` may start.' },
+  shell: {
+    anyOf: [{ enum: ['allow', 'deny'] }, { type: 'array', items: { type: 'string' } }],
+    description: '`allow`, `deny`, or the programs that `shell.run` may start.',
+  },
   code: choice('Whether `python.run` may run code.', ['allow', 'deny']),
   network: map('Where actions may connect.', { private: choice('Private, loopback and link-local addresses.', ['allow', 'deny']) }),
-  files: map('Where file actions may read and write.', { roots: texts('Folders, relative to the one in which the run was started, or absolute.') }),
+  files: map('Where file actions may read and write.', {
+    roots: texts('Folders, relative to the one in which the run was started, or absolute.'),
+  }),
 });
 
-const MCP_SERVER = map('An MCP server: a command, or an address.', { command: texts('Program and arguments.'), env: texts('Names of environment variables that it sees.'), url: text('Address of a remote server.') });
+const MCP_SERVER = map('An MCP server: a command, or an address.', {
+  command: texts('Program and arguments.'),
+  env: texts('Names of environment variables that it sees.'),
+  url: text('Address of a remote server.'),
+});
 
-const ALERT_RULE = map('', {
-  name: text('Its name.'),
-  condition: text('An expression over metrics: `error_rate > 0.05`.'),
-  action: text('`send_email`, `send_slack` or `log`.'),
-  recipients: texts('Addresses.'),
-  channel: text('Slack channel.'),
-  for: duration('How long the condition holds before it fires.'),
-  severity: choice('How bad it is.', ['info', 'warning', 'critical']),
-  cooldown: duration('Silence after it fired.'),
-}, { required: ['name', 'condition', 'action'] });
+const ALERT_RULE = map(
+  '',
+  {
+    name: text('Its name.'),
+    condition: text('An expression over metrics: `error_rate > 0.05`.'),
+    action: text('`send_email`, `send_slack` or `log`.'),
+    recipients: texts('Addresses.'),
+    channel: text('Slack channel.'),
+    for: duration('How long the condition holds before it fires.'),
+    severity: choice('How bad it is.', ['info', 'warning', 'critical']),
+    cooldown: duration('Silence after it fired.'),
+  },
+  { required: ['name', 'condition', 'action'] },
+);
 
 const KEYS: JsonObject = {
-  state: map('Where runs live.', { url: text('`sqlite:PATH`, `memory:` or `postgres://…`. `ORCHESTRATOR_STATE_URL` wins.', { minLength: 1 }) }),
+  state: map('Where runs live.', {
+    url: text('`sqlite:PATH`, `memory:` or `postgres://…`. `ORCHESTRATOR_STATE_URL` wins.', { minLength: 1 }),
+  }),
   cache: map('Where results of tasks with `cache:` are kept besides the store.', { url: text('`memory:` or `redis://…`.') }),
   models: map('Models and who serves them.', {
     default: text('The model of tasks that name none: `<provider>/<model>`.'),
@@ -115,18 +149,41 @@ const KEYS: JsonObject = {
     fallback: texts('Models to try in turn where one is unavailable.'),
   }),
   policy: POLICY,
-  secrets: { type: 'object', additionalProperties: { type: 'string' }, description: "What `secret('NAME')` unwraps to: `${env:X}`, `${file:PATH}` or `${cmd:COMMAND}`." },
-  mcp: map('MCP servers whose tools are actions.', { servers: { type: 'object', additionalProperties: MCP_SERVER, description: 'Servers by name.' } }),
-  budget: map('Caps on spending, in dollars.', { per_run_usd: { type: 'number', minimum: 0, description: 'Of one run.' }, per_day_usd: { type: 'number', minimum: 0, description: 'Of all runs of a day (UTC).' } }),
+  secrets: {
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    description: "What `secret('NAME')` unwraps to: `${env:X}`, `${file:PATH}` or `${cmd:COMMAND}`.",
+  },
+  mcp: map('MCP servers whose tools are actions.', {
+    servers: { type: 'object', additionalProperties: MCP_SERVER, description: 'Servers by name.' },
+  }),
+  budget: map('Caps on spending, in dollars.', {
+    per_run_usd: { type: 'number', minimum: 0, description: 'Of one run.' },
+    per_day_usd: { type: 'number', minimum: 0, description: 'Of all runs of a day (UTC).' },
+  }),
   alerts: map('When to tell somebody, and how.', {
     rules: { type: 'array', items: ALERT_RULE, description: 'The rules.' },
     smtp: { type: 'object', description: 'Mail server: host, port, user, password, from.' },
     slack: { type: 'object', description: 'Slack: webhook_url.' },
   }),
-  logging: map("The program's own log.", { level: choice('The least that is written.', ['debug', 'info', 'warn', 'error']), format: choice('Its form.', ['json', 'text']), file: text('Where it is written.') }),
-  server: map('What `serve` listens on.', { host: text('Address.'), port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'Port.' } }),
-  backup: map('Backups of the store.', { dir: text('Folder.'), schedule: text('Cron expression.'), keep: { type: 'integer', minimum: 1, description: 'How many are kept.' } }),
-  limits: map('Caps on what is read.', { file_mib: { type: 'number', exclusiveMinimum: 0, description: 'Size of a pipeline file.' }, tasks: { type: 'integer', minimum: 1, description: 'Tasks of a plan.' } }),
+  logging: map("The program's own log.", {
+    level: choice('The least that is written.', ['debug', 'info', 'warn', 'error']),
+    format: choice('Its form.', ['json', 'text']),
+    file: text('Where it is written.'),
+  }),
+  server: map('What `serve` listens on.', {
+    host: text('Address.'),
+    port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'Port.' },
+  }),
+  backup: map('Backups of the store.', {
+    dir: text('Folder.'),
+    schedule: text('Cron expression.'),
+    keep: { type: 'integer', minimum: 1, description: 'How many are kept.' },
+  }),
+  limits: map('Caps on what is read.', {
+    file_mib: { type: 'number', exclusiveMinimum: 0, description: 'Size of a pipeline file.' },
+    tasks: { type: 'integer', minimum: 1, description: 'Tasks of a plan.' },
+  }),
   actions: texts('Modules of own actions; `orchestrator actions sync` records their schemas and hashes.'),
   retention: map('How long ended runs and logs are kept by `prune`.', { runs: duration('Runs.'), logs: duration('Logs.') }),
 };
@@ -137,6 +194,10 @@ export const CONFIG_SCHEMA: JsonSchema = {
   title: 'orchestrator.config.yaml',
   ...map('Configuration of Orchestrator. Every key is optional.', {
     ...KEYS,
-    environments: { type: 'object', additionalProperties: map('', KEYS), description: 'Named variants, laid over the rest; chosen by `--env NAME` or `ORCHESTRATOR_ENV`.' },
+    environments: {
+      type: 'object',
+      additionalProperties: map('', KEYS),
+      description: 'Named variants, laid over the rest; chosen by `--env NAME` or `ORCHESTRATOR_ENV`.',
+    },
   }),
 };

@@ -15,7 +15,23 @@ interface Power {
 }
 
 /** Providers that take their key from the environment when none is configured, and so would hand it to whatever address is given. */
-const KEYED_BY_THEMSELVES = new Set(['openai', 'anthropic', 'google', 'mistral', 'groq', 'xai', 'deepseek', 'cohere', 'azure', 'openrouter', 'together', 'fireworks', 'perplexity', 'bedrock', 'vertex']);
+const KEYED_BY_THEMSELVES = new Set([
+  'openai',
+  'anthropic',
+  'google',
+  'mistral',
+  'groq',
+  'xai',
+  'deepseek',
+  'cohere',
+  'azure',
+  'openrouter',
+  'together',
+  'fireworks',
+  'perplexity',
+  'bedrock',
+  'vertex',
+]);
 
 /** Everything in a file (and in the environment that is laid over it) that counts only when somebody who may has said so. */
 export function findPowers(file: ConfigFile, environment: string | undefined): Power[] {
@@ -27,7 +43,8 @@ export function findPowers(file: ConfigFile, environment: string | undefined): P
 }
 
 function powersOf(value: JsonObject, base: Path, folder: string): Power[] {
-  const at = (...path: Path): Json | undefined => path.reduce<Json | undefined>((here, part) => (isObject(here) ? own(here, String(part)) : undefined), value);
+  const at = (...path: Path): Json | undefined =>
+    path.reduce<Json | undefined>((here, part) => (isObject(here) ? own(here, String(part)) : undefined), value);
   const found: Power[] = [];
   const add = (path: Path, message: string): void => void found.push({ path: [...base, ...path], message });
 
@@ -36,7 +53,8 @@ function powersOf(value: JsonObject, base: Path, folder: string): Power[] {
   if (at('policy', 'code') === 'allow') add(['policy', 'code'], 'lets pipelines run code');
   if (at('policy', 'network', 'private') === 'allow') add(['policy', 'network', 'private'], 'lets pipelines reach private addresses');
   const roots = at('policy', 'files', 'roots');
-  if (Array.isArray(roots) && roots.some(root => typeof root === 'string' && isOutside(root, folder))) add(['policy', 'files', 'roots'], 'lets pipelines read and write outside this folder');
+  if (Array.isArray(roots) && roots.some(root => typeof root === 'string' && isOutside(root, folder)))
+    add(['policy', 'files', 'roots'], 'lets pipelines read and write outside this folder');
 
   const store = at('state', 'url');
   if (typeof store === 'string' && storeIsOutside(store, folder)) add(['state', 'url'], 'keeps runs outside this folder');
@@ -47,12 +65,15 @@ function powersOf(value: JsonObject, base: Path, folder: string): Power[] {
   const log = at('logging', 'file');
   if (typeof log === 'string' && isOutside(log, folder)) add(['logging', 'file'], 'writes a log outside this folder');
 
-  for (const [name, server] of members(at('mcp', 'servers'))) if (isObject(server) && own(server, 'command') !== undefined) add(['mcp', 'servers', name], 'starts a program of its own');
+  for (const [name, server] of members(at('mcp', 'servers')))
+    if (isObject(server) && own(server, 'command') !== undefined) add(['mcp', 'servers', name], 'starts a program of its own');
   if (at('actions') !== undefined) add(['actions'], 'loads modules of code');
   for (const [name, provider] of members(at('models', 'providers'))) {
-    if (isObject(provider) && sendsKey(name, provider)) add(['models', 'providers', name], 'sends a key of yours to an address that this file names');
+    if (isObject(provider) && sendsKey(name, provider))
+      add(['models', 'providers', name], 'sends a key of yours to an address that this file names');
   }
-  for (const path of commandsIn(value, [])) if (!found.some(power => startsWith([...base, ...path], power.path))) add(path, 'runs a command');
+  for (const path of commandsIn(value, []))
+    if (!found.some(power => startsWith([...base, ...path], power.path))) add(path, 'runs a command');
   return found;
 }
 
@@ -87,7 +108,9 @@ function commandsIn(value: Json, path: Path): Path[] {
   if (typeof value === 'string') return hasReference(value, 'cmd') ? [path] : [];
   if (Array.isArray(value)) return value.flatMap((item, i) => commandsIn(item, [...path, i]));
   if (!isObject(value)) return [];
-  return Object.entries(value).flatMap(([key, member]) => (path.length === 0 && key === 'environments' ? [] : commandsIn(member, [...path, key])));
+  return Object.entries(value).flatMap(([key, member]) =>
+    path.length === 0 && key === 'environments' ? [] : commandsIn(member, [...path, key]),
+  );
 }
 
 /** Takes what grants power out of a file's value, and says so with its line and the command that would let it count. */
@@ -118,7 +141,12 @@ function withoutNulls(value: Json): Json {
 }
 
 function remove(value: JsonObject, path: Path): void {
-  const parent = path.slice(0, -1).reduce<Json | undefined>((here, part) => (Array.isArray(here) ? here[Number(part)] : isObject(here) ? own(here, String(part)) : undefined), value);
+  const parent = path
+    .slice(0, -1)
+    .reduce<Json | undefined>(
+      (here, part) => (Array.isArray(here) ? here[Number(part)] : isObject(here) ? own(here, String(part)) : undefined),
+      value,
+    );
   const last = path.at(-1)!;
   // An element of a list keeps its place, so that the paths of its neighbours still hold.
   if (Array.isArray(parent)) parent[Number(last)] = null;
