@@ -1,9 +1,9 @@
 import { formatDuration } from '../../duration.ts';
 import type { RunDocument, TaskDocument } from '../../engine/document.ts';
 import { markOf } from '../glyphs.ts';
-import { fit } from '../text.ts';
+import { count, fit } from '../text.ts';
 import { layOut, type Layered } from './layers.ts';
-import { html, type Html } from './markup.ts';
+import { markup, type Html } from './markup.ts';
 
 const NODE = { width: 176, height: 46 };
 const GAP = { along: 54, across: 18 };
@@ -26,17 +26,10 @@ export function drawGraph(document: RunDocument, criticalPath: readonly string[]
     : [layout.ranks * (NODE.width + GAP.along), layout.width * (NODE.height + GAP.across)];
   const onPath = (from: number, to: number): boolean =>
     criticalPath.indexOf(entries[to]![0]) === criticalPath.indexOf(entries[from]![0]) + 1 && criticalPath.includes(entries[from]![0]);
-  return html`<svg
-    class="graph"
-    viewBox="-4 -4 ${width + 8} ${height + 8}"
-    width="${width + 8}"
-    height="${height + 8}"
-    role="img"
-    aria-label="Graph of ${entries.length} tasks; the table below it says the same"
-  >
-    ${layout.edges.map(edge => drawEdge(edge, at, goesDown, onPath(edge.from, edge.to)))}
-    ${entries.map(([path, task], i) => drawNode(path, task, at(layout.nodes[i]!), countInside(document, path)))}
-  </svg>`;
+  return markup`<svg class="graph" viewBox="-4 -4 ${width + 8} ${height + 8}" width="${width + 8}" height="${height + 8}" role="img" aria-label="Graph of ${count(entries.length, 'task')}; the table below it says the same">
+${layout.edges.map(edge => drawEdge(edge, at, goesDown, onPath(edge.from, edge.to)))}
+${entries.map(([path, task], i) => drawNode(path, task, at(layout.nodes[i]!), countInside(document, path)))}
+</svg>`;
 }
 
 type Pointer = (point: { rank: number; at: number }) => { x: number; y: number };
@@ -66,7 +59,7 @@ function drawEdge({ points }: Layered['edges'][number], at: Pointer, goesDown: b
     }
     if (i < points.length - 1) path += i === 0 ? `M${round(leave.x)} ${round(leave.y)}` : ` L${round(leave.x)} ${round(leave.y)}`;
   });
-  return html`<path class="${isCritical ? 'edge critical' : 'edge'}" d="${path.trim()}" />`;
+  return markup`<path class="${isCritical ? 'edge critical' : 'edge'}" d="${path.trim()}"/>`;
 }
 
 function round(value: number): string {
@@ -78,13 +71,10 @@ function drawNode(path: string, task: TaskDocument, { x, y }: { x: number; y: nu
   const more = [inside > 0 ? `×${inside}` : '', task.attempts > 1 ? `↻ ${task.attempts}` : '', task.cached ? '⚡' : '']
     .filter(text => text !== '')
     .join(' ');
-  return html`<g class="node ${task.status}" transform="translate(${round(x)} ${round(y)})">
-    <title>${path}: ${task.action}, ${task.status}${task.error === null ? '' : `: ${task.error.message}`}</title>
-    <rect width="${NODE.width}" height="${NODE.height}" rx="8" /><rect class="edge-mark" width="5" height="${NODE.height}" rx="2.5" />
-    <text class="name" x="16" y="19"><tspan class="glyph">${markOf(task.status).glyph}</tspan> ${fit(path, 20)}</text>
-    <text class="fact" x="16" y="36">${fit(task.action, time === '' && more === '' ? 24 : 16)}</text
-    ><text class="fact number" x="${NODE.width - 10}" y="36">${[more, time].filter(text => text !== '').join('  ')}</text></g
-  >`;
+  return markup`<g class="node ${task.status}" transform="translate(${round(x)} ${round(y)})"><title>${path}: ${task.action}, ${task.status}${task.error === null ? '' : `: ${task.error.message}`}</title>
+<rect width="${NODE.width}" height="${NODE.height}" rx="8"/><rect class="edge-mark" width="5" height="${NODE.height}" rx="2.5"/>
+<text class="name" x="16" y="19"><tspan class="glyph">${markOf(task.status).glyph}</tspan> ${fit(path, 20)}</text>
+<text class="fact" x="16" y="36">${fit(task.action, time === '' && more === '' ? 24 : 16)}</text><text class="fact number" x="${NODE.width - 10}" y="36">${[more, time].filter(text => text !== '').join('  ')}</text></g>`;
 }
 
 function countInside(document: RunDocument, path: string): number {
@@ -101,12 +91,7 @@ function countInside(document: RunDocument, path: string): number {
 function drawWall(entries: readonly [string, TaskDocument][]): Html {
   const size = 15;
   const rows = Math.ceil(entries.length / WALL_COLUMNS);
-  return html`<svg
-    class="wall"
-    viewBox="0 0 ${WALL_COLUMNS * size} ${rows * size}"
-    role="img"
-    aria-label="${entries.length} task runs as cells"
-  >
-    ${entries.map(([path, task], i) => html`<rect class="cell ${task.status}" x="${(i % WALL_COLUMNS) * size}" y="${Math.floor(i / WALL_COLUMNS) * size}" width="${size - 2}" height="${size - 2}" rx="2"><title>${path}: ${task.status}</title></rect>`)}
-  </svg>`;
+  return markup`<svg class="wall" viewBox="0 0 ${WALL_COLUMNS * size} ${rows * size}" role="img" aria-label="${entries.length} task runs as cells">
+${entries.map(([path, task], i) => markup`<rect class="cell ${task.status}" x="${(i % WALL_COLUMNS) * size}" y="${Math.floor(i / WALL_COLUMNS) * size}" width="${size - 2}" height="${size - 2}" rx="2"><title>${path}: ${task.status}</title></rect>`)}
+</svg>`;
 }

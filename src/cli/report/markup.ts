@@ -14,17 +14,17 @@ export function escapeHtml(text: string): string {
 type Part = string | number | Html | undefined | false | readonly (Html | undefined | false)[];
 
 /** A template for markup: what is put into it is text and is escaped, unless it is markup itself. */
-export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
+export function markup(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   let text = strings[0]!;
   parts.forEach((part, i) => {
-    text += markup(part) + strings[i + 1]!;
+    text += textOf(part) + strings[i + 1]!;
   });
   return { html: text };
 }
 
-function markup(part: Part): string {
+function textOf(part: Part): string {
   if (part === undefined || part === false) return '';
   if (typeof part === 'string') return escapeHtml(part);
   if (typeof part === 'number') return String(part);
-  return 'html' in part ? part.html : part.map(markup).join('');
+  return 'html' in part ? part.html : part.map(textOf).join('');
 }

@@ -12,7 +12,7 @@ import { count, plain } from '../text.ts';
 import { troubleOf } from '../trouble.ts';
 import type { Facts } from './facts.ts';
 import { drawGraph } from './graph.ts';
-import { html, type Html } from './markup.ts';
+import { markup, type Html } from './markup.ts';
 import { STYLE } from './style.ts';
 import { drawTimeline } from './timeline.ts';
 
@@ -35,46 +35,43 @@ const MAX_TEXT = 4000;
 export function renderReport(report: Report): string {
   const { document } = report;
   const hash = createHash('sha256').update(STYLE).digest('base64');
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta
-          http-equiv="Content-Security-Policy"
-          content="default-src 'none'; style-src 'sha256-${{ html: hash }}'; base-uri 'none'; form-action 'none'"
-        />
-        <title>${document.pipeline.name}: ${document.status}</title>
-        <style>
-          ${{ html: STYLE }}
-        </style>
-      </head>
-      <body>
-        <main>
-          ${headSection(report)} ${figures(report)} ${failureSection(report)} ${graphSection(report)} ${timelineSection(report)}
-          ${costSection(report)} ${autoSection(report)} ${callSection(report)} ${retrySection(report)} ${taskSection(report)}
-          ${logSection(report)} ${outputSection(report)} ${reproduceSection(report)}
-        </main>
-        <script type="application/json" id="run">
-          ${{ html: JSON.stringify(document).replaceAll('<', '\\u003c') }}
-        </script>
-      </body>
-    </html> `;
+  const page = markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-${{ html: hash }}'; base-uri 'none'; form-action 'none'">
+<title>${document.pipeline.name}: ${document.status}</title>
+${{ html: `<style>${STYLE}</style>` }}
+</head>
+<body>
+<main>
+${headSection(report)}
+${figures(report)}
+${failureSection(report)}
+${graphSection(report)}
+${timelineSection(report)}
+${costSection(report)}
+${autoSection(report)}
+${callSection(report)}
+${retrySection(report)}
+${taskSection(report)}
+${logSection(report)}
+${outputSection(report)}
+${reproduceSection(report)}
+</main>
+<script type="application/json" id="run">${{ html: JSON.stringify(document).replaceAll('<', '\\u003c') }}</script>
+</body>
+</html>
+`;
   return page.html;
 }
 
 function headSection({ document }: Report): Html {
   const { status, pipeline, run, startedAt, parent } = document;
-  return html`<header>
-    <p>
-      <span class="mono">${run}</span
-      >${startedAt !== null && html` · ${startedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}`}${parent !== null && html` · forked from <span class="mono">${parent.run}</span> at ${parent.at}`}
-    </p>
-    <h1>${pipeline.name} <span class="faint">${pipeline.version}</span></h1>
-    <div class="verdict ${status}">
-      <span class="glyph" aria-hidden="true">${markOf(status).glyph}</span><span>${verdict(document)}</span>
-    </div>
-  </header>`;
+  return markup`<header><p><span class="mono">${run}</span>${startedAt !== null && markup` · ${startedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}`}${parent !== null && markup` · forked from <span class="mono">${parent.run}</span> at ${parent.at}`}</p>
+<h1>${pipeline.name} <span class="faint">${pipeline.version}</span></h1>
+<div class="verdict ${status}"><span class="glyph" aria-hidden="true">${markOf(status).glyph}</span><span>${verdict(document)}</span></div></header>`;
 }
 
 function verdict(document: RunDocument): Html {
@@ -88,9 +85,9 @@ function verdict(document: RunDocument): Html {
   const again = tasks.filter(task => task.status === 'failed' || task.reason === 'upstream_failed' || task.status === 'cancelled').length;
   const rest =
     status === 'failed'
-      ? html` <span class="mono">orchestrator retry ${run}</span> would run ${count(again, 'task')} again and keep the rest.`
+      ? markup` <span class="mono">orchestrator retry ${run}</span> would run ${count(again, 'task')} again and keep the rest.`
       : undefined;
-  return html`<b>${word}${where}</b>${why}${after}; ${done} of ${count(tasks.length, 'task')} done; ${formatUsd(microUsd(costUsd))}.${rest}`;
+  return markup`<b>${word}${where}</b>${why}${after}; ${done} of ${count(tasks.length, 'task')} done; ${formatUsd(microUsd(costUsd))}.${rest}`;
 }
 
 function figures({ document, facts }: Report): Html {
@@ -123,15 +120,7 @@ function figures({ document, facts }: Report): Html {
     ['Retries', String(again), again === 0 ? 'none needed' : 'attempts beyond the first'],
     ['Peak', String(facts.peak), facts.peak === 1 ? 'task at once' : 'tasks at once'],
   ];
-  return html`<dl class="figures">
-    ${rows.map(
-      ([name, value, more]) =>
-        html`<div>
-          <dt>${name}</dt>
-          <dd>${value}<small>${more}</small></dd>
-        </div>`,
-    )}
-  </dl>`;
+  return markup`<dl class="figures">${rows.map(([name, value, more]) => markup`<div><dt>${name}</dt><dd>${value}<small>${more}</small></dd></div>`)}</dl>`;
 }
 
 function failureSection({ document, plan, facts }: Report): Html | undefined {
@@ -139,20 +128,12 @@ function failureSection({ document, plan, facts }: Report): Html | undefined {
   if (trouble === undefined) return undefined;
   const path = document.error?.path ?? null;
   const lines = facts.logs.filter(log => log.path === path).slice(-20);
-  return html`<h2>What went wrong</h2>
-    <section class="card failed">
-      <pre class="frame">${renderProblem(trouble, { paint: plain, columns: 100 })}</pre>
-      ${
-        lines.length > 0 &&
-        html`<p class="faint">What it logged last</p>
-          <pre>${lines.map(log => `${log.level.padEnd(5)} ${log.text}`).join('\n')}</pre>`
-      }
-    </section>`;
+  return markup`<h2>What went wrong</h2><section class="card failed"><pre class="frame">${renderProblem(trouble, { paint: plain, columns: 100 })}</pre>
+${lines.length > 0 && markup`<p class="faint">What it logged last</p><pre>${lines.map(log => `${log.level.padEnd(5)} ${log.text}`).join('\n')}</pre>`}</section>`;
 }
 
 function graphSection({ document, facts }: Report): Html {
-  return html`<h2>Graph <small>who waited for whom; the bold line is the critical path</small></h2>
-    <div class="card">${drawGraph(document, facts.criticalPath)}</div>`;
+  return markup`<h2>Graph <small>who waited for whom; the bold line is the critical path</small></h2><div class="card">${drawGraph(document, facts.criticalPath)}</div>`;
 }
 
 const LEGEND: [string, string][] = [
@@ -164,18 +145,8 @@ const LEGEND: [string, string][] = [
 
 function timelineSection({ facts }: Report): Html | undefined {
   if (facts.rows.length === 0) return undefined;
-  return html`<h2>Timeline</h2>
-    <div class="card">
-      ${drawTimeline(facts, facts.criticalPath)}
-      <ul class="legend completed">
-        ${LEGEND.map(
-          ([kind, text]) =>
-            html`<li>
-              <svg width="18" height="10" aria-hidden="true"><rect class="bar ${kind}" width="18" height="10" rx="2" /></svg>${text}
-            </li>`,
-        )}
-      </ul>
-    </div>`;
+  return markup`<h2>Timeline</h2><div class="card">${drawTimeline(facts, facts.criticalPath)}
+<ul class="legend completed">${LEGEND.map(([kind, text]) => markup`<li><svg width="18" height="10" aria-hidden="true"><rect class="bar ${kind}" width="18" height="10" rx="2"/></svg>${text}</li>`)}</ul></div>`;
 }
 
 function costSection({ document }: Report): Html | undefined {
@@ -189,138 +160,31 @@ function costSection({ document }: Report): Html | undefined {
   if (rows.length === 0) return undefined;
   const [time, money] = [rows.reduce((sum, [, row]) => sum + row.timeMs, 0), rows.reduce((sum, [, row]) => sum + row.costUsd, 0)];
   const share = (part: number, whole: number, kind: string): Html =>
-    html`<svg class="share ${kind}" width="120" height="10" aria-hidden="true">
-      <rect class="ground" width="120" height="10" rx="3" />
-      <rect class="part" width="${whole === 0 ? 0 : Math.round((part / whole) * 120)}" height="10" rx="3" />
-    </svg>`;
+    markup`<svg class="share ${kind}" width="120" height="10" aria-hidden="true"><rect class="ground" width="120" height="10" rx="3"/><rect class="part" width="${whole === 0 ? 0 : Math.round((part / whole) * 120)}" height="10" rx="3"/></svg>`;
   const models = costByModel(Object.values(document.tasks));
-  return html`<h2>Where the time ${money > 0 && 'and money '}went</h2>
-    <div class="card">
-      <table>
-        <thead>
-          <tr>
-            <th>action
-            <th class="number">tasks
-            <th class="number">time
-            <th>
-              ${
-                money > 0 &&
-                html`<th class="number">cost
-                  <th>`
-              }
-          </tr>
-        </thead>
-        ${rows.map(
-          ([action, row]) =>
-            html`<tr>
-              <td class="path">${action}
-              <td class="number">${row.count}
-              <td class="number">${formatDuration(row.timeMs)}
-              <td>
-                ${share(row.timeMs, time, '')}${
-                  money > 0 &&
-                  html`<td class="number">${formatUsd(microUsd(row.costUsd))}
-                    <td>${share(row.costUsd, money, 'money')}`
-                }
-            </tr>`,
-        )}
-      </table>
-      ${models.length > 0 && html`<p class="faint">By model: ${models.map(({ model, costUsd, tokens }) => `${model} ${formatUsd(microUsd(costUsd))} for ${tokens.toLocaleString('en-US')} tokens`).join('; ')}.</p>`}
-    </div>`;
+  return markup`<h2>Where the time ${money > 0 && 'and money '}went</h2><div class="card"><table><thead><tr><th>action<th class="number">tasks<th class="number">time<th>${money > 0 && markup`<th class="number">cost<th>`}</tr></thead>
+${rows.map(([action, row]) => markup`<tr><td class="path">${action}<td class="number">${row.count}<td class="number">${formatDuration(row.timeMs)}<td>${share(row.timeMs, time, '')}${money > 0 && markup`<td class="number">${formatUsd(microUsd(row.costUsd))}<td>${share(row.costUsd, money, 'money')}`}</tr>`)}</table>
+${models.length > 0 && markup`<p class="faint">By model: ${models.map(({ model, costUsd, tokens }) => `${model} ${formatUsd(microUsd(costUsd))} for ${tokens.toLocaleString('en-US')} tokens`).join('; ')}.</p>`}</div>`;
 }
 
 const SOURCES = { model: 'a model', default: 'its default', pinned: 'the pinned answers' } as const;
 
 function autoSection({ document: { autos } }: Report): Html | undefined {
   if (autos.length === 0) return undefined;
-  return html`<h2>What AUTO decided <small>${count(autos.length, 'answer')}</small></h2>
-    <div class="card">
-      <table>
-        <thead>
-          <tr>
-            <th>where
-            <th>answer
-            <th>from
-          </tr>
-        </thead>
-        ${autos.slice(0, MAX_ROWS).map(
-          auto =>
-            html`<tr>
-              <td class="path">${auto.path === '' ? auto.target : `${auto.path}.${auto.target}`}
-              <td class="text mono">${cut(JSON.stringify(auto.value), 400)}
-              <td>${SOURCES[auto.source]}${auto.model !== null && html` <span class="faint">${auto.model}</span>`}
-            </tr>`,
-        )}
-      </table>
-      ${more(autos.length)}
-    </div>`;
+  return markup`<h2>What AUTO decided <small>${count(autos.length, 'answer')}</small></h2><div class="card"><table><thead><tr><th>where<th>answer<th>from</tr></thead>
+${autos.slice(0, MAX_ROWS).map(auto => markup`<tr><td class="path">${auto.path === '' ? auto.target : `${auto.path}.${auto.target}`}<td class="text mono">${cut(JSON.stringify(auto.value), 400)}<td>${SOURCES[auto.source]}${auto.model !== null && markup` <span class="faint">${auto.model}</span>`}</tr>`)}</table>${more(autos.length)}</div>`;
 }
 
 function callSection({ facts: { calls, startedMs } }: Report): Html | undefined {
   if (calls.length === 0) return undefined;
-  return html`<h2>Model calls <small>${count(calls.length, 'call')}</small></h2>
-    <div class="card">
-      <table>
-        <thead>
-          <tr>
-            <th>task
-            <th>model
-            <th class="number">at
-            <th class="number">took
-            <th class="number">tokens in
-            <th class="number">out
-            <th class="number">cost
-            <th>
-          </tr>
-        </thead>
-        ${calls.slice(0, MAX_ROWS).map(
-          ({ path, atMs, call, prompt, reply }) =>
-            html`<tr>
-              <td class="path">${path}
-              <td class="text">${call.model}<br /><span class="faint">${call.purpose}</span>
-              <td class="number">${formatDuration(atMs - startedMs)}
-              <td class="number">${formatDuration(call.latencyMs)}
-              <td class="number">${call.inputTokens}
-              <td class="number">${call.outputTokens}
-              <td class="number">${call.costMicroUsd === null ? 'unknown' : formatUsd(call.costMicroUsd)}
-              <td>
-                <details>
-                  <summary>text</summary>
-                  <pre>${valueText(prompt)}</pre>
-                  <pre>${valueText(reply)}</pre>
-                </details>
-            </tr>`,
-        )}
-      </table>
-      ${more(calls.length)}
-    </div>`;
+  return markup`<h2>Model calls <small>${count(calls.length, 'call')}</small></h2><div class="card"><table><thead><tr><th>task<th>model<th class="number">at<th class="number">took<th class="number">tokens in<th class="number">out<th class="number">cost<th></tr></thead>
+${calls.slice(0, MAX_ROWS).map(({ path, atMs, call, prompt, reply }) => markup`<tr><td class="path">${path}<td class="text">${call.model}<br><span class="faint">${call.purpose}</span><td class="number">${formatDuration(atMs - startedMs)}<td class="number">${formatDuration(call.latencyMs)}<td class="number">${call.inputTokens}<td class="number">${call.outputTokens}<td class="number">${call.costMicroUsd === null ? 'unknown' : formatUsd(call.costMicroUsd)}<td><details><summary>text</summary><pre>${valueText(prompt)}</pre><pre>${valueText(reply)}</pre></details></tr>`)}</table>${more(calls.length)}</div>`;
 }
 
 function retrySection({ facts: { retries, startedMs } }: Report): Html | undefined {
   if (retries.length === 0) return undefined;
-  return html`<h2>Failed attempts and waits</h2>
-    <div class="card">
-      <table>
-        <thead>
-          <tr>
-            <th>task
-            <th class="number">at
-            <th>what
-            <th class="number">then waited
-          </tr>
-        </thead>
-        ${retries.slice(0, MAX_ROWS).map(
-          retry =>
-            html`<tr>
-              <td class="path">${retry.path}
-              <td class="number">${formatDuration(retry.atMs - startedMs)}
-              <td class="text">${retry.attempt > 0 && `attempt ${retry.attempt}: `}${retry.what}
-              <td class="number">${retry.waitedMs === 0 ? '–' : formatDuration(retry.waitedMs)}
-            </tr>`,
-        )}
-      </table>
-      ${more(retries.length)}
-    </div>`;
+  return markup`<h2>Failed attempts and waits</h2><div class="card"><table><thead><tr><th>task<th class="number">at<th>what<th class="number">then waited</tr></thead>
+${retries.slice(0, MAX_ROWS).map(retry => markup`<tr><td class="path">${retry.path}<td class="number">${formatDuration(retry.atMs - startedMs)}<td class="text">${retry.attempt > 0 && `attempt ${retry.attempt}: `}${retry.what}<td class="number">${retry.waitedMs === 0 ? '–' : formatDuration(retry.waitedMs)}</tr>`)}</table>${more(retries.length)}</div>`;
 }
 
 function taskSection({ document: { tasks } }: Report): Html {
@@ -329,33 +193,8 @@ function taskSection({ document: { tasks } }: Report): Html {
     entries.length <= MAX_ROWS
       ? entries
       : entries.toSorted(([, a], [, b]) => Number(b.status === 'failed') - Number(a.status === 'failed')).slice(0, MAX_ROWS);
-  return html`<h2>Tasks <small>${entries.length}</small></h2>
-    <div class="card">
-      <table>
-        <thead>
-          <tr>
-            <th>task
-            <th>status
-            <th>action
-            <th class="number">took
-            <th class="number">cost
-            <th>remarks
-          </tr>
-        </thead>
-        ${shown.map(
-          ([path, task]) =>
-            html`<tr>
-              <td class="path">${path}
-              <td><span class="status ${task.status}">${markOf(task.status).glyph} ${task.status}</span>
-              <td>${task.action}
-              <td class="number">${task.durationMs === null ? '' : formatDuration(task.durationMs)}
-              <td class="number">${task.costUsd > 0 ? formatUsd(microUsd(task.costUsd)) : ''}
-              <td class="text">${remarks(task)}
-            </tr>`,
-        )}
-      </table>
-      ${more(entries.length)}
-    </div>`;
+  return markup`<h2>Tasks <small>${entries.length}</small></h2><div class="card"><table><thead><tr><th>task<th>status<th>action<th class="number">took<th class="number">cost<th>remarks</tr></thead>
+${shown.map(([path, task]) => markup`<tr><td class="path">${path}<td><span class="status ${task.status}">${markOf(task.status).glyph} ${task.status}</span><td>${task.action}<td class="number">${task.durationMs === null ? '' : formatDuration(task.durationMs)}<td class="number">${task.costUsd > 0 ? formatUsd(microUsd(task.costUsd)) : ''}<td class="text">${remarks(task)}</tr>`)}</table>${more(entries.length)}</div>`;
 }
 
 function remarks(task: TaskDocument): Html {
@@ -369,43 +208,19 @@ function remarks(task: TaskDocument): Html {
   const output =
     task.output === null || isContainer(task)
       ? undefined
-      : html`<details>
-          <summary>output</summary>
-          <pre>${valueText(task.output)}</pre>
-        </details>`;
-  return html`${texts.filter(text => text !== '').join(' · ')}${output}`;
+      : markup`<details><summary>output</summary><pre>${valueText(task.output)}</pre></details>`;
+  return markup`${texts.filter(text => text !== '').join(' · ')}${output}`;
 }
 
 function logSection({ facts: { logs, startedMs } }: Report): Html | undefined {
   if (logs.length === 0) return undefined;
-  return html`<h2>Log <small>${count(logs.length, 'line')}</small></h2>
-    <div class="card">
-      <table class="log">
-        ${logs.slice(-MAX_ROWS).map(
-          log =>
-            html`<tr>
-              <td class="number">${formatDuration(log.atMs - startedMs)}
-              <td>${log.level}
-              <td class="path">${log.path}
-              <td class="text">${log.text}
-            </tr>`,
-        )}
-      </table>
-      ${more(logs.length)}
-    </div>`;
+  return markup`<h2>Log <small>${count(logs.length, 'line')}</small></h2><div class="card"><table class="log">${logs.slice(-MAX_ROWS).map(log => markup`<tr><td class="number">${formatDuration(log.atMs - startedMs)}<td>${log.level}<td class="path">${log.path}<td class="text">${log.text}</tr>`)}</table>${more(logs.length)}</div>`;
 }
 
 function outputSection({ document: { outputs } }: Report): Html | undefined {
   const entries = Object.entries(outputs);
   if (entries.length === 0) return undefined;
-  return html`<h2>Outputs</h2>
-    ${entries.map(
-      ([name, value]) =>
-        html`<section class="card">
-          <h3>${name}</h3>
-          <pre>${valueText(value)}</pre>
-        </section>`,
-    )}`;
+  return markup`<h2>Outputs</h2>${entries.map(([name, value]) => markup`<section class="card"><h3>${name}</h3><pre>${valueText(value)}</pre></section>`)}`;
 }
 
 function reproduceSection({ document, plan, program }: Report): Html {
@@ -417,37 +232,14 @@ function reproduceSection({ document, plan, program }: Report): Html {
     ['read with', `node ${process.versions.node}`],
     ['go on', document.next[0] ?? `orchestrator show ${run}`],
   ];
-  return html`<h2>Reproduce</h2>
-    <section class="card">
-      <table>
-        ${rows.map(
-          ([name, value]) =>
-            html`<tr>
-              <td class="faint">${name}
-              <td class="text mono">${value}
-            </tr>`,
-        )}
-      </table>
-      ${
-        Object.keys(inputs).length > 0 &&
-        html`<details open>
-          <summary>inputs</summary>
-          <pre>${valueText(inputs)}</pre>
-        </details>`
-      }
-      ${(plan?.files ?? []).map(
-        file =>
-          html`<details>
-            <summary>${file.file} <span class="mono">sha256 ${file.sha256.slice(0, 16)}</span></summary>
-            <pre>${cut(file.text, 60_000)}</pre>
-          </details>`,
-      )}
-    </section>
-    <footer>The result document stands at the end of this file as JSON, in the element with the id <span class="mono">run</span>.</footer>`;
+  return markup`<h2>Reproduce</h2><section class="card"><table>${rows.map(([name, value]) => markup`<tr><td class="faint">${name}<td class="text mono">${value}</tr>`)}</table>
+${Object.keys(inputs).length > 0 && markup`<details open><summary>inputs</summary><pre>${valueText(inputs)}</pre></details>`}
+${(plan?.files ?? []).map(file => markup`<details><summary>${file.file} <span class="mono">sha256 ${file.sha256.slice(0, 16)}</span></summary><pre>${cut(file.text, 60_000)}</pre></details>`)}</section>
+<footer>The result document stands at the end of this file as JSON, in the element with the id <span class="mono">run</span>.</footer>`;
 }
 
 function more(total: number): Html | undefined {
-  return total > MAX_ROWS ? html`<p class="faint">… and ${total - MAX_ROWS} more.</p>` : undefined;
+  return total > MAX_ROWS ? markup`<p class="faint">… and ${total - MAX_ROWS} more.</p>` : undefined;
 }
 
 function valueText(value: Json): string {

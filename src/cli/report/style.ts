@@ -25,7 +25,7 @@ pre.frame { white-space: pre; }
 .figures div { background: var(--card); padding: 12px 16px; } .figures dt { color: var(--faint); font-size: 12.5px; } .figures dd { margin: 2px 0 0; font-size: 20px; font-weight: 600; letter-spacing: -0.01em; } .figures dd small { display: block; font-size: 12px; font-weight: 400; color: var(--faint); letter-spacing: 0; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 16px 18px; overflow-x: auto; }
 .card.failed { border-color: var(--of); } .card + .card { margin-top: 12px; } .card h3 { margin: 0 0 10px; font-size: 15px; } .card.failed h3 { color: var(--of); }
-.card pre + p, .card pre + pre { margin-top: 12px; }
+.card pre + p, .card pre + pre, .card table + p { margin-top: 12px; }
 table { width: 100%; border-collapse: collapse; font-size: 13.5px; } th { text-align: left; font-weight: 500; color: var(--faint); font-size: 12.5px; } th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tr:last-child td { border-bottom: 0; } td.number, th.number { text-align: right; white-space: nowrap; } td.path { font-weight: 600; overflow-wrap: anywhere; } td.text { overflow-wrap: anywhere; } td:last-child, th:last-child { padding-right: 0; }
 table.log td:nth-child(-n+3) { width: 1%; white-space: nowrap; }

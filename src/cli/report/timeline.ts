@@ -1,8 +1,8 @@
 import { formatDuration } from '../../duration.ts';
-import { fit } from '../text.ts';
+import { count, fit } from '../text.ts';
 import { markOf } from '../glyphs.ts';
 import type { Facts, Segment, TimelineRow } from './facts.ts';
-import { html, type Html } from './markup.ts';
+import { markup, type Html } from './markup.ts';
 
 const WIDTH = 1000;
 const LABEL = 250;
@@ -18,22 +18,12 @@ export function drawTimeline(facts: Facts, criticalPath: readonly string[]): Htm
   const rows = chooseRows(facts.rows);
   const scale = makeScale(facts, rows);
   const height = HEAD + rows.length * ROW + 8;
-  return html`<svg
-      class="timeline"
-      viewBox="0 0 ${WIDTH} ${height}"
-      role="img"
-      aria-label="Timeline of ${rows.length} tasks; the table of tasks says the same"
-    >
-      <defs>
-        <pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
-          <rect class="hatch-ground" width="6" height="6" />
-          <rect class="hatch-line" width="2" height="6" />
-        </pattern>
-      </defs>
-      ${scale.ticks.map(tick => html`<line class="tick" x1="${round(tick.x)}" y1="${HEAD - 6}" x2="${round(tick.x)}" y2="${height - 6}" /><text class="axis" x="${round(tick.x)}" y="14">${tick.text}</text>`)}
-      ${scale.folds.map(fold => html`<rect class="fold" x="${round(fold.x)}" y="${HEAD - 4}" width="${FOLD}" height="${height - HEAD - 2}" /><text class="axis" x="${round(fold.x + FOLD / 2)}" y="14">⫽ ${fold.text}</text>`)}
-      ${rows.map((row, i) => drawRow(row, HEAD + i * ROW, scale, criticalPath.includes(row.path)))}</svg
-    >${facts.rows.length > rows.length && html`<p class="faint">${rows.length} of ${facts.rows.length} task runs are drawn: the root tasks, those that failed and the longest.</p>`}`;
+  return markup`<svg class="timeline" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Timeline of ${count(rows.length, 'task')}; the table of tasks says the same">
+<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="hatch-ground" width="6" height="6"/><rect class="hatch-line" width="2" height="6"/></pattern></defs>
+${scale.ticks.map(tick => markup`<line class="tick" x1="${round(tick.x)}" y1="${HEAD - 6}" x2="${round(tick.x)}" y2="${height - 6}"/><text class="axis" x="${round(tick.x)}" y="14">${tick.text}</text>`)}
+${scale.folds.map(fold => markup`<rect class="fold" x="${round(fold.x)}" y="${HEAD - 4}" width="${FOLD}" height="${height - HEAD - 2}"/><text class="axis" x="${round(fold.x + FOLD / 2)}" y="14">⫽ ${fold.text}</text>`)}
+${rows.map((row, i) => drawRow(row, HEAD + i * ROW, scale, criticalPath.includes(row.path)))}
+</svg>${facts.rows.length > rows.length && markup`<p class="faint">${rows.length} of ${facts.rows.length} task runs are drawn: the root tasks, those that failed and the longest.</p>`}`;
 }
 
 function chooseRows(rows: readonly TimelineRow[]): TimelineRow[] {
@@ -48,29 +38,17 @@ function drawRow(row: TimelineRow, y: number, scale: Scale, isCritical: boolean)
   const depth = Math.min(3, row.path.split('/').length - 1);
   const end = Math.max(...row.segments.map(segment => segment.toMs));
   const time = row.task.durationMs === null ? '' : formatDuration(row.task.durationMs);
-  return html`<g class="row ${row.task.status}">
-    <title>${row.path}: ${row.task.status}${time === '' ? '' : `, ${time}`}</title>
-    <text class="label" x="${8 + depth * 14}" y="${y + 15}"
-      ><tspan class="glyph">${markOf(row.task.status).glyph}</tspan> ${fit(row.path, 34 - depth * 2)}</text
-    >
-    ${row.segments.map(segment => drawSegment(segment, y, scale, isCritical))}
-    <text class="took" x="${round(scale.x(end) + 6)}" y="${y + 15}">${time}</text></g
-  >`;
+  return markup`<g class="row ${row.task.status}"><title>${row.path}: ${row.task.status}${time === '' ? '' : `, ${time}`}</title>
+<text class="label" x="${8 + depth * 14}" y="${y + 15}"><tspan class="glyph">${markOf(row.task.status).glyph}</tspan> ${fit(row.path, 34 - depth * 2)}</text>
+${row.segments.toSorted((a, b) => Number(a.kind === 'model') - Number(b.kind === 'model')).map(segment => drawSegment(segment, y, scale, isCritical))}
+<text class="took" x="${round(scale.x(end) + 6)}" y="${y + 15}">${time}</text></g>`;
 }
 
 function drawSegment({ kind, fromMs, toMs, note }: Segment, y: number, scale: Scale, isCritical: boolean): Html {
   const x = scale.x(fromMs);
   const width = Math.max(kind === 'queue' ? 0.5 : 2, scale.x(toMs) - x);
   const [top, height] = kind === 'queue' ? [y + 9, 4] : kind === 'model' ? [y + 15, 4] : [y + 4, 14];
-  return html`<rect
-    class="bar ${kind}${isCritical && kind === 'run' ? ' critical' : ''}"
-    x="${round(x)}"
-    y="${top}"
-    width="${round(width)}"
-    height="${height}"
-    rx="${kind === 'queue' || kind === 'model' ? 2 : 3}"
-    ><title>${note === '' ? kind : note}: ${formatDuration(toMs - fromMs)}</title></rect
-  >`;
+  return markup`<rect class="bar ${kind}${isCritical && kind === 'run' ? ' critical' : ''}" x="${round(x)}" y="${top}" width="${round(width)}" height="${height}" rx="${kind === 'queue' || kind === 'model' ? 2 : 3}"><title>${note === '' ? kind : note}: ${formatDuration(toMs - fromMs)}</title></rect>`;
 }
 
 interface Scale {
