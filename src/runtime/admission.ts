@@ -26,9 +26,14 @@ export class Admission<T> {
   take(run: string, runLimit: number | undefined): boolean {
     const mine = this.#takenBy.get(run) ?? 0;
     if (this.#taken >= this.#limit || (runLimit !== undefined && mine >= runLimit)) return false;
-    this.#taken++;
-    this.#takenBy.set(run, mine + 1);
+    this.force(run);
     return true;
+  }
+
+  /** Takes a token whether there is room or not. */
+  force(run: string): void {
+    this.#taken++;
+    this.#takenBy.set(run, (this.#takenBy.get(run) ?? 0) + 1);
   }
 
   wait(run: string, item: T): void {

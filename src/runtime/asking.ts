@@ -6,7 +6,7 @@ import { askStructured, autoRequest, type Model, type ModelReply, type ModelRequ
 import type { PlanAuto, PlanValue } from '../plan/index.ts';
 import type { Action, ModelAnswer, ModelCall, ModelGateway } from '../tools/port.ts';
 import type { LiveRun } from './live.ts';
-import { Flight, type Workshop } from './perform.ts';
+import { Flight, redacted, type Workshop } from './perform.ts';
 import type { ValueStore } from './values.ts';
 
 /** What asking models needs of its process. */
@@ -23,12 +23,12 @@ export function ask(shop: AskingShop, run: LiveRun, slot: number, index: number)
   run.inFlight.set(key, flight);
   flight.limit(ASK_TIMEOUT_MS, 'the model did not answer in time');
   answerTag(shop, run, slot, index, flight)
-    .catch((error: unknown): Answer => ({ ok: false, failure: toFailure(flight.stopReason instanceof OrchestratorError ? flight.stopReason : error, 'ORC-314') }))
+    .catch((error: unknown): Answer => ({ ok: false, failure: redacted(shop, toFailure(flight.stopReason instanceof OrchestratorError ? flight.stopReason : error, 'ORC-314')) }))
     .then(answer => {
       flight.done();
       run.inFlight.delete(key);
       shop.loop.send(run, { type: 'answered', slot, index, answer, now: shop.loop.now() });
-      if (slot >= 0) shop.loop.freed(run);
+      shop.loop.freed(run, slot);
     });
 }
 
@@ -36,7 +36,7 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
   const tag = tagOf(run, slot, index);
   const given = slot < 0 ? givenInput(shop.values, run, index) : undefined;
   if (given !== undefined) return { ok: true, value: shop.values.refer(given, run.blobs), source: 'pinned', model: null, reason: 'given to the run' };
-  const takeDefault = (reason: string): Answer => ({ ok: true, value: shop.values.refer(tag.default!, run.blobs), source: 'default', model: null, reason });
+  const takeDefault = (reason: string): Answer => ({ ok: true, value: shop.values.refer(tag.default!, run.blobs), source: 'default', model: null, reason: shop.secrets.redactText(reason) });
   const model = await shop.values.settle(() => modelFor(shop, run, slot, tag.model));
   if (model === undefined) {
     if (tag.default !== undefined) return takeDefault('no model is configured');
@@ -45,8 +45,7 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
   const computing = shop.computing(run, []);
   const { request, schema } = await shop.values.settle(() => requestFor(shop, run, slot, tag, computing));
   try {
-    const answer = await flight.guard(askStructured(model, request, schema, { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) }));
-    answer.replies.forEach((reply, i) => record(shop, run, slot, 'auto', model, answer.asked[i]!, reply));
+    const answer = await flight.guard(askStructured(meter(shop, run, slot, 'auto', model), request, schema, { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) }));
     if (answer.ok) return { ok: true, value: shop.values.refer(shop.secrets.redact(answer.value), run.blobs), source: 'model', model: model.id, reason: null };
     if (tag.default !== undefined) return takeDefault(answer.problem);
     throw new OrchestratorError('ORC-314', `no answer to the <AUTO> tag at \`${tag.target}\` fitted: ${answer.problem}`, { class: 'invalid_output', retryable: true });
@@ -146,34 +145,35 @@ export function gatewayFor(shop: AskingShop, run: LiveRun, slot: number, flight:
       if (call.temperature !== undefined) request.temperature = call.temperature;
       if (call.maxTokens !== undefined) request.maxTokens = call.maxTokens;
       const how = { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) };
-      if (call.schema === undefined) {
-        const reply = await model.generate(request, how);
-        return { text: reply.text, ...record(shop, run, slot, call.purpose, model, request, reply) };
-      }
-      const answer = await askStructured(model, request, call.schema, how);
-      const recorded = answer.replies.map((reply, i) => record(shop, run, slot, call.purpose, model, answer.asked[i]!, reply));
+      const metered = meter(shop, run, slot, call.purpose, model);
+      if (call.schema === undefined) return answerOf(await metered.generate(request, how));
+      const answer = await askStructured(metered, request, call.schema, how);
       if (!answer.ok) throw new OrchestratorError('ORC-405', `the model's answer does not fit the schema: ${answer.problem}`, { class: 'invalid_output', retryable: true });
-      return { text: answer.replies.at(-1)!.text, object: answer.value, ...recorded.at(-1)! };
+      return { ...answerOf(answer.replies.at(-1)!), object: answer.value };
     },
   };
 }
 
-/** Journals one reply with its cost: in the same commit as the result that it paid for. */
-function record({ loop, values, secrets }: AskingShop, run: LiveRun, slot: number, purpose: string, model: Model, request: ModelRequest, reply: ModelReply): Omit<ModelAnswer, 'text' | 'object'> {
-  const { usage } = reply;
-  const costMicroUsd = priceOf(model, usage);
-  const call = { purpose, model: reply.model, inputTokens: usage.inputTokens, outputTokens: usage.outputTokens, costMicroUsd: costMicroUsd ?? null, latencyMs: Math.round(reply.latencyMs) };
-  const number = run.nextCall.get(slot) ?? 0;
-  run.nextCall.set(slot, number + 1);
-  const now = loop.now();
-  run.ledger.push({ ...call, run: run.id, path: pathOf(run.plan, run.state, slot), attempt: slot < 0 ? 0 : run.state.attempt[slot]!, call: number, at: now });
-  loop.send(run, { type: 'called', slot, call, prompt: values.refer(secrets.redact(request.messages as unknown as Json), run.blobs), reply: values.refer(secrets.redact(reply.text), run.blobs), now });
-  return { model: reply.model, usage: { inputTokens: usage.inputTokens, outputTokens: usage.outputTokens }, costMicroUsd };
+function answerOf({ text, model, usage, costMicroUsd }: ModelReply): ModelAnswer {
+  return { text, model, usage: { inputTokens: usage.inputTokens, outputTokens: usage.outputTokens }, costMicroUsd };
 }
 
-/** Whole micro-dollars, rounded up once a call; undefined where the price is unknown. */
-function priceOf(model: Model, usage: ModelReply['usage']): number | undefined {
-  if (model.local) return 0;
-  if (model.price === undefined) return undefined;
-  return Math.ceil((usage.inputTokens * model.price.inputPerMillion + usage.outputTokens * model.price.outputPerMillion) / 1_000_000);
+/** A model whose every reply is journaled with its cost, also that of an attempt that fails later: in the same commit as the result that it paid for (S12). */
+function meter({ loop, values, secrets }: AskingShop, run: LiveRun, slot: number, purpose: string, model: Model): Pick<Model, 'generate'> {
+  const path = pathOf(run.plan, run.state, slot);
+  const attempt = slot < 0 ? 0 : run.state.attempt[slot]!;
+  return {
+    async generate(request, options): Promise<ModelReply> {
+      const reply = await model.generate(request, options);
+      if (run.lost !== null) return reply;
+      const { inputTokens, outputTokens } = reply.usage;
+      const call = { purpose, model: reply.model, inputTokens, outputTokens, costMicroUsd: reply.costMicroUsd ?? null, latencyMs: Math.round(reply.latencyMs) };
+      const number = run.nextCall.get(path) ?? 0;
+      run.nextCall.set(path, number + 1);
+      const now = loop.now();
+      run.ledger.push({ ...call, run: run.id, path, attempt, call: number, at: now });
+      loop.send(run, { type: 'called', slot, call, prompt: values.refer(secrets.redact(request.messages as unknown as Json), run.blobs), reply: values.refer(secrets.redact(reply.text), run.blobs), now });
+      return reply;
+    },
+  };
 }

@@ -6,50 +6,47 @@ import type { Shop } from './shell.ts';
 /** At most so many tasks under way are shown; the counts tell of all. */
 const SHOWN = 64;
 
-/** The handle of a run that this process drives. */
+/** The handle of a run that this process drives, or drove: one that only waits leaves the memory, and may come back as another object. */
 export class Handle implements RunHandle {
   readonly id: string;
   readonly #shop: Shop;
   readonly #run: LiveRun;
-  readonly #settled: Promise<void>;
 
   constructor(shop: Shop, run: LiveRun) {
     this.id = run.id;
     this.#shop = shop;
     this.#run = run;
-    this.#settled = new Promise((resolve, reject) => {
-      if (run.lost !== null) reject(run.lost);
-      else if (hasEnded(run.state) && run.inputs.length === 0 && run.events.length === 0) resolve();
-      else run.settlers.push({ resolve, reject });
-    });
-    // A run that is lost while nobody waits for it is told by whoever asks next.
-    this.#settled.catch(() => {});
   }
 
   async result(): Promise<RunDocument> {
-    await this.#settled;
-    return this.document();
+    const { loop, shell, values } = this.#shop;
+    const run = this.#run;
+    const live = loop.runs.get(this.id);
+    if (live !== undefined) await loop.settled(live);
+    else if (run.lost !== null) throw run.lost;
+    // A run that was parked may have gone on since, as another object.
+    if (live !== run && !hasEnded(run.state)) return shell.show(this.id);
+    return values.settle(() => documentOf({ plan: run.plan, state: run.state, run: this.id, load: ref => values.load(ref) }));
   }
 
-  document(): Promise<RunDocument> {
-    const { values } = this.#shop;
-    return values.settle(() => documentOf({ plan: this.#run.plan, state: this.#run.state, run: this.id, load: ref => values.load(ref) }));
-  }
-
-  async *events(): AsyncIterable<RunEvent> {
-    yield* this.#shop.eventsOf(this.id, { follow: true });
+  events(): AsyncIterable<RunEvent> {
+    return this.#shop.shell.events(this.id, { follow: true });
   }
 
   async pause(reason: Reason = 'requested'): Promise<void> {
-    const { loop } = this.#shop;
-    await loop.sendDurably(this.#run, { type: 'pause', reason: reason === 'drain' ? 'drain' : 'requested', now: loop.now() });
+    const { loop, shell } = this.#shop;
+    const live = loop.runs.get(this.id);
+    if (live === undefined) return shell.command(this.id, { type: 'pause', by: 'this process' });
+    await loop.sendDurably(live, { type: 'pause', reason: reason === 'drain' ? 'drain' : 'requested', now: loop.now() });
   }
 
   async cancel(reason: Reason = 'requested'): Promise<void> {
-    const { loop } = this.#shop;
+    const { loop, shell } = this.#shop;
     if (hasEnded(this.#run.state)) return;
-    if (reason === 'timed_out') await loop.sendDurably(this.#run, { type: 'expired', now: loop.now() });
-    else await loop.sendDurably(this.#run, { type: 'command', command: { type: 'cancel', by: 'this process' }, now: loop.now() });
+    const live = loop.runs.get(this.id);
+    if (live === undefined) return shell.command(this.id, { type: 'cancel', by: 'this process' });
+    if (reason === 'timed_out') await loop.sendDurably(live, { type: 'expired', now: loop.now() });
+    else await loop.sendDurably(live, { type: 'command', command: { type: 'cancel', by: 'this process' }, now: loop.now() });
   }
 
   view(): RunView {

@@ -19,6 +19,8 @@ export interface LiveRun {
   blobs: { hash: string; content: string }[];
   ledger: LedgerRow[];
   consumed: string[];
+  /** Keys of all orders that were taken in: one that is read again before it is deleted counts once. */
+  readonly obeyed: Set<string>;
   /** Who waits for the inputs so far to be durable. */
   waiters: { resolve: () => void; reject: (error: unknown) => void }[];
   /** Attempts and questions under way, by slot (questions by -2 - slot). */
@@ -28,6 +30,8 @@ export interface LiveRun {
   deadline: NodeJS.Timeout | undefined;
   /** Offers that wait for admission. */
   held: number;
+  /** Slots whose admitted work takes room in the process and in the run. */
+  readonly tokens: Set<number>;
   /** Row as last written, to write only what changes. */
   row: { status: RunStatus; reason: Reason | null; dueAt: number | null; tasksDone: number; writtenAt: number };
   /** Present until the first commit. */
@@ -38,7 +42,8 @@ export interface LiveRun {
   lost: unknown;
   /** Events since the last snapshot. */
   sinceSnapshot: number;
-  nextCall: Map<number, number>;
+  /** Number of the next model call, by path: it goes on where a dead process stopped, so that no row of the ledger is written over (S12). */
+  readonly nextCall: Map<string, number>;
 }
 
 /** One effect that is under way. */
@@ -56,7 +61,7 @@ export function outsideEvent(run: LiveRun, event: Event, seq: number): RunEvent 
 
 export function newLiveRun(id: string, plan: Plan, state: RunState, epoch: number, row: LiveRun['row'], create: LiveRun['create'] = null): LiveRun {
   return {
-    id, plan, state, epoch, row, create, durable: state.seq, inputs: [], events: [], effects: [], blobs: [], ledger: [], consumed: [], waiters: [], inFlight: new Map(), timers: new Map(), deadline: undefined,
-    held: 0, listeners: new Set(), settlers: [], lost: null, sinceSnapshot: 0, nextCall: new Map(),
+    id, plan, state, epoch, row, create, durable: state.seq, inputs: [], events: [], effects: [], blobs: [], ledger: [], consumed: [], obeyed: new Set(), waiters: [], inFlight: new Map(), timers: new Map(), deadline: undefined,
+    held: 0, tokens: new Set(), listeners: new Set(), settlers: [], lost: null, sinceSnapshot: 0, nextCall: new Map(),
   };
 }

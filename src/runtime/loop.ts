@@ -10,6 +10,8 @@ import { ValuePending, type ValueStore } from './values.ts';
 const SNAPSHOT_EVERY = 50_000;
 const ROW_EVERY_MS = 1000;
 const LONGEST_TIMER_MS = 2_000_000_000;
+/** A disk that is full, or a store that is busy, may be so for a moment only: the same commit is tried again after these pauses. */
+const COMMIT_AGAIN_MS = [50, 200, 1000];
 
 /** What the loop leaves to others: the effects that touch the world. */
 export interface Performer {
@@ -38,6 +40,8 @@ export class Loop {
   holding = false;
   /** Called when a run has ended or can be left. */
   onIdle: (run: LiveRun) => void = () => {};
+  /** Called when this process has given a run up; `run.lost` says why. */
+  onLost: (run: LiveRun) => void = () => {};
 
   constructor(options: { store: Store; values: ValueStore; clock: Clock; performer: Performer; concurrency: number }) {
     this.#store = options.store;
@@ -53,10 +57,14 @@ export class Loop {
 
   /** The pipeline's own timeout runs from the start of the run, also over a restart; a run that was reopened begins anew. */
   #watchDeadline(run: LiveRun): void {
-    const { timeoutMs } = run.plan;
-    if (timeoutMs === undefined || run.deadline !== undefined || run.state.status !== 'running') return;
-    const delay = Math.min(Math.max(0, run.state.startedAt + timeoutMs - this.#clock.now()), LONGEST_TIMER_MS);
-    run.deadline = setTimeout(() => this.send(run, { type: 'expired', now: this.#clock.now() }), delay);
+    const end = deadlineOf(run);
+    if (end === null || run.deadline !== undefined || run.state.status !== 'running') return;
+    run.deadline = setTimeout(() => {
+      run.deadline = undefined;
+      const now = this.#clock.now();
+      if (now < end) this.#watchDeadline(run);
+      else this.send(run, { type: 'expired', now });
+    }, Math.min(Math.max(0, end - this.#clock.now()), LONGEST_TIMER_MS));
   }
 
   /** Hands an input to a run. */
@@ -72,6 +80,14 @@ export class Loop {
       if (run.lost !== null) return reject(run.lost);
       run.waiters.push({ resolve, reject });
       this.send(run, input);
+    });
+  }
+
+  /** Waits until a run has ended, is paused, or waits for the outside; rejects where this process cannot go on with it. */
+  settled(run: LiveRun): Promise<void> {
+    return new Promise((resolve, reject) => {
+      run.settlers.push({ resolve, reject });
+      this.#wake(run);
     });
   }
 
@@ -93,10 +109,11 @@ export class Loop {
     const batches: Batch[] = [];
     const written: LiveRun[] = [];
     for (const run of turned) {
+      if (run.lost !== null) continue;
       try {
         this.#decide(run);
       } catch (error) {
-        this.#lose(run, error);
+        this.lose(run, error);
         continue;
       }
       if (run.events.length > 0 || run.create !== null) {
@@ -108,26 +125,39 @@ export class Loop {
   }
 
   #commit(batches: Batch[], runs: LiveRun[]): void {
-    let verdicts: Verdict[] | Promise<Verdict[]>;
+    let answer: Verdict[] | Promise<Verdict[]>;
     try {
-      verdicts = this.#store.commit(batches);
+      answer = this.#store.commit(batches);
     } catch (error) {
-      for (const run of runs) this.#lose(run, error);
-      return;
+      answer = Promise.reject(error);
     }
-    if (!(verdicts instanceof Promise)) return this.#committed(runs, verdicts);
-    this.#committing = verdicts
-      .then(list => this.#committed(runs, list), error => runs.forEach(run => this.#lose(run, error)))
+    if (!(answer instanceof Promise)) return this.#committed(runs, answer);
+    this.#committing = this.#insist(answer, batches)
+      .then(verdicts => this.#committed(runs, verdicts), error => runs.forEach(run => this.lose(run, error)))
       .finally(() => {
         this.#committing = null;
         if (this.#dirty.size > 0) this.#wake(this.#dirty.values().next().value!);
       });
   }
 
+  /** The verdicts on a commit; where it was refused as a whole for a reason that may pass, it is tried again. */
+  async #insist(answer: Promise<Verdict[]>, batches: Batch[]): Promise<Verdict[]> {
+    for (const pauseMs of COMMIT_AGAIN_MS) {
+      try {
+        return await answer;
+      } catch (error) {
+        if (!(error instanceof OrchestratorError && error.retryable)) throw error;
+      }
+      await new Promise(resolve => setTimeout(resolve, pauseMs));
+      answer = (async () => this.#store.commit(batches))();
+    }
+    return answer;
+  }
+
   #committed(runs: LiveRun[], verdicts: Verdict[]): void {
     runs.forEach((run, i) => {
       if (verdicts[i] === 'ok') this.#durable(run);
-      else this.#lose(run, refusal(run, verdicts[i]!));
+      else this.lose(run, refusal(run, verdicts[i]!));
     });
   }
 
@@ -136,9 +166,14 @@ export class Loop {
     const { inputs, events } = run;
     const effects: Effect[] = [];
     for (let i = 0; i < inputs.length; i++) {
-      decide(run.plan, run.state, inputs[i]!, { events, effects });
+      const input = inputs[i]!;
+      decide(run.plan, run.state, input, { events, effects });
+      const isIdle = input.type === 'admitted' && !effects.some(effect => effect.type === 'perform' || effect.type === 'ask');
       for (let k = 0; k < effects.length; k++) this.#route(run, effects[k]!);
       effects.length = 0;
+      // What was held back while the run went on is offered again when it is resumed; what was let through too late begins nothing.
+      if (run.held > 0 && run.state.status !== 'running') this.#dropHeld(run);
+      if (isIdle) this.freed(run, input.slot);
     }
     run.inputs = [];
   }
@@ -158,7 +193,13 @@ export class Loop {
       this.#admission.wait(run.id, offer);
       return;
     }
+    if (needsRoom) run.tokens.add(offer.slot);
     this.#admit(run, offer);
+  }
+
+  #dropHeld(run: LiveRun): void {
+    run.held = 0;
+    this.#admission.drop(run.id);
   }
 
   #admit(run: LiveRun, offer: Extract<Effect, { type: 'offer' }>): void {
@@ -166,8 +207,9 @@ export class Loop {
     run.inputs.push({ type: 'admitted', slot: offer.slot, stage: offer.stage, index: offer.index, effect, now: this.#clock.now() });
   }
 
-  /** An effect that held a token has ended. */
-  freed(run: LiveRun): void {
+  /** What a slot was admitted for has ended, or never began. */
+  freed(run: LiveRun, slot: number): void {
+    if (!run.tokens.delete(slot)) return;
     this.#admission.release(run.id);
     this.admitWaiting();
   }
@@ -176,13 +218,10 @@ export class Loop {
   admitWaiting(): void {
     if (this.holding) return;
     for (const { run: id, item } of this.#admission.admit(run => this.runs.get(run)?.plan.concurrency)) {
-      const run = this.runs.get(id);
-      if (run === undefined || run.state.status !== 'running') {
-        this.#admission.release(id);
-        continue;
-      }
+      const run = this.runs.get(id)!;
       run.held--;
       if (item.stage === 'enter') this.#admission.release(id);
+      else run.tokens.add(item.slot);
       this.#admit(run, item);
       this.#wake(run);
     }
@@ -194,13 +233,12 @@ export class Loop {
       run.inputs.push({ type: 'evaluated', slot, site, index, result: this.#evaluation(run, effect), now: this.#clock.now() });
     } catch (error) {
       if (!(error instanceof ValuePending)) throw error;
-      error.arrival.then(
-        () => {
+      error.arrival
+        .then(() => {
           this.#evaluate(run, effect);
           this.#wake(run);
-        },
-        failed => this.#lose(run, failed),
-      );
+        })
+        .catch((failed: unknown) => this.lose(run, failed));
     }
   }
 
@@ -234,8 +272,9 @@ export class Loop {
     const now = this.#clock.now();
     const busy = run.inFlight.size > 0 || run.held > 0 || run.effects.some(effect => effect.type === 'perform' || effect.type === 'ask');
     const { status, reason } = busy || state.status !== 'running' ? state : visibleStatus(state);
-    const due = run.timers.size > 0 || run.effects.some(effect => effect.type === 'timer') || row.dueAt !== null ? dueAt(state) : null;
     const ended = hasEnded(state);
+    const hasTimer = run.timers.size > 0 || row.dueAt !== null || run.effects.some(effect => effect.type === 'timer');
+    const due = ended ? null : earliest(hasTimer ? dueAt(state) : null, deadlineOf(run));
     if (status === row.status && reason === row.reason && due === row.dueAt && !ended && now - row.writtenAt < ROW_EVERY_MS) return null;
     const change: RunChange = { status, reason, dueAt: due, tasksDone: state.done, tasksTotal: state.slots, costMicroUsd: state.costMicroUsd };
     if (state.startedAt > 0) change.startedAt = state.startedAt;
@@ -280,6 +319,11 @@ export class Loop {
   #start(run: LiveRun, effect: Effect): void {
     switch (effect.type) {
       case 'perform':
+        // What a dead process had begun goes on in this one without an offer; it counts all the same.
+        if (!run.tokens.has(effect.slot)) {
+          this.#admission.force(run.id);
+          run.tokens.add(effect.slot);
+        }
         return this.#performer.perform(run, effect.slot, effect.attempt);
       case 'ask':
         return this.#performer.ask(run, effect.slot, effect.index);
@@ -315,8 +359,8 @@ export class Loop {
     for (const timer of run.timers.values()) clearTimeout(timer);
     run.timers.clear();
     clearTimeout(run.deadline);
-    this.#admission.drop(run.id);
-    this.runs.delete(run.id);
+    this.#dropHeld(run);
+    if (this.runs.get(run.id) === run) this.runs.delete(run.id);
   }
 
   /** Leaves a run that only waits: its rows are all that is kept. */
@@ -324,8 +368,8 @@ export class Loop {
     this.#forget(run);
   }
 
-  /** This process cannot go on with the run: another has taken it, or it cannot be written. What is not durable is dropped. */
-  #lose(run: LiveRun, error: unknown): void {
+  /** This process cannot go on with the run: another has taken it, it cannot be written, or the process closes. What is not durable is dropped. */
+  lose(run: LiveRun, error: unknown): void {
     if (run.lost !== null) return;
     run.lost = error;
     this.#forget(run);
@@ -333,6 +377,8 @@ export class Loop {
     for (const waiter of run.waiters.splice(0)) waiter.reject(error);
     for (const settler of run.settlers.splice(0)) settler.reject(error);
     for (const listener of run.listeners) listener([]);
+    this.onLost(run);
+    for (const slot of run.tokens) if (!run.inFlight.has(slot) && !run.inFlight.has(-2 - slot)) this.freed(run, slot);
   }
 
   /** Waits until nothing that was decided is unwritten. */
@@ -341,9 +387,18 @@ export class Loop {
   }
 }
 
+/** When the pipeline's own timeout passes, or null. */
+function deadlineOf({ plan, state }: LiveRun): number | null {
+  return plan.timeoutMs === undefined || state.startedAt === 0 ? null : state.startedAt + plan.timeoutMs;
+}
+
+function earliest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
+
 function refusal(run: LiveRun, verdict: Verdict): OrchestratorError {
   if (verdict === 'key_conflict') return new OrchestratorError('ORC-509', 'the idempotency key belongs to another run', { class: 'invalid_input' });
   if (verdict === 'over_budget') return new OrchestratorError('ORC-602', 'the budget is used up', { class: 'budget' });
-  if (verdict === 'unknown') return new OrchestratorError('ORC-501', 'the answer of the store to a commit was lost', { class: 'storage' });
+  if (verdict === 'unknown') return new OrchestratorError('ORC-501', 'the answer of the store to a commit was lost', { class: 'storage', help: [`orchestrator resume ${run.id}`] });
   return new OrchestratorError('ORC-511', `another process has taken over ${run.id}`, { class: 'storage', help: [`orchestrator show ${run.id}`] });
 }

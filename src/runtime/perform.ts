@@ -94,11 +94,11 @@ async function settle(shop: Workshop, run: LiveRun, task: PlanTask, slot: number
   flight.done();
   if (run.inFlight.get(slot) === flight) run.inFlight.delete(slot);
   shop.loop.send(run, { type: 'settled', slot, attempt, outcome, now: shop.loop.now() });
-  shop.loop.freed(run);
+  shop.loop.freed(run, slot);
 }
 
 /** What a failure says goes into the journal: without secrets (C11). */
-function redacted(shop: Workshop, failure: Failure): Failure {
+export function redacted(shop: Workshop, failure: Failure): Failure {
   const safe = { ...failure, message: shop.secrets.redactText(failure.message) };
   if (failure.details !== undefined) safe.details = shop.secrets.redact(failure.details) as JsonObject;
   return safe;
@@ -258,7 +258,7 @@ class TaskContext implements ActionContext {
   }
 
   progress(done: number, total: number | undefined, text?: string): void {
-    this.#flight.progress = { done, total: total ?? null, text: text ?? null };
+    this.#flight.progress = { done, total: total ?? null, text: text === undefined ? null : this.#shop.secrets.redactText(text) };
   }
 
   step<T extends Json>(name: string, effect: EffectClass, perform: (key: string) => Promise<T> | T): Promise<T> {

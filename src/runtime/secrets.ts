@@ -31,6 +31,16 @@ export class Secrets {
     return value;
   }
 
+  /** The value behind the handle that a caller gave for an input. What was given is not repeated: it may be the secret itself. */
+  named(handle: string, input: string): string {
+    try {
+      return this.value(handle);
+    } catch (error) {
+      if (this.#read(handle) !== undefined) throw error;
+      throw new OrchestratorError('ORC-312', `the input \`${input}\` takes the name of a secret of the configuration, and there is none of the name that was given`, { class: 'invalid_input', help: ['name it in the configuration: secrets: { TOKEN: "${env:TOKEN}" }'] });
+    }
+  }
+
   /** Registers a value for redaction. */
   guard(name: string, value: string): void {
     if (value.length < SHORTEST) throw new OrchestratorError('ORC-312', `the secret \`${name}\` is shorter than ${SHORTEST} characters, so it could not be redacted without harm`, { class: 'invalid_input' });
@@ -71,8 +81,24 @@ export class Secrets {
 
 /** The value itself and the encodings in which servers and tools send it back. */
 function formsOf(value: string): string[] {
-  const base64 = Buffer.from(value).toString('base64');
-  return [value, encodeURIComponent(value), base64, base64.replace(/=+$/, ''), Buffer.from(value).toString('hex'), JSON.stringify(value).slice(1, -1)];
+  const bytes = Buffer.from(value);
+  const hex = bytes.toString('hex');
+  const base64 = [bytes.toString('base64'), ...[0, 1, 2].map(lead => base64Within(bytes, lead))];
+  const quoted = JSON.stringify(value).slice(1, -1);
+  const url = encodeURIComponent(value);
+  return [value, quoted, url, url.replaceAll('%20', '+'), htmlText(value), hex, hex.toUpperCase(), ...base64, ...base64.map(text => text.replaceAll('+', '-').replaceAll('/', '_'))];
+}
+
+/** The characters that depend on the value alone where it stands in a longer base64 text, as in `Basic …`, after `lead` bytes modulo 3. */
+function base64Within(bytes: Buffer, lead: number): string {
+  const text = Buffer.concat([Buffer.alloc(lead), bytes]).toString('base64url');
+  const bits = 8 * (lead + bytes.length);
+  const inner = text.slice(Math.ceil((8 * lead) / 6), Math.floor(bits / 6));
+  return inner.replaceAll('-', '+').replaceAll('_', '/');
+}
+
+function htmlText(value: string): string {
+  return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;');
 }
 
 /** Is a value, or something in it, a handle rather than the text that it stands for? */

@@ -17,6 +17,7 @@ import type { ForkOptions, RunEvent, RunHandle, Shell, StartOptions } from './ap
 import { ask, gatewayFor, type AskingShop } from './asking.ts';
 import { checkCommand } from './commands.ts';
 import { compileFile, startInputs, type Compiled } from './compile.ts';
+import { DistantHandle } from './distant.ts';
 import { readEvents } from './follow.ts';
 import { forkRun } from './fork.ts';
 import { Handle } from './handle.ts';
@@ -44,7 +45,7 @@ export interface ShellSettings {
   clock?: Clock;
 }
 
-export type Shop = AskingShop & { eventsOf(run: string, options: { from?: number; follow?: boolean; signal?: AbortSignal }): AsyncIterable<RunEvent> };
+export type Shop = AskingShop & { shell: Shell };
 
 const POLL_MS = 250;
 
@@ -87,8 +88,10 @@ export class EmbeddedShell implements Shell {
   readonly #plans: PlanShelf;
   readonly #loop: Loop;
   readonly #parked = new Map<string, number | null>();
-  readonly #attached = new Set<string>();
+  /** Runs that this process gave up and could not give back yet. */
+  readonly #stranded = new Set<string>();
   #poll: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(settings: ShellSettings) {
     this.#settings = settings;
@@ -103,7 +106,7 @@ export class EmbeddedShell implements Shell {
       loop: undefined as unknown as Loop,
       computing: (run, observed) => this.#computing(run, observed),
       gateway: (run, slot, flight) => gatewayFor(shop, run, slot, flight),
-      eventsOf: (run, options) => readEvents(this.store, this.#loop, this.#plans, run, options),
+      shell: this,
     };
     this.#loop = shop.loop = new Loop({
       store: settings.store, values, clock: this.#clock, concurrency: settings.concurrency,
@@ -115,6 +118,7 @@ export class EmbeddedShell implements Shell {
       },
     });
     this.#loop.onIdle = run => this.#park(run);
+    this.#loop.onLost = run => this.#strand(run);
     this.shop = shop;
   }
 
@@ -133,15 +137,22 @@ export class EmbeddedShell implements Shell {
     const now = this.#clock.now();
     const host = { now: () => now, fileExists: (path: string) => existsSync(resolve(this.#settings.cwd, path)), file: (path: string) => plan.inclusions[path] ?? '' };
     const inputs = startInputs(plan, given, host);
-    for (const spec of plan.inputs) if (spec.type === 'secret' && typeof inputs[spec.name] === 'string') this.#settings.secrets.value(inputs[spec.name] as string);
+    for (const { name, type } of plan.inputs) if (type === 'secret' && typeof inputs[name] === 'string') this.#settings.secrets.named(inputs[name], name);
     checkReady(plan, this.#settings.models, options);
     const control = await this.store.control();
     if (control.drain || control.stop) throw new OrchestratorError('ORC-514', `nothing new is started: ${control.reason ?? 'the system is draining'}`, { class: 'unavailable', help: ['orchestrator undrain'] });
     const keyHash = options.key === undefined ? null : sha256(canonicalJson({ plan: plan.hash, inputs }));
     const known = options.key === undefined ? undefined : await this.#known(options.key, keyHash!);
     if (known !== undefined) return known;
-    const run = this.#create(compiled, inputs, options, keyHash, now);
-    return this.#begin(run, options);
+    try {
+      return await this.#begin(this.#create(compiled, inputs, options, keyHash, now), options);
+    } catch (error) {
+      // Another process has started the same in the same moment.
+      if (options.key === undefined || !(error instanceof OrchestratorError && error.code === 'ORC-509')) throw error;
+      const winner = await this.#known(options.key, keyHash!);
+      if (winner === undefined) throw error;
+      return winner;
+    }
   }
 
   async run(pipeline: string | Compiled, inputs: JsonObject = {}, options: StartOptions = {}): Promise<RunDocument> {
@@ -157,11 +168,12 @@ export class EmbeddedShell implements Shell {
     }
     const live = this.#loop.runs.get(row.run);
     if (live !== undefined) return new Handle(this.shop, live);
-    return this.#ended(row) ? this.#recorded(row) : this.resume(row.run);
+    if (row.status === 'completed' || row.status === 'failed' || row.status === 'cancelled') return this.#recorded(row);
+    return (await this.#isElsewhere(row)) ? new DistantHandle(this.shop, row) : this.resume(row.run);
   }
 
-  #ended(row: RunRow): boolean {
-    return row.status === 'completed' || row.status === 'failed' || row.status === 'cancelled';
+  async #isElsewhere({ owner }: RunRow): Promise<boolean> {
+    return owner !== null && owner !== this.store.owner && (await this.store.alive(owner));
   }
 
   /** A handle of a run that has ended: its record. */
@@ -204,10 +216,10 @@ export class EmbeddedShell implements Shell {
   async #begin(run: LiveRun, options: StartOptions): Promise<RunHandle> {
     this.#loop.add(run);
     const handle = new Handle(this.shop, run);
-    this.#attached.add(run.id);
     await this.#loop.sendDurably(run, { type: 'start', now: this.#clock.now() });
     this.#startPoll();
-    options.signal?.addEventListener('abort', () => void handle.cancel(), { once: true });
+    // Where the run is lost, whoever waits for its result is told.
+    options.signal?.addEventListener('abort', () => void handle.cancel().catch(() => {}), { once: true });
     return handle;
   }
 
@@ -222,6 +234,10 @@ export class EmbeddedShell implements Shell {
     const row = await rowOf(this.store, id);
     if (row.status === 'completed') throw new OrchestratorError('ORC-508', `${id} is completed: there is nothing to resume`, { class: 'invalid_input', help: [`orchestrator show ${id}`, `orchestrator fork ${id} --at TASK`] });
     if (row.status === 'failed' || row.status === 'cancelled') return this.retry(id);
+    if (row.status === 'paused' && until === null && (await this.#isElsewhere(row))) {
+      await this.command(id, { type: 'resume', by: 'another process' });
+      return new DistantHandle(this.shop, row);
+    }
     const run = await this.#take(id);
     const handle = new Handle(this.shop, run);
     await this.#revive(run, { until });
@@ -265,7 +281,9 @@ export class EmbeddedShell implements Shell {
     const plan = await this.#plans.get(row.planHash);
     const state = await foldRun(this.store, plan, id);
     const run = newLiveRun(id, plan, state, row.epoch, rowNow(row));
+    for (const { path, call } of await this.store.ledger({ run: id })) run.nextCall.set(path, Math.max(run.nextCall.get(path) ?? 0, call + 1));
     this.#parked.delete(id);
+    this.#stranded.delete(id);
     this.#loop.add(run);
     return run;
   }
@@ -284,6 +302,8 @@ export class EmbeddedShell implements Shell {
   }
 
   #obey(run: LiveRun, order: { key: string; command: Command }): void {
+    if (run.obeyed.has(order.key)) return;
+    run.obeyed.add(order.key);
     run.consumed.push(order.key);
     this.#loop.send(run, { type: 'command', command: order.command, now: this.#clock.now() });
   }
@@ -321,7 +341,7 @@ export class EmbeddedShell implements Shell {
   }
 
   async *events(name: string, options: { from?: number; follow?: boolean; signal?: AbortSignal } = {}): AsyncIterable<RunEvent> {
-    yield* this.shop.eventsOf(await this.find(name), options);
+    yield* readEvents(this.store, this.#loop, this.#plans, await this.find(name), options);
   }
 
   runs(filter: RunFilter = {}): Promise<RunRow[]> {
@@ -342,7 +362,6 @@ export class EmbeddedShell implements Shell {
   /** A run that only waits for the outside is kept as rows: its state leaves the memory. */
   #park(run: LiveRun): void {
     if (hasEnded(run.state)) {
-      this.#attached.delete(run.id);
       if (this.#loop.runs.size === 0 && this.#parked.size === 0) this.#stopPoll();
       return;
     }
@@ -353,12 +372,17 @@ export class EmbeddedShell implements Shell {
   }
 
   async #wakeParked(id: string): Promise<void> {
-    const run = await this.#take(id);
-    await this.#revive(run, null);
+    try {
+      await this.#revive(await this.#take(id), null);
+    } catch (error) {
+      // Where another process has it by now, it is no business of ours; anything else is tried again at the next look.
+      if (!(error instanceof OrchestratorError && (error.code === 'ORC-507' || error.code === 'ORC-511'))) throw error;
+      this.#parked.delete(id);
+    }
   }
 
   #startPoll(): void {
-    if (this.#poll !== undefined) return;
+    if (this.#poll !== undefined || this.#isClosed) return;
     this.#poll = setInterval(() => void this.#look().catch(() => {}), POLL_MS);
     this.#poll.unref();
   }
@@ -376,27 +400,35 @@ export class EmbeddedShell implements Shell {
       this.#loop.holding = holding;
       this.#loop.admitWaiting();
     }
+    const asleep = new Set<string>();
     for (const order of await this.store.inbox()) {
       const live = this.#loop.runs.get(order.run);
-      if (live === undefined) {
-        if (this.#parked.has(order.run)) await this.#wakeParked(order.run);
-      } else if (!live.consumed.includes(order.key)) this.#obey(live, order);
+      if (live !== undefined) this.#obey(live, order);
+      else if (this.#parked.has(order.run)) asleep.add(order.run);
     }
     const now = this.#clock.now();
-    for (const [id, due] of this.#parked) if (due !== null && due <= now) await this.#wakeParked(id);
+    for (const [id, due] of this.#parked) if (due !== null && due <= now) asleep.add(id);
+    for (const id of asleep) await this.#wakeParked(id);
+    for (const id of this.#stranded) {
+      await this.store.release(id);
+      this.#stranded.delete(id);
+    }
+  }
+
+  /** A run that this process can no longer write is given back, so that anybody may take it up; where the store does not even take that, it is tried again. */
+  #strand(run: LiveRun): void {
+    if (this.#isClosed || run.create !== null) return;
+    this.#stranded.add(run.id);
+    this.#startPoll();
   }
 
   /** Stops driving, without a word about the runs: they are taken up again by `resume`. What was decided is written first. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#stopPoll();
     this.#loop.holding = true;
     await this.#loop.flushed();
-    for (const run of [...this.#loop.runs.values()]) {
-      for (const flight of run.inFlight.values()) flight.abort(new OrchestratorError('ORC-231', 'the process is closing', { class: 'cancelled' }));
-      run.lost = new OrchestratorError('ORC-231', 'the shell was closed', { class: 'cancelled' });
-      this.#loop.park(run);
-      for (const settler of run.settlers.splice(0)) settler.reject(run.lost);
-    }
+    for (const run of [...this.#loop.runs.values()]) this.#loop.lose(run, new OrchestratorError('ORC-231', 'the shell was closed', { class: 'cancelled', help: [`orchestrator resume ${run.id}`] }));
     await this.#settings.models.close();
     await this.store.close();
   }

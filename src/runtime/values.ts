@@ -1,4 +1,5 @@
 import type { Ref } from '../engine/index.ts';
+import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import type { Json } from '../json.ts';
 import type { Store } from '../store/port.ts';
@@ -62,7 +63,7 @@ export class ValueStore {
   }
 
   #arrive(hash: string, content: string | undefined): Json {
-    if (content === undefined) throw new Error(`blob ${hash} is not in the store`);
+    if (content === undefined) throw new OrchestratorError('ORC-504', `a large value (${hash.slice(0, 12)}) is not in the store`, { class: 'storage', help: ['orchestrator verify'] });
     const value = JSON.parse(content) as Json;
     this.#keep(hash, value, content.length);
     return value;
@@ -98,20 +99,27 @@ function weigh(value: Json, limit: number): number {
   return weight;
 }
 
-/** A value as JSON holds it, so that the live run and its replay see the same: what JSON cannot hold is dropped or becomes null, as `JSON.stringify` does. */
+/** Values that are nested deeper could not be written, nor folded again. */
+const DEEPEST = 500;
+
+/** A value as JSON holds it, so that the live run and its replay see the same: what JSON cannot hold is dropped or becomes null, as `JSON.stringify` does. Throws ORC-604. */
 export function plainJson(value: unknown): Json {
-  if (isPlain(value)) return value as Json;
+  if (isPlain(value, DEEPEST)) return value as Json;
   const text = JSON.stringify(value);
-  return text === undefined ? null : (JSON.parse(text) as Json);
+  if (text === undefined) return null;
+  const plain = JSON.parse(text) as Json;
+  // Only now that it is plain data can it be told whether it was too deep or just not plain.
+  if (!isPlain(plain, DEEPEST)) throw new OrchestratorError('ORC-604', `a result may be nested ${DEEPEST} deep, and this one is nested deeper`, { class: 'invalid_output' });
+  return plain;
 }
 
-function isPlain(value: unknown): boolean {
+function isPlain(value: unknown, depth: number): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
   if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0);
-  if (typeof value !== 'object') return false;
-  if (Array.isArray(value)) return value.every(isPlain);
+  if (typeof value !== 'object' || depth === 0) return false;
+  if (Array.isArray(value)) return value.every(item => isPlain(item, depth - 1));
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return false;
-  for (const key in value) if (!isPlain((value as { [key: string]: unknown })[key])) return false;
+  for (const key in value) if (!isPlain((value as { [key: string]: unknown })[key], depth - 1)) return false;
   return true;
 }
