@@ -58,12 +58,7 @@ function environment(home: string): NodeJS.ProcessEnv {
 /** Runs one line beside a copy of examples/ of its own; gives what is wrong, or nothing. */
 async function run({ line, exit }: Command, copy: string, home: string): Promise<string | undefined> {
   cpSync(join(root, 'examples'), join(copy, 'examples'), { recursive: true });
-  const child = spawn('sh', ['-c', line], {
-    cwd: copy,
-    env: environment(home),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 120_000,
-  });
+  const child = spawn('sh', ['-c', line], { cwd: copy, env: environment(home), stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
