@@ -7,14 +7,14 @@ const TIMES = ['scheduledAt', 'beganAt', 'settledAt'] as const;
 
 /**
  * A state as text, from which `restore` makes it again: arrays cut to the slots in use, maps as lists, and times as distances from the first event
- * (0 where there is none), since a hundred thousand short numbers are written many times faster than long ones.
+ * (null where there is none; a clock that was set back makes them negative), since a hundred thousand short numbers are written many times faster than long ones.
  */
 export function snapshot(state: RunState): string {
   const { slots, created } = state;
   const copy: { [key: string]: unknown } = { ...state };
   for (const name of COUNTS) copy[name] = Array.from(state[name].subarray(0, slots));
-  const zero = (created?.at ?? 0) - 1;
-  for (const name of TIMES) copy[name] = Array.from(state[name].subarray(0, slots), time => (time === 0 ? 0 : time - zero));
+  const zero = created?.at ?? 0;
+  for (const name of TIMES) copy[name] = Array.from(state[name].subarray(0, slots), time => (time === 0 ? null : time - zero));
   copy['taskReason'] = sparse(state.taskReason);
   copy['extra'] = [...state.extra].map(([slot, extra]) => [slot, plainExtra(extra)]);
   copy['signals'] = [...state.signals];
@@ -34,7 +34,7 @@ function plainExtra(extra: Extra): { [key: string]: unknown } {
 }
 
 type Plain = Omit<RunState, (typeof COUNTS)[number] | (typeof TIMES)[number] | 'taskReason' | 'extra' | 'signals'> &
-  { [Name in (typeof COUNTS)[number] | (typeof TIMES)[number]]: number[] } & {
+  { [Name in (typeof COUNTS)[number]]: number[] } & { [Name in (typeof TIMES)[number]]: (number | null)[] } & {
     taskReason: [number, NonNullable<RunState['taskReason'][number]>][];
     extra: [number, { [key: string]: unknown }][];
     signals: [string, NonNullable<ReturnType<RunState['signals']['get']>>][];
@@ -42,8 +42,8 @@ type Plain = Omit<RunState, (typeof COUNTS)[number] | (typeof TIMES)[number] | '
 
 export function restore(text: string): RunState {
   const { taskReason, extra, signals, ...data } = JSON.parse(text) as Plain;
-  const zero = (data.created?.at ?? 0) - 1;
-  const times = (list: number[]): Float64Array<ArrayBuffer> => Float64Array.from(list, time => (time === 0 ? 0 : time + zero));
+  const zero = data.created?.at ?? 0;
+  const times = (list: (number | null)[]): Float64Array<ArrayBuffer> => Float64Array.from(list, time => (time === null ? 0 : time + zero));
   const state: RunState = {
     ...initial(),
     ...data,

@@ -53,6 +53,8 @@ export interface Scenario {
   cancelRate: number;
   duplicateRate: number;
   deferRate: number;
+  /** Chance that the clock is set back. */
+  jumpRate: number;
   /** What follows once the run has ended. */
   after: 'nothing' | 'retry' | 'fork';
 }
@@ -91,6 +93,7 @@ export function makeScenario(seed: number): Scenario {
     cancelRate: calm ? 0 : pick(random, [0, 0, 0.01]),
     duplicateRate: pick(random, [0, 0.05]),
     deferRate: pick(random, [0, 0.05]),
+    jumpRate: pick(random, [0, 0, 0.01]),
     after: pick(random, ['nothing', 'nothing', 'retry', 'fork']),
   };
 }

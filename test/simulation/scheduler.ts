@@ -56,6 +56,7 @@ class Scheduler {
     const ended = world.observer.ended && process.unwritten === 0;
     if (!process.alive) return world.observer.problem('the owner of the run was fenced');
     if (!ended && world.chance(scenario.crashRate)) return this.#crash();
+    if (world.chance(scenario.jumpRate)) world.now -= world.pick(120_000);
     if (this.#zombie !== null && world.random() < 0.2) this.#stepZombie();
     if (!ended && world.chance(scenario.pauseRate)) return process.command({ type: world.random() < 0.5 ? 'pause' : 'resume', by: 'somebody' });
     if (!ended && world.chance(scenario.cancelRate)) return world.random() < 0.5 ? process.command({ type: 'cancel', by: 'somebody' }) : process.feed({ type: 'expired' });
