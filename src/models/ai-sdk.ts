@@ -56,16 +56,13 @@ async function loadSdk(): Promise<Sdk> {
 export function aiSdkProvider(options: AiSdkOptions): Provider {
   const { name, baseUrl, secrets, describe, local = false, clock = systemClock, timeoutMs = TIMEOUT_MS } = options;
   const asked = (model: string | undefined): Asked => ({ provider: name, model, baseUrl, secrets });
-  let service: ReturnType<AiSdkOptions['open']> | undefined;
-
   async function generate(model: string, request: ModelRequest, { signal, onToken }: GenerateOptions): Promise<ModelReply> {
     if (signal.aborted) throw aborted(signal);
-    service ??= options.open(guardedFetch);
-    service.catch(() => (service = undefined));
-    const [ai, open] = await Promise.all([loadSdk(), service]);
     return attempt(asked(model), { signal, timeoutMs, clock }, async watch => {
+      // Opened for each call, which takes microseconds, so that every byte that comes is heard.
+      const [ai, open] = await Promise.all([loadSdk(), options.open((input, init) => guardedFetch(input, init, watch.heard))]);
       const settings = settingsOf(ai, open(model), request, watch.signal, options);
-      const call: Call = { ai, settings, clock, startedAt: clock.monotonic(), heard: watch.heard, asked: asked(model) };
+      const call: Call = { ai, settings, clock, startedAt: clock.monotonic(), asked: asked(model) };
       const reply = await (onToken === undefined ? callWhole(call) : callStreaming(call, onToken));
       return finish(asked(model), request, reply);
     });
@@ -74,7 +71,8 @@ export function aiSdkProvider(options: AiSdkOptions): Provider {
   /** The body of a GET, or undefined where the service has no such place. */
   function look(path: string, model: string | undefined, signal: AbortSignal): Promise<string | undefined> {
     return attempt(asked(model), { signal, timeoutMs, clock }, async watch => {
-      const response = await guardedFetch(`${options.listing!.url}${path}`, { headers: options.listing!.headers, signal: watch.signal });
+      const { url, headers } = options.listing!;
+      const response = await guardedFetch(`${url}${path}`, { headers, signal: watch.signal }, watch.heard);
       const body = await response.text();
       if (response.ok) return body;
       if (model === undefined && (response.status === 404 || response.status === 405)) return undefined;
@@ -127,7 +125,6 @@ interface Call {
   clock: Clock;
   startedAt: number;
   asked: Asked;
-  heard(): void;
 }
 
 function settingsOf(
@@ -175,7 +172,7 @@ async function callWhole({ ai, settings, clock, startedAt }: Call): Promise<RawR
 }
 
 async function callStreaming(
-  { ai, settings, clock, startedAt, heard, asked }: Call,
+  { ai, settings, clock, startedAt, asked }: Call,
   onToken: (text: string) => void,
 ): Promise<RawReply> {
   let text = '';
@@ -183,7 +180,6 @@ async function callStreaming(
   // Errors come as parts of the stream; without a handler the SDK would also print them.
   const result = ai.streamText({ ...settings, onError: () => {} } as Parameters<Sdk['streamText']>[0]);
   for await (const part of result.stream) {
-    heard();
     if (part.type === 'error') throw part.error;
     if (part.type === 'abort') throw settings.abortSignal?.reason;
     if (part.type !== 'text-delta') continue;
@@ -226,8 +222,9 @@ function readUsage(usage: LanguageModelUsage): { usage: ModelUsage; usageUnknown
     reasoningTokens: Math.min(count(outputTokenDetails.reasoningTokens), count(usage.outputTokens)),
     ...(written > 0 ? { cacheWriteTokens: written } : {}),
   };
-  // A count that is no count, or half of one, would be a wrong bill.
-  return isCount(usage.inputTokens) && isCount(usage.outputTokens) ? { usage: read } : { usage: read, usageUnknown: true };
+  // A count that is no count, or half of one, would be a wrong bill; and no call takes nothing in.
+  const isKnown = isCount(usage.inputTokens) && isCount(usage.outputTokens) && usage.inputTokens > 0;
+  return isKnown ? { usage: read } : { usage: read, usageUnknown: true };
 }
 
 function finish(asked: Asked, request: ModelRequest, { finish: reason, ...reply }: RawReply): ModelReply {
@@ -242,12 +239,14 @@ function finish(asked: Asked, request: ModelRequest, { finish: reason, ...reply 
 }
 
 /** fetch, without following redirects (the credentials are for this address only) and with an end to what is read. */
-async function guardedFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
+async function guardedFetch(input: Parameters<typeof fetch>[0], init: RequestInit | undefined, heard: () => void): Promise<Response> {
   const response = await fetch(input, { ...init, redirect: 'manual' });
+  heard();
   if (response.body === null) return response;
   let size = 0;
   const counter = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
+      heard();
       size += chunk.byteLength;
       if (size <= REPLY_MAX_BYTES) controller.enqueue(chunk);
       else controller.error(new OrchestratorError('ORC-603', 'the reply of a model is larger than 32 MiB', { class: 'invalid_output' }));

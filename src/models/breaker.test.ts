@@ -4,7 +4,7 @@ import { OrchestratorError } from '../errors.ts';
 import { CircuitBreaker } from './breaker.ts';
 
 function setup() {
-  const clock = { at: 1000, now: () => clock.at, monotonic: () => clock.at } satisfies Clock & { at: number };
+  const clock: Clock & { at: number } = { at: 1000, now: () => clock.at, monotonic: () => clock.at };
   const breaker = new CircuitBreaker({ failureThreshold: 3, resetAfter: 10, name: 'lab/small', clock });
   const fail = (error: Error = new Error('no')): Promise<unknown> => breaker.execute(() => Promise.reject(error)).catch((thrown: unknown) => thrown);
   return { clock, breaker, fail };

@@ -25,7 +25,7 @@ export interface BadAnswer {
 export function fromStatus(asked: Asked, answer: BadAnswer, clock: Clock = systemClock): OrchestratorError {
   const { status } = answer;
   const { message, code } = readError(answer.body);
-  const said = hideSecrets(asked, `(${status})${message === '' ? '' : `: ${message}`}`);
+  const said = wordsOf(asked, `(${status})${message === '' ? '' : `: ${message}`}`);
   const retryAfterMs = readRetryAfter(answer.headers, clock.now());
   const fail = (errorCode: Code, words: string, options: OrchestratorErrorOptions): OrchestratorError =>
     new OrchestratorError(errorCode, `${asked.provider} ${words} ${said}`, { details: { status, provider: asked.provider }, ...options });
@@ -107,7 +107,7 @@ function fromOddReply(asked: Asked, chain: unknown[], clock: Clock): Orchestrato
 }
 
 export function badReply(asked: Asked, reason: string): OrchestratorError {
-  const message = hideSecrets(asked, `the reply of ${nameOf(asked)} cannot be used: ${reason}`);
+  const message = wordsOf(asked, `the reply of ${nameOf(asked)} cannot be used: ${reason}`);
   return new OrchestratorError('ORC-405', message, { class: 'invalid_output', retryable: true, details: { provider: asked.provider } });
 }
 
@@ -208,7 +208,8 @@ function isFiltered(code: string): boolean {
   return /content_filter|content_policy|moderation|safety/.test(code);
 }
 
-/** What is shorter than 8 characters is no secret (C11), and hiding it would spoil the words around it. */
-function hideSecrets({ secrets }: Asked, text: string): string {
-  return secrets.filter(secret => secret.length >= 8).reduce((hidden, secret) => hidden.replaceAll(secret, '▮▮▮'), text);
+/** One line without secrets. What is shorter than 8 characters is no secret (C11), and hiding it would spoil the words around it. */
+function wordsOf({ secrets }: Asked, text: string): string {
+  const hidden = secrets.filter(secret => secret.length >= 8).reduce((before, secret) => before.replaceAll(secret, '▮▮▮'), text);
+  return hidden.replace(/\s+/g, ' ').trim();
 }
