@@ -47,7 +47,7 @@ describe('films.yaml', () => {
 
   test('reads titles that are numbers, and years that lie a century ahead', async () => {
     const { result } = await run('films.yaml');
-    const { data } = result.tasks['clean']?.output as { data: { title: string; year: number }[] };
+    const { data } = result.tasks['clean']!.output as { data: { title: string; year: number }[] };
     expect(data.filter(({ title }) => title === '1941' || title === '300').map(film => film.year)).toEqual([1979, 2007]);
     expect(data.find(({ title }) => title === 'Gone with the Wind')?.year).toBe(1939);
     expect(Math.max(...data.map(film => film.year))).toBe(2011);
