@@ -8,14 +8,16 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
-let lastMs = Number.NaN;
-let lastText = '';
+const REMEMBERED = 64;
+const times = new Float64Array(REMEMBERED).fill(Number.NaN);
+const texts: string[] = Array.from({ length: REMEMBERED }, () => '');
 
-/** ISO 8601, UTC, with milliseconds. Remembers the last one: tasks that settle together share a time. */
+/** ISO 8601, UTC, with milliseconds. Remembers the last ones: tasks that begin or settle together share a text. */
 export function isoTime(ms: number): string {
-  if (ms !== lastMs) {
-    lastText = new Date(ms).toISOString();
-    lastMs = ms;
+  const place = Math.abs(Math.trunc(ms)) % REMEMBERED;
+  if (times[place] !== ms) {
+    texts[place] = new Date(ms).toISOString();
+    times[place] = ms;
   }
-  return lastText;
+  return texts[place]!;
 }

@@ -112,12 +112,17 @@ function pick(failure: Failure, path: string | null): NonNullable<RunDocument['e
   return { code: failure.code, class: failure.class, message: failure.message, help: failure.help, path };
 }
 
+/** What most tasks share, so that the document of a hundred thousand of them stays small. */
+const NO_EXTRA: Extra = {};
+const NO_DEPENDENCIES: string[] = [];
+const NO_USAGE = Object.freeze({ inputTokens: 0, outputTokens: 0 });
+
 function taskDocument(values: Values, slot: number): TaskDocument {
   const { state, plan } = values;
   const scope = scopeOfSlot(state, slot);
   const block = plan.blocks[scope.block]!;
   const task = block.tasks[slot - scope.base]!;
-  const extra: Extra = state.extra.get(slot) ?? {};
+  const extra = state.extra.get(slot) ?? NO_EXTRA;
   const status = state.taskStatus[slot]!;
   const began = state.beganAt[slot]!;
   const ended = state.settledAt[slot]!;
@@ -136,13 +141,13 @@ function taskDocument(values: Values, slot: number): TaskDocument {
     skippedBecause: extra.because ?? null,
     reason: state.taskReason[slot] ?? null,
     cached: extra.cached === true,
-    dependencies: task.dependencies.map(index => block.tasks[index]!.id),
+    dependencies: task.dependencies.length === 0 ? NO_DEPENDENCIES : task.dependencies.map(index => block.tasks[index]!.id),
     startedAt: began === 0 ? null : isoTime(began),
     endedAt: ended === 0 ? null : isoTime(ended),
     durationMs: began === 0 || ended === 0 ? null : ended - began,
     queuedMs: scheduled === 0 || began === 0 ? null : Math.max(0, began - scheduled),
     model: extra.usage?.model ?? null,
-    usage: { inputTokens: extra.usage?.inputTokens ?? 0, outputTokens: extra.usage?.outputTokens ?? 0 },
+    usage: extra.usage === undefined ? NO_USAGE : { inputTokens: extra.usage.inputTokens, outputTokens: extra.usage.outputTokens },
     costUsd: (extra.usage?.costMicroUsd ?? 0) / 1_000_000,
   };
 }
