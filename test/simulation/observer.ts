@@ -302,6 +302,13 @@ export class Observer {
     this.scopes.forEach(({ open }, id) => {
       if (state.scopes[id]!.open !== open) this.problem(`scope ${id} has ${state.scopes[id]!.open} open, ${open} by recount`);
     });
+    for (const [slot, { loop }] of state.extra) {
+      if (loop === undefined) continue;
+      const { path, spec } = this.tasks[slot]!;
+      const rounds = this.scopes.filter(({ owner, block }) => owner === slot && this.#blocks[block] === spec.body);
+      const done = rounds.filter(({ open }) => open === 0).length;
+      if (loop.opened !== rounds.length || loop.done !== done) this.problem(`${path} counts ${loop.done} of ${loop.opened} iterations, ${done} of ${rounds.length} by recount`);
+    }
   }
 
   /** Any task that visibly waits for a person or signal. */

@@ -90,7 +90,7 @@ export function makeScenario(seed: number): Scenario {
     failRate: pick(random, [0, 0.05, 0.15, 0.35]),
     crashRate: pick(random, [0, 0.02, 0.08]),
     pauseRate: calm ? 0 : pick(random, [0, 0.02]),
-    cancelRate: calm ? 0 : pick(random, [0, 0, 0.01]),
+    cancelRate: calm ? 0 : pick(random, [0, 0.004, 0.02]),
     duplicateRate: pick(random, [0, 0.05]),
     deferRate: pick(random, [0, 0.05]),
     jumpRate: pick(random, [0, 0, 0.01]),
@@ -154,7 +154,7 @@ function makeTask(maker: Maker, dependencies: number[], depth: number): Spec {
   if (kind === 'for_each') spec.parallel = pick(random, [1, 2, 4]);
   if (kind === 'while') Object.assign(spec, { count: below(random, 4), bound: pick(random, ['while', 'until']), limit: pick(random, [2, 10]) });
   if (!leaf) spec.body = makeList(maker, 1 + below(random, 3), depth + 1);
-  if (rich && depth < 2 && random() < 0.15) for (let n = 1 + below(random, 2); n > 0; n--) spec.handlers.push(makeHandler(maker, false));
+  if (rich && depth < 2 && random() < (leaf ? 0.15 : 0.25)) for (let n = 1 + below(random, 2); n > 0; n--) spec.handlers.push(makeHandler(maker, false));
   // What a container or a wait fails with hangs on who was first.
   if (kind !== 'action') for (const handler of spec.handlers) handler.classes = [];
   return spec;
