@@ -6,6 +6,7 @@ import { compile, type CompileResult } from '../plan/compile.ts';
 import { DEFAULT_POLICY, actionSpecs, type ActionSpec, type Policy } from '../tools/index.ts';
 import { deniedByPolicy, knownActions, loadConfig, readInside, readSource } from '../runtime/index.ts';
 import { rootCausesFirst } from './frame.ts';
+import { configOptions } from './opening.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What compiling takes from the configuration: the actions that exist, and what the policy denies. Nothing of it decides whether a file is valid. */
@@ -16,18 +17,13 @@ export interface Surroundings {
 }
 
 /** Where the configuration has problems of its own, files are still checked: against the built-in actions and the default policy. */
-export function surroundingsOf({ cwd, env, config, environment }: Terminal): Surroundings {
+export function surroundingsOf(terminal: Terminal): Surroundings {
   try {
-    const loaded = loadConfig({
-      cwd,
-      env,
-      ...(config === undefined ? {} : { configFile: config }),
-      ...(environment === undefined ? {} : { environment }),
-    });
+    const loaded = loadConfig(configOptions(terminal));
     const { limits, policy } = loaded.config;
     return { specs: knownActions(loaded), policy, limits: { fileMiB: limits.file_mib, tasks: limits.tasks } };
   } catch (error) {
-    if (config !== undefined || environment !== undefined) throw error;
+    if (terminal.config !== undefined || terminal.environment !== undefined) throw error;
     return { specs: actionSpecs(), policy: DEFAULT_POLICY, limits: undefined };
   }
 }

@@ -4,32 +4,17 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../runtime/index.ts';
 import { usageError } from './invocation.ts';
+import { configOptions } from './opening.ts';
 import type { Terminal } from './terminal.ts';
-
-/** Tells a background worker that it is one. */
-const WORKER = 'ORCHESTRATOR_BACKGROUND_WORKER';
-
-/** In a background worker, says the id to the process that waits for it. */
-export function announceId({ env, out }: Pick<Terminal, 'env' | 'out'>, id: string): void {
-  if (env[WORKER] === '1') out(`${id}\n`);
-}
-
-export function isWorker({ env }: Pick<Terminal, 'env'>): boolean {
-  return env[WORKER] === '1';
-}
+import { WORKER } from './worker.ts';
 
 /**
  * Calls the same command again in a process of its own, which goes on when this one ends; prints the id of its run as soon as there is one.
  * What the worker has to say goes to a file beside the state. Where it ends before there is a run, its words and its exit code are ours.
  */
 export async function detach(terminal: Terminal, asJson: boolean): Promise<number> {
-  const { cwd, env, config, environment } = terminal;
-  const { stateUrl } = loadConfig({
-    cwd,
-    env,
-    ...(config === undefined ? {} : { configFile: config }),
-    ...(environment === undefined ? {} : { environment }),
-  });
+  const { cwd, env } = terminal;
+  const { stateUrl } = loadConfig(configOptions(terminal));
   if (stateUrl.startsWith('memory'))
     throw usageError('a store in memory dies with its process, so nothing can go on in the background', [
       'orchestrator run FILE without --detach',

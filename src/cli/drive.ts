@@ -4,11 +4,10 @@ import type { Plan } from '../plan/plan.ts';
 import { decodePlan } from '../plan/index.ts';
 import type { RunHandle } from '../runtime/api.ts';
 import type { EmbeddedShell } from '../runtime/index.ts';
-import { answerApprovals } from './approvals.ts';
 import { EXIT, exitCodeOfRun, type Interruption } from './exit.ts';
 import { Follower } from './follower.ts';
 import type { Flags } from './invocation.ts';
-import { announceId } from './detach.ts';
+import { announceId } from './worker.ts';
 import { receiptLines } from './receipt.ts';
 import { printOutputs } from './result.ts';
 import type { Terminal } from './terminal.ts';
@@ -54,6 +53,7 @@ async function toTheEnd(
     }
     if (stopping.interruption !== null || document.status !== 'waiting' || document.reason !== 'approval' || !terminal.canAsk)
       return document;
+    const { answerApprovals } = await import('./approvals.ts');
     if (!(await answerApprovals(terminal, shell, document))) return document;
     try {
       handle = await shell.resume(document.run);
@@ -121,10 +121,10 @@ class Stopping {
   }
 
   #stop(how: 'interrupted' | 'drained'): void {
-    const { err, paint } = this.#terminal;
+    const { err, paint, canRedraw } = this.#terminal;
     const run = this.handle?.id ?? '';
     if (this.interruption !== null) {
-      err(`\u001b[?25h\n${paint('warning', 'stopped.')} Go on with it: orchestrator resume ${run}\n`);
+      err(`${canRedraw ? '\u001b[?25h' : ''}\n${paint('warning', 'stopped.')} Go on with it: orchestrator resume ${run}\n`);
       process.exit(EXIT[this.interruption]);
     }
     this.interruption = how;

@@ -1,18 +1,17 @@
-import type { EmbeddedShell } from '../runtime/index.ts';
+import type { Diagnostic } from '../language/diagnostic.ts';
+import type { ConfigOptions, EmbeddedShell } from '../runtime/index.ts';
 import type { Terminal } from './terminal.ts';
+
+/** Which configuration a call means. */
+export function configOptions({ cwd, env, config, environment }: Terminal): ConfigOptions {
+  return { cwd, env, ...(config === undefined ? {} : { configFile: config }), ...(environment === undefined ? {} : { environment }) };
+}
 
 /** Opens the shell that the flags, the environment and the configuration name; says what of the configuration does not count. */
 export async function openShellFor(terminal: Terminal): Promise<EmbeddedShell> {
   const { openShell } = await import('../runtime/index.ts');
-  const { cwd, env, config, environment } = terminal;
-  const warnings: import('../language/diagnostic.ts').Diagnostic[] = [];
-  const shell = await openShell({
-    cwd,
-    env,
-    ...(config === undefined ? {} : { configFile: config }),
-    ...(environment === undefined ? {} : { environment }),
-    onWarning: warning => void warnings.push(warning),
-  });
+  const warnings: Diagnostic[] = [];
+  const shell = await openShell({ ...configOptions(terminal), onWarning: warning => void warnings.push(warning) });
   if (warnings.length > 0 && !terminal.quiet) {
     const { renderProblems } = await import('./frame.ts');
     terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);

@@ -9,8 +9,8 @@ export interface Terminal {
   /** Colours for `err`, and for `out`. */
   paint: Paint;
   paintOut: Paint;
-  /** Columns of the terminal behind `err`; 80 where it is none. */
-  columns: number;
+  /** Columns of the terminal behind `err` as it is now; 100 where it is none. */
+  readonly columns: number;
   outIsTerminal: boolean;
   /** A picture that changes may be drawn on `err`. */
   canRedraw: boolean;
@@ -46,7 +46,9 @@ export function openTerminal(flags: GlobalFlags): Terminal {
     err: text => void stderr.write(text),
     paint: hasColour(stderr) ? coloured : plain,
     paintOut: hasColour(stdout) ? coloured : plain,
-    columns: stderr.isTTY ? Math.max(40, stderr.columns) : 100,
+    get columns() {
+      return stderr.isTTY ? Math.max(40, stderr.columns) : 100;
+    },
     outIsTerminal: stdout.isTTY,
     canRedraw: stderr.isTTY && env['TERM'] !== 'dumb' && (env['CI'] ?? '') === '' && !flags.quiet,
     canAsk: stdin.isTTY && stderr.isTTY && (env['CI'] ?? '') === '',

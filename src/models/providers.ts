@@ -15,6 +15,8 @@ import { readTimeoutMs } from './settings.ts';
 export interface OpenProvidersOptions {
   /** Where `${env:NAME}` and `~` are looked up. */
   env: Environment;
+  /** Puts what `${file:…}` and `${cmd:…}` stand for into a key or a header; without it only `${env:NAME}` as the whole key is known. */
+  resolve?: (text: string) => string;
   /** Folder of the configuration file, in which a relative models_dir is looked for. */
   folder?: string;
   clock?: Clock;
@@ -64,16 +66,16 @@ function openProvider(name: string, settings: JsonObject, catalog: Map<string, J
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(structured_output === undefined ? {} : { structuredOutput: structured_output as StructuredOutput }),
   };
-  const extra = isObject(headers) ? (headers as Record<string, string>) : {};
+  const extra = (): Record<string, string> => headersOf(headers, options);
   const service = SERVICES[type as string];
-  if (service !== undefined) return lazily(name, () => openService(service, settings, catalog, options, { ...common, headers: extra }));
+  if (service !== undefined) return lazily(name, () => openService(service, settings, catalog, options, { ...common, headers: extra() }));
   return lazily(name, () =>
     openAICompatible({
       ...common,
       baseUrl: base_url as string,
       describe: describer(name, catalog, () => ({ price: undefined, contextWindow: undefined })),
-      ...(typeof api_key === 'string' ? { apiKey: resolveSecret(api_key, name, env) } : {}),
-      headers: extra,
+      ...(typeof api_key === 'string' ? { apiKey: resolveSecret(api_key, name, options) } : {}),
+      headers: extra(),
     }),
   );
 }
@@ -89,9 +91,10 @@ function openService(
   service: Service,
   settings: JsonObject,
   catalog: Map<string, JsonObject>,
-  { env, clock = systemClock }: OpenProvidersOptions,
+  options: OpenProvidersOptions,
   { name, headers, ...common }: CommonOptions,
 ): Provider {
+  const { env, clock = systemClock } = options;
   const { base_url, api_key } = settings;
   const text = (key: string): string | undefined => (typeof settings[key] === 'string' ? settings[key] : undefined);
   const more = { region: text('region'), api_version: text('api_version'), resource_name: text('resource_name') };
@@ -102,7 +105,7 @@ function openService(
       help: [`set models.providers.${name}.base_url in orchestrator.config.yaml`],
     });
   }
-  const apiKey = typeof api_key === 'string' ? resolveSecret(api_key, name, env) : keyOf(service, name, env);
+  const apiKey = typeof api_key === 'string' ? resolveSecret(api_key, name, options) : keyOf(service, name, env);
   const { listing, prices } = service;
   const known = (model: string): ReturnType<typeof lookUp> =>
     prices === undefined ? { price: FREE, contextWindow: undefined } : lookUp(prices, model, clock.now());
@@ -116,7 +119,9 @@ function openService(
     providerOptions: service.providerOptions,
     describe: describer(name, catalog, known),
     local,
-    ...(listing === undefined ? {} : { listing: { url: baseUrl + listing.path, headers: { ...listing.headers(apiKey ?? ''), ...headers } } }),
+    ...(listing === undefined
+      ? {}
+      : { listing: { url: baseUrl + listing.path, headers: { ...listing.headers(apiKey ?? ''), ...headers } } }),
     ...(service.probesByName === true ? { probesByName: true } : {}),
     clock,
   });
@@ -175,9 +180,13 @@ function lazily(name: string, open: () => Provider): Provider {
   };
 }
 
-function resolveSecret(text: string, provider: string, env: Environment): string {
+function headersOf(headers: Json | undefined, { resolve = text => text }: OpenProvidersOptions): Record<string, string> {
+  return isObject(headers) ? Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, resolve(value as string)])) : {};
+}
+
+function resolveSecret(text: string, provider: string, { env, resolve = unchanged => unchanged }: OpenProvidersOptions): string {
   const variable = /^\$\{env:([^}]+)\}$/.exec(text)?.[1];
-  if (variable === undefined) return text;
+  if (variable === undefined) return resolve(text);
   const value = env[variable];
   if (value !== undefined && value !== '') return value;
   throw missingKey(provider, variable);

@@ -47,7 +47,7 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
     cwd: options.cwd,
     store,
     stateFolder: loaded.stateUrl.startsWith('sqlite:') ? dirname(loaded.stateUrl.slice('sqlite:'.length)) : undefined,
-    models: openModels(config.models as unknown as Json, { env: options.env, folder: loaded.folder }),
+    models: openModels(config.models as Json, { env: options.env, folder: loaded.folder, resolve: loaded.resolve }),
     policy: config.policy,
     secrets: new Secrets(name => loaded.secret(name)),
     actions: [...BUILTIN_ACTIONS, ...own],

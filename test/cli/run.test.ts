@@ -96,6 +96,13 @@ error[ORC-220 assertion-failed]: \`boom\` failed: the press is broken
     expect(err).toBe(`error[ORC-117 unknown-input]: the pipeline has no input \`nmae\`
   = help: did you mean \`name\`?
 
+error[ORC-115 input-type]: the input \`times\` must be an integer from 1 to 3
+  --> p.yaml:6:5
+  |
+6 |     times: { type: integer, default: 1, minimum: 1, maximum: 3 }
+  |     ^^^^^ was given the text "many"
+  |
+
 error[ORC-116 missing-input]: the input \`name\` was not given
   --> p.yaml:5:5
   |
@@ -104,13 +111,6 @@ error[ORC-116 missing-input]: the input \`name\` was not given
   |
   = note: name: string - Whom to greet
   = help: give it: -i name=…
-
-error[ORC-115 input-type]: the input \`times\` must be an integer from 1 to 3
-  --> p.yaml:6:5
-  |
-6 |     times: { type: integer, default: 1, minimum: 1, maximum: 3 }
-  |     ^^^^^ was given the text "many"
-  |
 `);
   });
 

@@ -10,6 +10,7 @@ import { readManifest, syncManifest } from '../../tools/own.ts';
 import { surroundingsOf } from '../compiling.ts';
 import { EXIT } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
+import { configOptions } from '../opening.ts';
 import { plainRows, tableLines } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 import { count, wrap } from '../text.ts';
@@ -94,13 +95,8 @@ function fieldLines(title: string, schema: JsonSchema): string[] {
 
 /** Imports the modules of own actions once and writes down what they declare. Only a trusted configuration may name any. */
 export async function sync(terminal: Terminal): Promise<number> {
-  const { cwd, env, config, environment, paint } = terminal;
-  const loaded = loadConfig({
-    cwd,
-    env,
-    ...(config === undefined ? {} : { configFile: config }),
-    ...(environment === undefined ? {} : { environment }),
-  });
+  const { cwd, paint } = terminal;
+  const loaded = loadConfig(configOptions(terminal));
   const leftOut = loaded.warnings.find(warning => warning.path?.endsWith('actions'));
   if (leftOut !== undefined) {
     const { renderProblem } = await import('../frame.ts');

@@ -2,11 +2,14 @@ import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OrchestratorError } from '../../errors.ts';
+import type { Json } from '../../json.ts';
+import { position } from '../../language/source.ts';
 import { openModels } from '../../models/index.ts';
 import { ConfigError, loadConfig, nameFor, type LoadedConfig } from '../../runtime/index.ts';
 import { openStore } from '../../store/index.ts';
 import { EXIT } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
+import { configOptions } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
 import { count, escapeLine } from '../text.ts';
 import { sizeText } from './prune.ts';
@@ -64,29 +67,13 @@ function checkSqlite(): Check {
     : { name: 'sqlite', level: 'fine', text: `sqlite ${sqlite}` };
 }
 
-async function checkSettings({ cwd, env, config, environment }: Terminal, offline: boolean): Promise<Check[]> {
+async function checkSettings(terminal: Terminal, offline: boolean): Promise<Check[]> {
   let loaded: LoadedConfig;
   try {
-    loaded = loadConfig({
-      cwd,
-      env,
-      ...(config === undefined ? {} : { configFile: config }),
-      ...(environment === undefined ? {} : { environment }),
-    });
+    loaded = loadConfig(configOptions(terminal));
   } catch (error) {
     if (!(error instanceof OrchestratorError)) throw error;
-    return [
-      {
-        name: 'configuration',
-        level: 'problem',
-        text: error.message,
-        ...(error instanceof ConfigError
-          ? { fix: 'orchestrator runs shows each place' }
-          : error.help[0] === undefined
-            ? {}
-            : { fix: error.help[0] }),
-      },
-    ];
+    return configProblems(error);
   }
   const checks: Check[] = [
     {
@@ -95,7 +82,7 @@ async function checkSettings({ cwd, env, config, environment }: Terminal, offlin
       text:
         loaded.files.length === 0
           ? 'no configuration file'
-          : `configuration ${loaded.files.map(file => nameFor(file.path, cwd)).join(' + ')}`,
+          : `configuration ${loaded.files.map(file => nameFor(file.path, terminal.cwd)).join(' + ')}`,
     },
   ];
   for (const warning of loaded.warnings)
@@ -105,8 +92,27 @@ async function checkSettings({ cwd, env, config, environment }: Terminal, offlin
       text: warning.message,
       fix: warning.help?.[0]?.replace('read the file, then: ', '') ?? 'orchestrator trust',
     });
-  checks.push(await checkStore(loaded), await checkDisk(loaded), ...(await checkModels(loaded, env, offline)), ...checkSecrets(loaded));
+  checks.push(
+    await checkStore(loaded),
+    await checkDisk(loaded),
+    ...(await checkModels(loaded, terminal.env, offline)),
+    ...checkSecrets(loaded),
+  );
   return checks;
+}
+
+/** What is wrong with the configuration, each with its place. */
+function configProblems(error: OrchestratorError): Check[] {
+  if (!(error instanceof ConfigError)) return [problemOf('configuration', error)];
+  return error.diagnostics.map(({ source, span, message, help }) => {
+    const { line, column } = position(source, span.start);
+    return {
+      name: 'configuration',
+      level: 'problem',
+      text: `${source.file}:${line}:${column}: ${message}`,
+      ...(help?.[0] === undefined ? {} : { fix: help[0] }),
+    };
+  });
 }
 
 async function checkStore(loaded: LoadedConfig): Promise<Check> {
@@ -152,7 +158,7 @@ async function checkModels(loaded: LoadedConfig, env: Terminal['env'], offline: 
       },
     ];
   try {
-    const models = openModels(section as unknown as Parameters<typeof openModels>[0], { env, folder: loaded.folder });
+    const models = openModels(section as Json, { env, folder: loaded.folder, resolve: loaded.resolve });
     try {
       if (section.default !== undefined) models.get(section.default);
       if (offline) return [{ name: 'models', level: 'fine', text: `${count(providers.length, 'provider')} of models (not asked)` }];

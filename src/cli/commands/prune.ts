@@ -1,17 +1,13 @@
 import { parseDuration } from '../../duration.ts';
 import { loadConfig } from '../../runtime/index.ts';
 import { usageError, type Invocation } from '../invocation.ts';
-import { withShell } from '../opening.ts';
+import { configOptions, withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
 import { count } from '../text.ts';
 import { OrchestratorError } from '../../errors.ts';
 
 export async function prune(terminal: Terminal, { flags }: Invocation): Promise<number> {
-  const { cwd, env, config, environment } = terminal;
-  const keep =
-    flags.text('keep') ??
-    loadConfig({ cwd, env, ...(config === undefined ? {} : { configFile: config }), ...(environment === undefined ? {} : { environment }) })
-      .config.retention.runs;
+  const keep = flags.text('keep') ?? loadConfig(configOptions(terminal)).config.retention.runs;
   const keepMs = parseDuration(keep);
   if (keepMs === undefined) throw usageError(`--keep wants a time such as 30d, 12h or 1h30m, and was given \`${keep}\``);
   const dryRun = flags.on('dryRun');

@@ -1,10 +1,10 @@
 import type { RunHandle } from '../../runtime/api.ts';
 import type { EmbeddedShell } from '../../runtime/index.ts';
-import { detach, isWorker } from '../detach.ts';
 import { drive } from '../drive.ts';
 import type { Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
+import { isWorker } from '../worker.ts';
 
 /** Takes a run up by one of the shell's verbs, and follows it to where it stops. */
 export async function takeUp(
@@ -12,7 +12,7 @@ export async function takeUp(
   { flags }: Invocation,
   begin: (shell: EmbeddedShell) => Promise<RunHandle>,
 ): Promise<number> {
-  if (flags.on('detach') && !isWorker(terminal)) return detach(terminal, flags.on('json'));
+  if (flags.on('detach') && !isWorker(terminal)) return (await import('../detach.ts')).detach(terminal, flags.on('json'));
   return withShell(terminal, async shell => drive(terminal, shell, await begin(shell), flags));
 }
 

@@ -1,25 +1,51 @@
+import { OrchestratorError } from '../../errors.ts';
+import type { Plan } from '../../plan/plan.ts';
 import type { StartOptions } from '../../runtime/api.ts';
-import { detach, isWorker } from '../detach.ts';
 import { drive, RUN_OUTPUTS } from '../drive.ts';
 import { renderProblems } from '../frame.ts';
 import { gatherInputs, gatherMocks } from '../inputs.ts';
-import type { Flags, Invocation } from '../invocation.ts';
+import { usageError, type Flags, type Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
+import { count } from '../text.ts';
+import { isWorker } from '../worker.ts';
 
 export async function run(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
   const [file] = args as [string];
   const output = flags.choice('output', RUN_OUTPUTS, 'human');
-  if (flags.on('detach') && !isWorker(terminal)) return detach(terminal, output === 'json');
+  if (flags.on('detach') && !isWorker(terminal)) return (await import('../detach.ts')).detach(terminal, output === 'json');
   return withShell(terminal, async shell => {
     const compiled = await shell.compile(file);
     const warnings = compiled.diagnostics.filter(problem => problem.severity === 'warning');
     if (warnings.length > 0 && !terminal.quiet)
       terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);
+    checkPromises(compiled.plan, flags);
     const inputs = gatherInputs(compiled.plan, flags.list('input'), flags.text('inputs'), terminal);
     const handle = await shell.start(compiled, inputs, startOptions(terminal, flags));
     return drive(terminal, shell, handle, flags);
   });
+}
+
+/** A run that was started under a promise keeps it or does not start. */
+function checkPromises(plan: Plan, flags: Flags): void {
+  const budget = flags.number('budget');
+  if (budget !== undefined && plan.needsModel) {
+    throw usageError('--budget cannot be kept for this pipeline: it asks models, and calls are not yet stopped at a price', [
+      'run it without --budget, or with results in place of the calls: --mock TASK=@FILE',
+    ]);
+  }
+  if (!flags.on('locked')) return;
+  const tags = [
+    ...plan.inputs.flatMap(input => input.autos ?? []),
+    ...plan.blocks.flatMap(block => block.tasks.flatMap(task => task.autos)),
+  ];
+  if (tags.length > 0) {
+    throw new OrchestratorError(
+      'ORC-318',
+      `the run is locked, and ${count(tags.length, '<AUTO> tag')} ${tags.length === 1 ? 'has' : 'have'} no recorded answer`,
+      { class: 'invalid_input', help: ['run it without --locked'] },
+    );
+  }
 }
 
 function startOptions(terminal: Terminal, flags: Flags): StartOptions {

@@ -109,6 +109,12 @@ describe('checking', () => {
       'environments: { a: { modles: {} } }',
       ['modles: the configuration has no key `environments.a.modles`'],
     ],
+    [
+      'an unknown key of a provider',
+      'models: { providers: { lab: { type: openai-compatible, base_ulr: x } } }',
+      ['base_ulr: the configuration has no key `models.providers.lab.base_ulr`'],
+    ],
+    ['a part of a provider, whose rest another file gives', 'environments: { a: { models: { providers: { lab: { api_key: k } } } } }', []],
     ['a wrong type', 'limits: { tasks: "5" }', ['"5": `limits.tasks` must be an integer of at least 1']],
     ['a bad choice', 'policy: { code: yes }', ['yes: `policy.code` must be one of: allow, deny']],
     ['a list', '- a', ['-: a configuration is a map of keys, and this file holds something else']],
@@ -229,7 +235,7 @@ describe('who may grant power', () => {
     });
     const { config, warnings } = load();
     expect(config.policy.shell).toEqual(['git']);
-    expect(config.models.providers['lab']?.base_url).toBe('http://mine');
+    expect(config.models.providers['lab']?.['base_url']).toBe('http://mine');
     expect(warnings.map(warning => warning.path)).toEqual(['models.providers.lab']);
   });
 });

@@ -65,7 +65,9 @@ export function readConfigFile(path: string, cwd: string): ConfigFile {
   const spanOf = (where: Path, key = false): Span => spanIn(document, source, where, key);
   if (!isObject(value))
     throw new ConfigError([problem(spanOf([]), 'a configuration is a map of keys, and this file holds something else')]);
-  const found = checkSchema(CONFIG_SCHEMA, value).map(wrong => describe(wrong, value, spanOf, problem));
+  // A key may be unknown to a map and to its variant at once; it is told once.
+  const wrongs = new Map(checkSchema(CONFIG_SCHEMA, value).map(wrong => [`${wrong.path.join('.')} ${wrong.keyword}`, wrong]));
+  const found = [...wrongs.values()].map(wrong => describe(wrong, value, spanOf, problem));
   if (found.length > 0) throw new ConfigError(found);
   return { path, folder: dirname(path), text, source, value, spanOf };
 }

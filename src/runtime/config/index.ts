@@ -1,4 +1,4 @@
 export { ConfigError, nameFor, readConfigFile, type ConfigFile } from './file.ts';
 export { CONFIG_NAME, findConfig, loadConfig, userFolder, type ConfigOptions, type LoadedConfig } from './load.ts';
-export { CONFIG_SCHEMA, DEFAULTS, type CatalogEntry, type Config, type ProviderConfig } from './schema.ts';
+export { CONFIG_SCHEMA, DEFAULTS, type Config } from './schema.ts';
 export { findPowers, isTrusted, revokeTrust, trustFile, trustRecordFile } from './trust.ts';

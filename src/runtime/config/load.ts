@@ -153,7 +153,7 @@ function guardProviders(beneath: JsonObject, value: JsonObject, file: ConfigFile
   const after = (value as unknown as Config).models.providers;
   const warnings: Diagnostic[] = [];
   for (const name of Object.keys(before)) {
-    if (after[name]?.base_url === before[name]?.base_url) continue;
+    if (after[name]?.['base_url'] === before[name]?.['base_url']) continue;
     after[name] = before[name]!;
     warnings.push({
       code: 'ORC-510',

@@ -1,33 +1,13 @@
-import type { JsonObject, JsonSchema } from '../../json.ts';
+import type { Json, JsonObject, JsonSchema } from '../../json.ts';
 import type { Policy } from '../../tools/port.ts';
-
-/** A model service, or a folder of local models. */
-export interface ProviderConfig {
-  type?: string;
-  base_url?: string;
-  api_key?: string;
-  headers?: { [name: string]: string };
-  models_dir?: string;
-  timeout?: number | string;
-  structured_output?: 'json_schema' | 'json_object' | 'none';
-  context_size?: number;
-  threads?: number;
-}
-
-/** What is known of a model beyond what its provider tells; costs are dollars a million tokens. */
-export interface CatalogEntry {
-  id: string;
-  context_window?: number;
-  expertise?: string[];
-  size?: string;
-  cost?: { input_per_million: number; output_per_million: number };
-}
+import { MODELS } from './models.ts';
 
 /** The configuration with its defaults filled in; values may still hold `${env:X}` references (see `LoadedConfig.resolve`). */
 export interface Config {
   state: { url: string };
   cache: { url: string };
-  models: { default?: string; providers: { [name: string]: ProviderConfig }; catalog: CatalogEntry[]; fallback: string[] };
+  /** Checked by the models themselves (`openModels`). */
+  models: { default?: string; providers: { [name: string]: JsonObject }; [key: string]: Json | undefined };
   policy: Policy;
   secrets: { [name: string]: string };
   mcp: { servers: { [name: string]: { command?: string[]; env?: string[]; url?: string } } };
@@ -44,7 +24,7 @@ export interface Config {
 export const DEFAULTS: Config = {
   state: { url: 'sqlite:.orchestrator/state.db' },
   cache: { url: 'memory:' },
-  models: { providers: {}, catalog: [], fallback: [] },
+  models: { providers: {} },
   policy: { shell: 'deny', code: 'deny', network: { private: 'deny' }, files: { roots: ['.'] } },
   secrets: {},
   mcp: { servers: {} },
@@ -75,34 +55,6 @@ const DURATION: JsonObject = {
   ],
 };
 const duration = (description: string): JsonObject => ({ ...DURATION, description });
-
-const PROVIDER = map('A model service, or a folder of local models.', {
-  type: choice('What it speaks: the dialect of OpenAI, or files on this machine.', ['openai-compatible', 'llama.cpp']),
-  base_url: text('Address up to and without `/chat/completions`.'),
-  api_key: text('The key; write a reference such as `${env:LAB_KEY}`, never the key itself.'),
-  headers: { type: 'object', additionalProperties: { type: 'string' }, description: 'Headers that each request carries.' },
-  models_dir: text('Folder of the GGUF files of local models.'),
-  timeout: duration('The longest silence that is waited out.'),
-  structured_output: choice('How the service is told the shape of an answer.', ['json_schema', 'json_object', 'none']),
-  context_size: { type: 'integer', minimum: 256, description: 'Tokens of context of a local model.' },
-  threads: { type: 'integer', minimum: 1, description: 'Threads that a local model uses.' },
-});
-
-const CATALOG_ENTRY = map(
-  '',
-  {
-    id: text('`<provider>/<model>`.'),
-    context_window: { type: 'integer', minimum: 1, description: 'Tokens that prompt and reply may have together.' },
-    expertise: texts('What the model is good at, for requirements: `fast`, `code`.'),
-    size: text('Its size, such as `8b`.'),
-    cost: map(
-      'Dollars a million tokens.',
-      { input_per_million: { type: 'number', minimum: 0 }, output_per_million: { type: 'number', minimum: 0 } },
-      { required: ['input_per_million', 'output_per_million'] },
-    ),
-  },
-  { required: ['id'] },
-);
 
 const POLICY = map('What actions may do. Wider than the default, it counts only from a file that is trusted.', {
   shell: {
@@ -142,12 +94,7 @@ const KEYS: JsonObject = {
     url: text('`sqlite:PATH`, `memory:` or `postgres://…`. `ORCHESTRATOR_STATE_URL` wins.', { minLength: 1 }),
   }),
   cache: map('Where results of tasks with `cache:` are kept besides the store.', { url: text('`memory:` or `redis://…`.') }),
-  models: map('Models and who serves them.', {
-    default: text('The model of tasks that name none: `<provider>/<model>`.'),
-    providers: { type: 'object', additionalProperties: PROVIDER, description: 'Services and folders of models, by name.' },
-    catalog: { type: 'array', items: CATALOG_ENTRY, description: 'What is known of models: context, expertise, price.' },
-    fallback: texts('Models to try in turn where one is unavailable.'),
-  }),
+  models: MODELS,
   policy: POLICY,
   secrets: {
     type: 'object',

@@ -4,6 +4,7 @@ import { sha256 } from '../../hash.ts';
 import { isObject, own, setOwn, type Json, type JsonObject } from '../../json.ts';
 import type { Diagnostic } from '../../language/diagnostic.ts';
 import type { ConfigFile } from './file.ts';
+import { KEYED_TYPES } from './models.ts';
 import { absolutePath, hasReference } from './references.ts';
 
 type Path = (string | number)[];
@@ -13,25 +14,6 @@ interface Power {
   path: Path;
   message: string;
 }
-
-/** Providers that take their key from the environment when none is configured, and so would hand it to whatever address is given. */
-const KEYED_BY_THEMSELVES = new Set([
-  'openai',
-  'anthropic',
-  'google',
-  'mistral',
-  'groq',
-  'xai',
-  'deepseek',
-  'cohere',
-  'azure',
-  'openrouter',
-  'together',
-  'fireworks',
-  'perplexity',
-  'bedrock',
-  'vertex',
-]);
 
 /** Everything in a file (and in the environment that is laid over it) that counts only when somebody who may has said so. */
 export function findPowers(file: ConfigFile, environment: string | undefined): Power[] {
@@ -89,7 +71,7 @@ function sendsKey(name: string, provider: JsonObject): boolean {
   if (own(provider, 'base_url') === undefined) return false;
   if (hasReference(JSON.stringify(provider))) return true;
   const type = own(provider, 'type');
-  return own(provider, 'api_key') === undefined && KEYED_BY_THEMSELVES.has(typeof type === 'string' ? type : name);
+  return own(provider, 'api_key') === undefined && KEYED_TYPES.has(typeof type === 'string' ? type : name);
 }
 
 function isOutside(path: string, folder: string): boolean {
