@@ -47,13 +47,13 @@ function plant(name: string, file: string, find: string, put: string): string {
 }
 
 function simulate(engine: string): Promise<{ code: number; output: string }> {
-  const args = [join(import.meta.dirname, 'run.ts'), '--engine', engine, '--seeds', '1000', '--seed', '5000'];
+  const args = [join(import.meta.dirname, 'run.ts'), '--engine', engine, '--seeds', '2000', '--seed', '5000', '--until-failure'];
   return new Promise(resolve => {
     execFile(process.execPath, args, { timeout: 60_000 }, (error, stdout, stderr) => resolve({ code: error === null ? 0 : 1, output: stdout + stderr }));
   });
 }
 
-describe('the simulation', () => {
+describe('the simulation', { timeout: 120_000 }, () => {
   test('passes the engine as it is', async () => {
     const { output } = await simulate(plant('sound', '', '', ''));
     expect(output).toMatch(/ passed, 0 failed\n$/);

@@ -17,6 +17,8 @@ import type { Engine } from './world.ts';
 interface Part {
   engine: string;
   seeds: number[];
+  /** Is one failure enough? */
+  untilFailure: boolean;
 }
 
 interface Told {
@@ -28,7 +30,7 @@ interface Told {
 const KEPT = join(import.meta.dirname, 'seeds.json');
 const SHOWN = 10;
 
-async function runPart({ engine, seeds }: Part): Promise<Told> {
+async function runPart({ engine, seeds, untilFailure }: Part): Promise<Told> {
   const room = (await import(pathToFileURL(join(engine, 'index.ts')).href)) as Engine;
   const told: Told = { failures: [], events: 0, crashes: 0 };
   for (const seed of seeds) {
@@ -36,6 +38,7 @@ async function runPart({ engine, seeds }: Part): Promise<Told> {
     told.events += world.journal.length;
     told.crashes += world.crashes;
     if (problems.length > 0) told.failures.push({ seed, problems });
+    if (problems.length > 0 && untilFailure) break;
   }
   return told;
 }
@@ -61,6 +64,7 @@ async function main(): Promise<void> {
       seeds: { type: 'string', default: '1000' },
       seed: { type: 'string', default: '1' },
       engine: { type: 'string', default: join(import.meta.dirname, '../../src/engine') },
+      'until-failure': { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
     },
   });
@@ -68,8 +72,9 @@ async function main(): Promise<void> {
   const kept = JSON.parse(readFileSync(KEPT, 'utf8')) as number[];
   const seeds = [...new Set([...kept, ...Array.from({ length: Number(values.seeds) }, (_, i) => first + i)])];
   if (values.verbose) await show(values.engine, first);
-  const lanes = seeds.length < 200 ? 1 : availableParallelism();
-  const parts = Array.from({ length: lanes }, (_, lane) => ({ engine: values.engine, seeds: seeds.filter((_, i) => i % lanes === lane) }));
+  const untilFailure = values['until-failure'];
+  const lanes = seeds.length < 200 || untilFailure ? 1 : availableParallelism();
+  const parts = Array.from({ length: lanes }, (_, lane) => ({ engine: values.engine, untilFailure, seeds: seeds.filter((_, i) => i % lanes === lane) }));
   const begun = performance.now();
   const told = await Promise.all(lanes === 1 ? parts.map(runPart) : parts.map(runInWorker));
   const seconds = (performance.now() - begun) / 1000;
