@@ -168,7 +168,7 @@ export class Loop {
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[i]!;
       decide(run.plan, run.state, input, { events, effects });
-      const isIdle = input.type === 'admitted' && !effects.some(effect => effect.type === 'perform' || effect.type === 'ask');
+      const isIdle = input.type === 'admitted' && input.stage !== 'enter' && !effects.some(effect => effect.type === 'perform' || effect.type === 'ask');
       for (let k = 0; k < effects.length; k++) this.#route(run, effects[k]!);
       effects.length = 0;
       // What was held back while the run went on is offered again when it is resumed; what was let through too late begins nothing.
@@ -347,7 +347,9 @@ export class Loop {
 
   #perhapsIdle(run: LiveRun): void {
     const { state } = run;
-    const idle = hasEnded(state) || state.status === 'paused' || (run.held === 0 && waitsForOutside(state));
+    // What is due already goes on by itself in a moment.
+    const isDue = run.row.dueAt !== null && run.row.dueAt <= this.#clock.now();
+    const idle = hasEnded(state) || state.status === 'paused' || (run.held === 0 && !isDue && waitsForOutside(state));
     if (!idle) return;
     if (hasEnded(state)) this.#forget(run);
     const settlers = run.settlers.splice(0);
