@@ -1,4 +1,5 @@
-import type { JSONSchema7, LanguageModel, LanguageModelUsage } from 'ai';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4FinishReason, LanguageModelV4Usage } from '@ai-sdk/provider';
 import { systemClock, type Clock } from '../clock.ts';
 import { formatDuration } from '../duration.ts';
 import { OrchestratorError } from '../errors.ts';
@@ -22,7 +23,7 @@ export interface AiSdkOptions {
   /** Never to be seen in a message. */
   secrets: string[];
   /** Loads the SDK's package for this service. `fetch` is the one that it has to use. */
-  open(fetch: typeof globalThis.fetch): Promise<(model: string) => Exclude<LanguageModel, string>>;
+  open(fetch: typeof globalThis.fetch): Promise<(model: string) => LanguageModelV4>;
   /** Where the service names its models; absent where it has no such place. */
   listing?: { url: string; headers: Record<string, string> };
   /** Asks the service about one model by its own address, so that an alias is known too. */
@@ -41,63 +42,36 @@ const TIMEOUT_MS = 300_000;
 /** No reply of a model is larger; a service that sends more is cut off. */
 const REPLY_MAX_BYTES = 32 * 1024 * 1024;
 
-type Sdk = typeof import('ai');
-type Settings = Parameters<Sdk['generateText']>[0];
-
-/** The AI SDK is loaded when a model is first asked: 110 ms and 30 MB that most commands need not pay. */
-async function loadSdk(): Promise<Sdk> {
-  const sdk = await import('ai');
-  // Its warnings (a setting that a model does not take) go to the console, which is not ours to write to.
-  (globalThis as { AI_SDK_LOG_WARNINGS?: false }).AI_SDK_LOG_WARNINGS = false;
-  return sdk;
-}
-
-/** A hosted service behind the AI SDK. One call is one request: nothing is retried in here. */
+/** A hosted service behind a provider of the AI SDK, called at its lowest level: one call is one request, and nothing is retried in here. */
 export function aiSdkProvider(options: AiSdkOptions): Provider {
   const { name, baseUrl, secrets, describe, local = false, clock = systemClock, timeoutMs = TIMEOUT_MS } = options;
   const asked = (model: string | undefined): Asked => ({ provider: name, model, baseUrl, secrets });
+  /** Opened once each: the SDK builds its schemas then, which takes half a millisecond. */
+  const opened = new Map<string, LanguageModelV4>();
+  let service: ReturnType<AiSdkOptions['open']> | undefined;
+
   async function generate(model: string, request: ModelRequest, { signal, onToken }: GenerateOptions): Promise<ModelReply> {
     if (signal.aborted) throw aborted(signal);
-    return attempt(asked(model), { signal, timeoutMs, clock }, async watch => {
-      // Opened for each call, which takes microseconds, so that every byte that comes is heard.
-      const [ai, open] = await Promise.all([loadSdk(), options.open((input, init) => guardedFetch(input, init, watch.heard))]);
-      const settings = settingsOf(ai, open(model), request, watch.signal, options);
-      const call: Call = { ai, settings, clock, startedAt: clock.monotonic(), asked: asked(model) };
+    // Loaded when a model is first asked: most commands need not pay for it.
+    service ??= options.open(guardedFetch);
+    service.catch(() => (service = undefined));
+    const open = await service;
+    const sdkModel = opened.get(model) ?? open(model);
+    opened.set(model, sdkModel);
+    return attempt(asked(model), { signal, timeoutMs, clock }, async abortSignal => {
+      const call: Call = {
+        model: sdkModel,
+        settings: settingsOf(request, abortSignal, options),
+        clock,
+        startedAt: clock.monotonic(),
+        asked: asked(model),
+      };
       const reply = await (onToken === undefined ? callWhole(call) : callStreaming(call, onToken));
       return finish(asked(model), request, reply);
     });
   }
 
-  /** The body of a GET, or undefined where the service has no such place. */
-  function look(path: string, model: string | undefined, signal: AbortSignal): Promise<string | undefined> {
-    return attempt(asked(model), { signal, timeoutMs, clock }, async watch => {
-      const { url, headers } = options.listing!;
-      const response = await guardedFetch(`${url}${path}`, { headers, signal: watch.signal }, watch.heard);
-      const body = await response.text();
-      if (response.ok) return body;
-      if (model === undefined && (response.status === 404 || response.status === 405)) return undefined;
-      throw fromStatus(asked(model), { status: response.status, body, headers: Object.fromEntries(response.headers) }, clock);
-    });
-  }
-
-  async function list(signal: AbortSignal): Promise<ModelInfo[]> {
-    // Not every service has this place; one that has not serves what the configuration names.
-    const body = options.listing === undefined ? undefined : await look('', undefined, signal);
-    if (body === undefined) return [];
-    return readModels(asked(undefined), body).map(entry => {
-      const known = describe(entry.name);
-      const contextWindow = known.contextWindow() ?? entry.contextWindow;
-      return { id: `${name}/${entry.name}`, provider: name, contextWindow, local, price: known.price() };
-    });
-  }
-
-  async function probe(model: string, signal: AbortSignal): Promise<void> {
-    if (options.listing === undefined) return;
-    if (options.probesByName === true) return void (await look(`/${encodeURIComponent(model)}`, model, signal));
-    const served = await list(signal);
-    const known = served.length === 0 || served.some(({ id }) => id === `${name}/${model}` || id === `${name}/${model}:latest`);
-    if (!known) throw fromStatus(asked(model), { status: 404, body: '', headers: {} }, clock);
-  }
+  const { list, probe } = openListing(options, asked, { timeoutMs, clock });
 
   return {
     name,
@@ -113,93 +87,124 @@ export function aiSdkProvider(options: AiSdkOptions): Provider {
         return describe(model).price();
       },
       generate: (request, how) => generate(model, request, how),
-      probe: signal => probe(model, signal),
+      ...(options.listing === undefined ? {} : { probe: signal => probe(model, signal) }),
     }),
     close: async () => {},
   };
 }
 
+/** What a service tells of its models, at no cost. */
+function openListing(
+  { name, listing, probesByName = false, describe, local = false }: AiSdkOptions,
+  asked: (model: string | undefined) => Asked,
+  { timeoutMs, clock }: { timeoutMs: number; clock: Clock },
+): { list(signal: AbortSignal): Promise<ModelInfo[]>; probe(model: string, signal: AbortSignal): Promise<void> } {
+  /** The body of a GET, or undefined where the service has no such place. */
+  function look(path: string, model: string | undefined, signal: AbortSignal): Promise<string | undefined> {
+    return attempt(asked(model), { signal, timeoutMs, clock }, async abortSignal => {
+      const { url, headers } = listing!;
+      const response = await guardedFetch(`${url}${path}`, { headers, signal: abortSignal });
+      const body = await response.text();
+      if (response.ok) return body;
+      if (model === undefined && (response.status === 404 || response.status === 405)) return undefined;
+      throw fromStatus(asked(model), { status: response.status, body, headers: Object.fromEntries(response.headers) }, clock);
+    });
+  }
+
+  async function list(signal: AbortSignal): Promise<ModelInfo[]> {
+    // Not every service has this place; one that has not serves what the configuration names.
+    const body = listing === undefined ? undefined : await look('', undefined, signal);
+    if (body === undefined) return [];
+    return readModels(asked(undefined), body).map(entry => {
+      const known = describe(entry.name);
+      const contextWindow = known.contextWindow() ?? entry.contextWindow;
+      return { id: `${name}/${entry.name}`, provider: name, contextWindow, local, price: known.price() };
+    });
+  }
+
+  async function probe(model: string, signal: AbortSignal): Promise<void> {
+    if (listing === undefined) return;
+    if (probesByName) return void (await look(`/${encodeURIComponent(model)}`, model, signal));
+    const served = await list(signal);
+    const known = served.length === 0 || served.some(({ id }) => id === `${name}/${model}` || id === `${name}/${model}:latest`);
+    if (!known) throw fromStatus(asked(model), { status: 404, body: '', headers: {} }, clock);
+  }
+
+  return { list, probe };
+}
+
 interface Call {
-  ai: Sdk;
-  settings: Settings;
+  model: LanguageModelV4;
+  settings: LanguageModelV4CallOptions;
   clock: Clock;
   startedAt: number;
   asked: Asked;
 }
 
 function settingsOf(
-  ai: Sdk,
-  model: Settings['model'],
-  request: ModelRequest,
+  { messages, schema, temperature, maxTokens, seed }: ModelRequest,
   abortSignal: AbortSignal,
   { providerOptions, structuredOutput: form = 'json_schema' }: AiSdkOptions,
-): Settings {
-  const { schema, temperature, maxTokens, seed } = request;
+): LanguageModelV4CallOptions {
   return {
-    model,
-    messages: request.messages,
-    allowSystemInMessages: true,
-    // The engine retries, durably; a retry in here would be a call that nobody counts.
-    maxRetries: 0,
+    prompt: messages.map(({ role, content }) =>
+      role === 'system' ? { role, content } : { role, content: [{ type: 'text', text: content }] },
+    ),
     abortSignal,
-    providerOptions: providerOptions as NonNullable<Settings['providerOptions']>,
-    ...(schema === undefined || form === 'none' ? {} : { output: asText(ai, schema, form) }),
+    providerOptions: providerOptions as NonNullable<LanguageModelV4CallOptions['providerOptions']>,
+    ...(schema === undefined || form === 'none' ? {} : { responseFormat: formatOf(schema, form) }),
     ...(temperature === undefined ? {} : { temperature }),
     ...(maxTokens === undefined ? {} : { maxOutputTokens: maxTokens }),
     ...(seed === undefined ? {} : { seed }),
   };
 }
 
-/** Asks for JSON on the wire and keeps the text: the SDK would throw away a reply that does not parse, and with it what it cost. */
-function asText(ai: Sdk, schema: JsonSchema, form: Exclude<StructuredOutput, 'none'>): ReturnType<Sdk['Output']['text']> {
-  const shape = form === 'json_schema' ? { schema: (isObject(schema) ? schema : {}) as JSONSchema7, name: 'answer' } : {};
-  return { ...ai.Output.text(), responseFormat: Promise.resolve({ type: 'json', ...shape }) };
+type ResponseFormat = NonNullable<LanguageModelV4CallOptions['responseFormat']>;
+type ShapeSchema = NonNullable<Extract<ResponseFormat, { type: 'json' }>['schema']>;
+
+function formatOf(schema: JsonSchema, form: Exclude<StructuredOutput, 'none'>): ResponseFormat {
+  return form === 'json_object'
+    ? { type: 'json' }
+    : { type: 'json', name: 'answer', schema: isObject(schema) ? (schema as ShapeSchema) : {} };
 }
 
-type RawReply = Omit<ModelReply, 'object' | 'finishReason'> & { finish: string };
+type RawReply = Omit<ModelReply, 'object' | 'finishReason'> & { finish: LanguageModelV4FinishReason['unified'] };
 
-async function callWhole({ ai, settings, clock, startedAt }: Call): Promise<RawReply> {
-  const result = await ai.generateText(settings);
+async function callWhole({ model, settings, clock, startedAt }: Call): Promise<RawReply> {
+  const { content, finishReason, usage, response, structuredOutputText } = await model.doGenerate(settings);
   return {
-    model: result.response.modelId,
-    text: result.text,
-    finish: result.finishReason,
-    ...readUsage(result.usage),
-    ...ratesOf(result.response.headers, clock),
+    model: response?.modelId ?? model.modelId,
+    text: structuredOutputText ?? content.map(part => (part.type === 'text' ? part.text : '')).join(''),
+    finish: finishReason.unified,
+    ...readUsage(usage),
+    ...ratesOf(response?.headers, clock),
     latencyMs: clock.monotonic() - startedAt,
     firstTokenMs: undefined,
   };
 }
 
-async function callStreaming(
-  { ai, settings, clock, startedAt, asked }: Call,
-  onToken: (text: string) => void,
-): Promise<RawReply> {
+async function callStreaming({ model, settings, clock, startedAt, asked }: Call, onToken: (text: string) => void): Promise<RawReply> {
+  const { stream, response } = await model.doStream(settings);
   let text = '';
   let firstTokenMs: number | undefined;
-  // Errors come as parts of the stream; without a handler the SDK would also print them.
-  const result = ai.streamText({ ...settings, onError: () => {} } as Parameters<Sdk['streamText']>[0]);
-  for await (const part of result.stream) {
+  let answeredBy = model.modelId;
+  let end: { finishReason: LanguageModelV4FinishReason; usage: LanguageModelV4Usage } | undefined;
+  for await (const part of stream) {
     if (part.type === 'error') throw part.error;
-    if (part.type === 'abort') throw settings.abortSignal?.reason;
+    if (part.type === 'response-metadata') answeredBy = part.modelId ?? answeredBy;
+    if (part.type === 'finish') end = part;
     if (part.type !== 'text-delta') continue;
     firstTokenMs ??= clock.monotonic() - startedAt;
-    text += part.text;
-    onToken(part.text);
+    text += part.delta;
+    onToken(part.delta);
   }
-  const [response, usage, finishReason, raw] = await Promise.all([
-    result.response,
-    result.usage,
-    result.finishReason,
-    result.rawFinishReason,
-  ]);
-  if (raw === undefined) throw badReply(asked, 'the stream ended before the answer was complete');
+  if (end?.finishReason.raw === undefined) throw badReply(asked, 'the stream ended before the answer was complete');
   return {
-    model: response.modelId,
+    model: answeredBy,
     text,
-    finish: finishReason,
-    ...readUsage(usage),
-    ...ratesOf(response.headers, clock),
+    finish: end.finishReason.unified,
+    ...readUsage(end.usage),
+    ...ratesOf(response?.headers, clock),
     latencyMs: clock.monotonic() - startedAt,
     firstTokenMs,
   };
@@ -210,24 +215,23 @@ function ratesOf(headers: Record<string, string> | undefined, clock: Clock): Pic
   return rates.length === 0 ? {} : { rates };
 }
 
-function readUsage(usage: LanguageModelUsage): { usage: ModelUsage; usageUnknown?: true } {
+function readUsage({ inputTokens, outputTokens }: LanguageModelV4Usage): { usage: ModelUsage; usageUnknown?: true } {
   const isCount = (tokens: unknown): tokens is number => Number.isSafeInteger(tokens) && (tokens as number) >= 0;
   const count = (tokens: number | undefined): number => (isCount(tokens) ? tokens : 0);
-  const { inputTokenDetails, outputTokenDetails } = usage;
-  const written = count(inputTokenDetails.cacheWriteTokens);
-  const read: ModelUsage = {
-    inputTokens: count(usage.inputTokens),
-    outputTokens: count(usage.outputTokens),
-    cachedInputTokens: Math.min(count(inputTokenDetails.cacheReadTokens), count(usage.inputTokens)),
-    reasoningTokens: Math.min(count(outputTokenDetails.reasoningTokens), count(usage.outputTokens)),
+  const [input, output, written] = [count(inputTokens.total), count(outputTokens.total), count(inputTokens.cacheWrite)];
+  const usage: ModelUsage = {
+    inputTokens: input,
+    outputTokens: output,
+    cachedInputTokens: Math.min(count(inputTokens.cacheRead), input),
+    reasoningTokens: Math.min(count(outputTokens.reasoning), output),
     ...(written > 0 ? { cacheWriteTokens: written } : {}),
   };
   // A count that is no count, or half of one, would be a wrong bill; and no call takes nothing in.
-  const isKnown = isCount(usage.inputTokens) && isCount(usage.outputTokens) && usage.inputTokens > 0;
-  return isKnown ? { usage: read } : { usage: read, usageUnknown: true };
+  return input > 0 && isCount(outputTokens.total) ? { usage } : { usage, usageUnknown: true };
 }
 
 function finish(asked: Asked, request: ModelRequest, { finish: reason, ...reply }: RawReply): ModelReply {
+  if (reason === 'interrupted') throw badReply(asked, 'it ended before the answer was complete');
   if (reason === 'content-filter') throw refused(asked, { model: reply.model, usage: { ...reply.usage } });
   if (reason === 'error') throw badReply(asked, 'it ended with an error');
   const object = request.schema === undefined ? undefined : parseAnswer(reply.text);
@@ -238,39 +242,52 @@ function finish(asked: Asked, request: ModelRequest, { finish: reason, ...reply 
   };
 }
 
+/** Who wants to know of every byte that comes within a call. */
+const listening = new AsyncLocalStorage<() => void>();
+
 /** fetch, without following redirects (the credentials are for this address only) and with an end to what is read. */
-async function guardedFetch(input: Parameters<typeof fetch>[0], init: RequestInit | undefined, heard: () => void): Promise<Response> {
+async function guardedFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
+  const heard = listening.getStore();
   const response = await fetch(input, { ...init, redirect: 'manual' });
-  heard();
+  heard?.();
   if (response.body === null) return response;
+  return new Response(watched(response.body, heard), response);
+}
+
+/** The same bytes, heard as they come, and an error in place of too many. */
+function watched(body: ReadableStream<Uint8Array>, heard: (() => void) | undefined): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
   let size = 0;
-  const counter = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      heard();
-      size += chunk.byteLength;
-      if (size <= REPLY_MAX_BYTES) controller.enqueue(chunk);
-      else controller.error(new OrchestratorError('ORC-603', 'the reply of a model is larger than 32 MiB', { class: 'invalid_output' }));
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) return controller.close();
+        heard?.();
+        size += value.byteLength;
+        if (size <= REPLY_MAX_BYTES) return controller.enqueue(value);
+        await reader.cancel();
+        controller.error(new OrchestratorError('ORC-603', 'the reply of a model is larger than 32 MiB', { class: 'invalid_output' }));
+      },
+      cancel: reason => reader.cancel(reason),
     },
-  });
-  return new Response(response.body.pipeThrough(counter), response);
+    { highWaterMark: 0 },
+  );
 }
 
-interface SilenceWatch {
-  /** Aborted with the caller's signal, or after too long a silence. */
-  signal: AbortSignal;
-  heard(): void;
-}
-
-/** Does one call of a service under a watch for silence; whatever it throws becomes the failure that it means. */
+/** Does one call of a service, which ends after too long a silence; whatever it throws becomes the failure that it means. */
 async function attempt<T>(
   asked: Asked,
   { signal, timeoutMs, clock }: { signal: AbortSignal; timeoutMs: number; clock: Clock },
-  work: (watch: SilenceWatch) => Promise<T>,
+  work: (abortSignal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(), timeoutMs);
   try {
-    return await work({ signal: AbortSignal.any([signal, silence.signal]), heard: () => void timer.refresh() });
+    return await listening.run(
+      () => void timer.refresh(),
+      () => work(AbortSignal.any([signal, silence.signal])),
+    );
   } catch (error) {
     if (signal.aborted) throw aborted(signal);
     if (silence.signal.aborted) throw tooSlow(asked, formatDuration(timeoutMs));

@@ -101,7 +101,10 @@ export function redisCache({ url, timeoutMs = REDIS_TIMEOUT_MS, secret = '', clo
       void attempt(client => client.set(nameOf(key), entry, { expiration: { type: 'PX', value: Math.ceil(ttlMs) } }));
     },
     async ping() {
-      await within(CONNECT_TIMEOUT_MS, open().then(client => client.ping()));
+      await within(
+        CONNECT_TIMEOUT_MS,
+        open().then(client => client.ping()),
+      );
     },
     async close() {
       if (client?.isOpen === true) client.destroy();
@@ -175,5 +178,7 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 export function openCache(url: string, options: { secret?: string; clock?: Clock } = {}): ResponseCache {
   if (/^memory:?$/.test(url)) return memoryCache(options.clock === undefined ? {} : { clock: options.clock });
   if (/^rediss?:\/\//.test(url)) return redisCache({ url, ...options });
-  throw new OrchestratorError('ORC-119', `cache.url must be memory: or redis://…, and is ${url.split(':', 1)[0]}:…`, { class: 'invalid_input' });
+  throw new OrchestratorError('ORC-119', `cache.url must be memory: or redis://…, and is ${url.split(':', 1)[0]}:…`, {
+    class: 'invalid_input',
+  });
 }

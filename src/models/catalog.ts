@@ -85,7 +85,12 @@ class ConfiguredModels implements Models {
       cache: cache === undefined ? undefined : { store: openCache(cache.url, cache), ttlMs: cache.ttlMs },
       clock,
     };
-    this.#router = openRouter(section, () => this.#candidates(), this.state, () => clock.now());
+    this.#router = openRouter(
+      section,
+      () => this.#candidates(),
+      this.state,
+      () => clock.now(),
+    );
   }
 
   get(id: string): Model {
@@ -204,7 +209,11 @@ interface Router {
 function openRouter(section: JsonObject, candidates: () => Candidate[], state: ModelState, now: () => number): Router {
   const routing = isObject(section['routing']) ? section['routing'] : {};
   const strategy = (routing['strategy'] ?? 'balanced') as Strategy;
-  const rules = objects(routing['rules']).map((rule): DomainRule => ({ domain: rule['domain'] as string, words: texts(rule['words']), use: rule['use']! }));
+  const rules = objects(routing['rules']).map((rule): DomainRule => ({
+    domain: rule['domain'] as string,
+    words: texts(rule['words']),
+    use: rule['use']!,
+  }));
 
   function decide(given: Json, text: string): Route & { turnKey: string } {
     const domain = isObject(given) && typeof given['domain'] === 'string' ? given['domain'] : undefined;
@@ -269,11 +278,7 @@ function noneQualifies(found: Route): OrchestratorError {
   const reasons = found.rejected.slice(0, 5).map(({ id, reason }) => `${id}: ${reason}`);
   return new OrchestratorError('ORC-402', 'no model that is known meets the requirements', {
     class: 'not_found',
-    help: [
-      ...reasons,
-      'see all: orchestrator models list',
-      'or take the best there is: fallback_strategy: best_available',
-    ],
+    help: [...reasons, 'see all: orchestrator models list', 'or take the best there is: fallback_strategy: best_available'],
     details: { rejected: found.rejected.slice(0, 50).map(({ id, reason }) => ({ id, reason })) },
   });
 }
@@ -282,7 +287,10 @@ function unknownDomain(domain: string, rules: DomainRule[]): OrchestratorError {
   const names = rules.map(rule => rule.domain);
   return new OrchestratorError('ORC-106', `no rule of the configuration is for the domain \`${domain}\``, {
     class: 'invalid_input',
-    help: [...nearest(domain, names).map(name => `did you mean ${name}?`), 'rules stand in orchestrator.config.yaml under models.routing.rules'],
+    help: [
+      ...nearest(domain, names).map(name => `did you mean ${name}?`),
+      'rules stand in orchestrator.config.yaml under models.routing.rules',
+    ],
   });
 }
 

@@ -60,7 +60,10 @@ export async function keep(part: string, path: string, expected: DownloadOptions
   throw new OrchestratorError('ORC-408', `what came for ${path} is not the model: ${wrong}`, { class: 'invalid_output', retryable: true });
 }
 
-async function fetchInto(part: string, { url, headers = {}, signal, onBytes, expected, silenceMs = SILENCE_MS }: DownloadOptions): Promise<void> {
+async function fetchInto(
+  part: string,
+  { url, headers = {}, signal, onBytes, expected, silenceMs = SILENCE_MS }: DownloadOptions,
+): Promise<void> {
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(new Error(`nothing came for ${formatDuration(silenceMs)}`)), silenceMs);
   try {
@@ -131,7 +134,8 @@ async function hashOf(path: string): Promise<string> {
 
 async function isGguf(path: string): Promise<boolean> {
   const file = await open(path);
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0).finally(() => file.close());
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+  await file.close();
   return bytesRead === 4 && buffer.toString('latin1') === 'GGUF';
 }
 

@@ -20,7 +20,11 @@ function setup(section: JsonObject = {}, options: Partial<OpenModelsOptions> = {
   const models = openModels(
     {
       providers: { lab: { type: 'openai-compatible', base_url: server.url }, spare: { type: 'openai-compatible', base_url: server.url } },
-      catalog: [{ id: 'lab/small', cost: COST }, { id: 'spare/same', cost: COST }, { id: 'spare/dear', cost: { input_per_million: 9, output_per_million: 50 } }],
+      catalog: [
+        { id: 'lab/small', cost: COST },
+        { id: 'spare/same', cost: COST },
+        { id: 'spare/dear', cost: { input_per_million: 9, output_per_million: 50 } },
+      ],
       ...section,
     },
     { env: {}, ...options },
@@ -31,12 +35,19 @@ function setup(section: JsonObject = {}, options: Partial<OpenModelsOptions> = {
 }
 
 function caught(promise: Promise<unknown>): Promise<OrchestratorError> {
-  return promise.then(() => expect.unreachable('it answered'), (error: OrchestratorError) => error);
+  return promise.then(
+    () => expect.unreachable('it answered'),
+    (error: OrchestratorError) => error,
+  );
 }
 
 test('a reply says what it cost, and nothing where that is unknown', async () => {
   const { ask } = setup();
-  server.reply({ usage: { prompt_tokens: 1000, completion_tokens: 100 } }, { usage: { prompt_tokens: 1000, completion_tokens: 100 } }, { usage: null });
+  server.reply(
+    { usage: { prompt_tokens: 1000, completion_tokens: 100 } },
+    { usage: { prompt_tokens: 1000, completion_tokens: 100 } },
+    { usage: null },
+  );
   expect((await ask('lab/small')).costMicroUsd).toBe(1500);
   expect(await ask('lab/other')).not.toHaveProperty('costMicroUsd');
   expect(await ask('lab/small')).not.toHaveProperty('costMicroUsd');
@@ -56,7 +67,12 @@ test('never to a dearer class, nor from free to paid, unless the configuration s
   server.respond(request => (request.body['model'] === 'small' ? { status: 503, body: {} } : 'hello'));
   expect(await caught(setup({ fallback: ['spare/dear', 'spare/unknown-price'] }).ask('lab/small'))).toMatchObject({ code: 'ORC-404' });
   expect((await setup({ fallback: { models: ['spare/dear'], may_cost_more: true } }).ask('lab/small')).fallback?.id).toBe('spare/dear');
-  const free = { catalog: [{ id: 'lab/small', cost: { input_per_million: 0, output_per_million: 0 } }, { id: 'spare/same', cost: COST }] };
+  const free = {
+    catalog: [
+      { id: 'lab/small', cost: { input_per_million: 0, output_per_million: 0 } },
+      { id: 'spare/same', cost: COST },
+    ],
+  };
   expect(await caught(setup({ ...free, fallback: ['spare/same'] }).ask('lab/small'))).toMatchObject({ code: 'ORC-404' });
 });
 
@@ -66,7 +82,12 @@ test('where all fail, the last failure tells of those before it', async () => {
   expect(await caught(ask('lab/small'))).toMatchObject({
     code: 'ORC-403',
     retryable: true,
-    details: { tried: [{ id: 'lab/small', code: 'ORC-404' }, { id: 'spare/same', code: 'ORC-403' }] },
+    details: {
+      tried: [
+        { id: 'lab/small', code: 'ORC-404' },
+        { id: 'spare/same', code: 'ORC-403' },
+      ],
+    },
   });
 });
 
@@ -151,7 +172,12 @@ test.each<[Json, string]>([
   [{ domain: 'law' }, 'spare/dear'],
 ])('%j chooses %s', (wanted, id) => {
   const { models } = setup({
-    catalog: [{ id: 'lab/small', cost: COST }, { id: 'spare/same', cost: COST }, { id: 'spare/dear' }, { id: 'lab/poet', expertise: ['poetry'] }],
+    catalog: [
+      { id: 'lab/small', cost: COST },
+      { id: 'spare/same', cost: COST },
+      { id: 'spare/dear' },
+      { id: 'lab/poet', expertise: ['poetry'] },
+    ],
     routing: { rules: [{ domain: 'law', use: 'spare/dear' }] },
   });
   expect(models.choose(wanted).model.id).toBe(id);
@@ -160,7 +186,9 @@ test.each<[Json, string]>([
 test('what nobody can be chosen for is told with the reasons', () => {
   const { models } = setup();
   expect(() => models.choose('poety')).toThrow('no model called `poety` is registered');
-  expect(() => models.choose({ max_cost_usd: 0.000001 })).toThrow(expect.objectContaining({ code: 'ORC-402', help: expect.arrayContaining([expect.stringContaining('lab/small: a call would cost')]) }));
+  expect(() => models.choose({ max_cost_usd: 0.000001 })).toThrow(
+    expect.objectContaining({ code: 'ORC-402', help: expect.arrayContaining([expect.stringContaining('lab/small: a call would cost')]) }),
+  );
   expect(() => models.choose({ domain: 'law' })).toThrow(expect.objectContaining({ code: 'ORC-106' }));
 });
 
@@ -168,7 +196,11 @@ test('a route is told without a turn being taken, and a choice takes one', () =>
   const { models } = setup({ routing: { strategy: 'round-robin' } });
   const route = (): string | null => models.route({}).chosen;
   expect([route(), route()]).toEqual(['lab/small', 'lab/small']);
-  expect([models.choose({}).model.id, models.choose({}).model.id, models.choose({}).model.id]).toEqual(['lab/small', 'spare/dear', 'spare/same']);
+  expect([models.choose({}).model.id, models.choose({}).model.id, models.choose({}).model.id]).toEqual([
+    'lab/small',
+    'spare/dear',
+    'spare/same',
+  ]);
 });
 
 test('a profiler around a function sees its calls', async () => {

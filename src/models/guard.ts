@@ -44,7 +44,13 @@ export class ModelState {
 
   #newBreaker(name: string, state?: BreakerState): CircuitBreaker {
     const { failureThreshold, resetAfterMs } = BREAKER;
-    return new CircuitBreaker({ failureThreshold, resetAfter: resetAfterMs / 1000, name, clock: this.#clock, ...(state === undefined ? {} : { state }) });
+    return new CircuitBreaker({
+      failureThreshold,
+      resetAfter: resetAfterMs / 1000,
+      name,
+      clock: this.#clock,
+      ...(state === undefined ? {} : { state }),
+    });
   }
 
   toJSON(): ModelStateJson {
@@ -94,7 +100,11 @@ export function guardModel(model: Model, guards: Guards): Model {
 
 async function probe(model: Model, signal: AbortSignal, { state, clock }: Guards): Promise<void> {
   const startedAt = clock.monotonic();
-  const outcome = (): { atMs: number; latencyMs: number; probe: true } => ({ atMs: clock.now(), latencyMs: clock.monotonic() - startedAt, probe: true });
+  const outcome = (): { atMs: number; latencyMs: number; probe: true } => ({
+    atMs: clock.now(),
+    latencyMs: clock.monotonic() - startedAt,
+    probe: true,
+  });
   try {
     await model.probe!(signal);
     state.health.learn(model.id, outcome());
@@ -138,14 +148,24 @@ async function generate(model: Model, request: ModelRequest, options: GenerateOp
 function withTried(error: unknown, tried: { id: string; failure: Failure }[]): unknown {
   if (!(error instanceof OrchestratorError) || tried.length < 2) return error;
   const { retryable, help, retryAfterMs } = error;
-  return new OrchestratorError(error.code, `${error.message}; before it, ${tried.slice(0, -1).map(({ failure }) => failure.message).join('; ')}`, {
-    class: error.class,
-    retryable: retryable || tried.some(({ failure }) => failure.retryable),
-    help,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    details: { ...error.details, tried: tried.map(({ id, failure }) => ({ id, code: failure.code, class: failure.class, message: failure.message })) },
-    cause: error,
-  });
+  return new OrchestratorError(
+    error.code,
+    `${error.message}; before it, ${tried
+      .slice(0, -1)
+      .map(({ failure }) => failure.message)
+      .join('; ')}`,
+    {
+      class: error.class,
+      retryable: retryable || tried.some(({ failure }) => failure.retryable),
+      help,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      details: {
+        ...error.details,
+        tried: tried.map(({ id, failure }) => ({ id, code: failure.code, class: failure.class, message: failure.message })),
+      },
+      cause: error,
+    },
+  );
 }
 
 async function callOnce(model: Model, request: ModelRequest, options: GenerateOptions, guards: Guards): Promise<ModelReply> {

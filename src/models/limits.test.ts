@@ -36,7 +36,10 @@ test('tokens are counted, and one call that is larger than the bucket goes when 
 });
 
 test('all limits of a call let it go together, or none is used; who holds longest is told', () => {
-  const limits: Limit[] = [{ key: 'lab', requestsPerMinute: 60 }, { key: 'lab/small', requestsPerMinute: 1 }];
+  const limits: Limit[] = [
+    { key: 'lab', requestsPerMinute: 60 },
+    { key: 'lab/small', requestsPerMinute: 1 },
+  ];
   const first = admitAt(limits, [undefined, undefined], { lease: 'a', tokens: 1, nowMs: 0, leaseMs: 1000 });
   const second = admitAt(limits, first.states, { lease: 'b', tokens: 1, nowMs: 0, leaseMs: 1000 });
   expect(second.wait).toEqual({ who: 'lab/small', why: 'requests', untilMs: 60_000 });
@@ -45,7 +48,8 @@ test('all limits of a call let it go together, or none is used; who holds longes
 
 test('a place is free again when its call ends, or is lost', () => {
   const limit: Limit = { key: 'm', concurrency: 1 };
-  const ask = (state: LimitState | undefined, lease: string, nowMs: number) => admitAt([limit], [state], { lease, tokens: 0, nowMs, leaseMs: 1000 });
+  const ask = (state: LimitState | undefined, lease: string, nowMs: number) =>
+    admitAt([limit], [state], { lease, tokens: 0, nowMs, leaseMs: 1000 });
   const first = ask(undefined, 'a', 0);
   expect(ask(first.states[0], 'b', 10).wait).toMatchObject({ why: 'concurrency' });
   expect(ask(settleAt(limit, first.states[0], { lease: 'a', nowMs: 20 }), 'b', 20).wait).toBeUndefined();
@@ -62,8 +66,15 @@ test('what was thought and what was used are settled', () => {
 test('Retry-After and a spent window hold everybody back, also where no limit is set', () => {
   const limit: Limit = { key: 'm' };
   const asked = settleAt(limit, undefined, { lease: 'a', nowMs: 1000, retryAfterMs: 5000 });
-  expect(admitAt([limit], [asked], { lease: 'b', tokens: 1, nowMs: 2000, leaseMs: 1 }).wait).toEqual({ who: 'm', why: 'asked_to_wait', untilMs: 6000 });
-  const rates = readRateWindows({ 'x-ratelimit-limit-requests': '60', 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '1m30s' }, 1000);
+  expect(admitAt([limit], [asked], { lease: 'b', tokens: 1, nowMs: 2000, leaseMs: 1 }).wait).toEqual({
+    who: 'm',
+    why: 'asked_to_wait',
+    untilMs: 6000,
+  });
+  const rates = readRateWindows(
+    { 'x-ratelimit-limit-requests': '60', 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '1m30s' },
+    1000,
+  );
   const spent = settleAt(limit, undefined, { lease: 'a', nowMs: 1000, rates });
   expect(admitAt([limit], [spent], { lease: 'b', tokens: 1, nowMs: 2000, leaseMs: 1 }).wait).toMatchObject({ untilMs: 91_000 });
 });
@@ -72,7 +83,9 @@ test('what the service says is left is believed where it is less', () => {
   const limit: Limit = { key: 'm', requestsPerMinute: 600 };
   const state = settleAt(limit, undefined, { lease: 'a', nowMs: 0, rates: [{ of: 'requests', limit: 600, remaining: 2, resetAtMs: 9 }] });
   expect(state.requests).toBe(2);
-  expect(settleAt(limit, state, { lease: 'a', nowMs: 0, rates: [{ of: 'requests', limit: 600, remaining: 500, resetAtMs: 9 }] }).requests).toBe(2);
+  expect(
+    settleAt(limit, state, { lease: 'a', nowMs: 0, rates: [{ of: 'requests', limit: 600, remaining: 500, resetAtMs: 9 }] }).requests,
+  ).toBe(2);
 });
 
 test('a clock that is set back gives nothing away', () => {
@@ -82,9 +95,16 @@ test('a clock that is set back gives nothing away', () => {
 });
 
 test.each<[Record<string, string>, object[]]>([
-  [{ 'x-ratelimit-limit-tokens': '40000', 'x-ratelimit-remaining-tokens': '39000', 'x-ratelimit-reset-tokens': '7.66s' }, [{ of: 'tokens', limit: 40_000, remaining: 39_000, resetAtMs: 8660 }]],
   [
-    { 'anthropic-ratelimit-requests-limit': '50', 'anthropic-ratelimit-requests-remaining': '49', 'anthropic-ratelimit-requests-reset': '1970-01-01T00:01:00Z' },
+    { 'x-ratelimit-limit-tokens': '40000', 'x-ratelimit-remaining-tokens': '39000', 'x-ratelimit-reset-tokens': '7.66s' },
+    [{ of: 'tokens', limit: 40_000, remaining: 39_000, resetAtMs: 8660 }],
+  ],
+  [
+    {
+      'anthropic-ratelimit-requests-limit': '50',
+      'anthropic-ratelimit-requests-remaining': '49',
+      'anthropic-ratelimit-requests-reset': '1970-01-01T00:01:00Z',
+    },
     [{ of: 'requests', limit: 50, remaining: 49, resetAtMs: 60_000 }],
   ],
   [{ 'anthropic-ratelimit-input-tokens-remaining': '0' }, [{ of: 'tokens', limit: undefined, remaining: 0, resetAtMs: undefined }]],

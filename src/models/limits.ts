@@ -91,12 +91,17 @@ function holdBack(limit: Limit, state: LimitState, { tokens, nowMs }: LimitAsk):
     const needed = Math.min(tokens, capacity);
     if (state.tokens < needed) return wait('tokens', nowMs + (needed - state.tokens) / rate);
   }
-  if (limit.concurrency !== undefined && Object.keys(state.leases).length >= limit.concurrency) return wait('concurrency', nowMs + LOOK_AGAIN_MS);
+  if (limit.concurrency !== undefined && Object.keys(state.leases).length >= limit.concurrency)
+    return wait('concurrency', nowMs + LOOK_AGAIN_MS);
   return undefined;
 }
 
 /** Lets a call through all of its limits at once, or through none: the states that this makes, and what holds it back longest. */
-export function admitAt(limits: Limit[], before: (LimitState | undefined)[], ask: LimitAsk): { states: LimitState[]; wait: Wait | undefined } {
+export function admitAt(
+  limits: Limit[],
+  before: (LimitState | undefined)[],
+  ask: LimitAsk,
+): { states: LimitState[]; wait: Wait | undefined } {
   const states = limits.map((limit, index) => refresh(before[index], limit, ask.nowMs));
   const waits = limits.flatMap((limit, index) => holdBack(limit, states[index]!, ask) ?? []);
   const wait = waits.sort((a, b) => b.untilMs - a.untilMs)[0];
@@ -139,10 +144,7 @@ export function settleAt(limit: Limit, before: LimitState | undefined, news: Lim
 
 /** Where the states of limits are kept. `change` is one atomic step over all of its keys, also against other processes. */
 export interface LimitStore {
-  change<T>(
-    keys: string[],
-    work: (states: (LimitState | undefined)[]) => { states: LimitState[]; result: T },
-  ): T | Promise<T>;
+  change<T>(keys: string[], work: (states: (LimitState | undefined)[]) => { states: LimitState[]; result: T }): T | Promise<T>;
 }
 
 /** States in this process. */
@@ -245,7 +247,10 @@ export class Limiter {
     const last = entry.limits.length - 1;
     await this.#store.change(
       entry.limits.map(({ key }) => key),
-      before => ({ states: entry.limits.map((limit, index) => settleAt(limit, before[index], index === last ? told : used)), result: undefined }),
+      before => ({
+        states: entry.limits.map((limit, index) => settleAt(limit, before[index], index === last ? told : used)),
+        result: undefined,
+      }),
     );
     for (const wake of this.#sleepers) wake();
   }

@@ -82,6 +82,7 @@ export function llamaCpp(options: LlamaCppOptions): Provider {
     list: async () => (await listFiles(modelsDir)).map(file => info(file.slice(0, -'.gguf'.length))),
     model: (model): Model => ({
       ...info(model),
+      probe: async () => void findFile(model, await listFiles(modelsDir), name, modelsDir),
       generate: (request, how) => inTurn(how.signal, async () => answer(await load(model), model, request, how, clock)),
     }),
     async close() {

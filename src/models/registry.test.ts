@@ -31,8 +31,15 @@ test('the guide: a model that is there, and how it is', async () => {
   const model = registry.getModel('small');
   expect(await model.healthCheck()).toMatchObject({ healthy: true, error: null, kind: null, checkedAt: '1970-01-01T00:16:40.000Z' });
   server.reply({ text: 'hello', usage: { prompt_tokens: 1000, completion_tokens: 100 } });
-  expect(await model.generateResponse('Test prompt', { system: 'Be brief.', temperature: 0 })).toMatchObject({ text: 'hello', cost: 0.0015, model: 'lab/small' });
-  expect(server.requests.at(-1)!.body['messages']).toEqual([{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'Test prompt' }]);
+  expect(await model.generateResponse('Test prompt', { system: 'Be brief.', temperature: 0 })).toMatchObject({
+    text: 'hello',
+    cost: 0.0015,
+    model: 'lab/small',
+  });
+  expect(server.requests.at(-1)!.body['messages']).toEqual([
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: 'Test prompt' },
+  ]);
 });
 
 test('the guide: a model that is not there is named with the nearest, and what there is', () => {
@@ -49,7 +56,9 @@ test('the guide: a model that is not there is named with the nearest, and what t
 test('the guide: a profiled function', async () => {
   const { registry, clock } = setup();
   const profiler = new ModelProfiler({ clock });
-  const testModelPerformance = profiler.profileModel(async (name: string) => (await registry.getModel(name).generateResponse('Test prompt')).text);
+  const testModelPerformance = profiler.profileModel(
+    async (name: string) => (await registry.getModel(name).generateResponse('Test prompt')).text,
+  );
   expect(await testModelPerformance('lab/small')).toBe('ok');
   expect(profiler.report()).toMatchObject([{ model: 'lab/small', calls: 1, errorRate: 0 }]);
 });
@@ -67,7 +76,11 @@ test('a service that nobody runs is a matter of the network', async () => {
   const { registry } = setup();
   const model = registry.getModel('lab/small');
   await server.close();
-  expect(await model.healthCheck()).toMatchObject({ healthy: false, kind: 'network', error: expect.stringContaining('connection refused') });
+  expect(await model.healthCheck()).toMatchObject({
+    healthy: false,
+    kind: 'network',
+    error: expect.stringContaining('connection refused'),
+  });
 });
 
 test('a health is believed for a minute', async () => {
@@ -100,7 +113,7 @@ test('a choice asks the providers what they serve, once, and explains itself', a
   await expect(registry.select({ min_context_window: 99_999 })).rejects.toMatchObject({ code: 'ORC-402' });
 });
 
-test('a model of one\'s own is one of them', async () => {
+test("a model of one's own is one of them", async () => {
   const { registry } = setup();
   registry.register({
     id: 'own/echo',

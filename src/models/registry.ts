@@ -61,7 +61,9 @@ export class ModelRegistry {
   }
 
   /** Asks every provider what it serves; what fails is told beside it. */
-  async discover(signal: AbortSignal = new AbortController().signal): Promise<{ models: ModelInfo[]; failures: { provider: string; error: unknown }[] }> {
+  async discover(
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<{ models: ModelInfo[]; failures: { provider: string; error: unknown }[] }> {
     const found = await this.#open().list(signal);
     this.#discovered = true;
     return found;
@@ -163,5 +165,8 @@ export class RegisteredModel {
 }
 
 function tooLate(id: string): OrchestratorError {
-  return new OrchestratorError('ORC-404', `${id} did not say within ${formatDuration(PROBE_TIMEOUT_MS)} whether it is there`, { class: 'timeout', retryable: true });
+  return new OrchestratorError('ORC-404', `${id} did not say within ${formatDuration(PROBE_TIMEOUT_MS)} whether it is there`, {
+    class: 'timeout',
+    retryable: true,
+  });
 }

@@ -67,32 +67,55 @@ const CAPABILITIES: { [word: string]: { capability?: string; modality?: string; 
 };
 
 /** Work that every model of language does; anything else that is named as a task is a field to be good at. */
-const EVERYDAY = new Set(['generate', 'generation', 'text', 'analyze', 'analysis', 'chat', 'instruct', 'transform', 'summarize', 'classify', 'extract']);
+const EVERYDAY = new Set([
+  'generate',
+  'generation',
+  'text',
+  'analyze',
+  'analysis',
+  'chat',
+  'instruct',
+  'transform',
+  'summarize',
+  'classify',
+  'extract',
+]);
 
 type Read = (value: Json, into: Requirements, key: string) => void;
 
-const count = (set: (into: Requirements, value: number) => void): Read => (value, into, key) => {
-  if (typeof value !== 'number' || !(value >= 0)) throw wrong(key, 'a number from 0');
-  set(into, value);
-};
-const size = (set: (into: Requirements, billions: number) => void): Read => (value, into, key) => {
-  const billions = readSize(value);
-  if (billions === undefined) throw wrong(key, 'a size such as 7b or 135m');
-  set(into, billions);
-};
-const names = (set: (into: Requirements, names: string[]) => void): Read => (value, into, key) => {
-  if (typeof value !== 'string' && !(Array.isArray(value) && value.every(name => typeof name === 'string'))) throw wrong(key, 'a name, or a list of names');
-  set(into, texts(value));
-};
-const flag = (set: (into: Requirements) => void): Read => (value, into, key) => {
-  if (typeof value !== 'boolean') throw wrong(key, 'true or false');
-  if (value) set(into);
-};
-const strategy = (set: (into: Requirements, strategy: Strategy) => void): Read => (value, into, key) => {
-  const found = typeof value === 'string' && Object.hasOwn(STRATEGIES, value) ? STRATEGIES[value] : undefined;
-  if (found === undefined) throw wrong(key, `one of: ${Object.keys(STRATEGIES).join(', ')}`);
-  set(into, found);
-};
+const count =
+  (set: (into: Requirements, value: number) => void): Read =>
+  (value, into, key) => {
+    if (typeof value !== 'number' || !(value >= 0)) throw wrong(key, 'a number from 0');
+    set(into, value);
+  };
+const size =
+  (set: (into: Requirements, billions: number) => void): Read =>
+  (value, into, key) => {
+    const billions = readSize(value);
+    if (billions === undefined) throw wrong(key, 'a size such as 7b or 135m');
+    set(into, billions);
+  };
+const names =
+  (set: (into: Requirements, names: string[]) => void): Read =>
+  (value, into, key) => {
+    if (typeof value !== 'string' && !(Array.isArray(value) && value.every(name => typeof name === 'string')))
+      throw wrong(key, 'a name, or a list of names');
+    set(into, texts(value));
+  };
+const flag =
+  (set: (into: Requirements) => void): Read =>
+  (value, into, key) => {
+    if (typeof value !== 'boolean') throw wrong(key, 'true or false');
+    if (value) set(into);
+  };
+const strategy =
+  (set: (into: Requirements, strategy: Strategy) => void): Read =>
+  (value, into, key) => {
+    const found = typeof value === 'string' && Object.hasOwn(STRATEGIES, value) ? STRATEGIES[value] : undefined;
+    if (found === undefined) throw wrong(key, `one of: ${Object.keys(STRATEGIES).join(', ')}`);
+    set(into, found);
+  };
 
 function addExpertise(into: Requirements, words: string[]): void {
   for (const word of words.map(text => text.toLowerCase())) {
@@ -104,7 +127,9 @@ function addExpertise(into: Requirements, words: string[]): void {
 
 function addCapabilities(into: Requirements, words: string[]): void {
   for (const word of words) {
-    const { capability, modality, expertise }: (typeof CAPABILITIES)[string] = Object.hasOwn(CAPABILITIES, word) ? CAPABILITIES[word]! : { capability: word };
+    const { capability, modality, expertise }: (typeof CAPABILITIES)[string] = Object.hasOwn(CAPABILITIES, word)
+      ? CAPABILITIES[word]!
+      : { capability: word };
     if (capability !== undefined) into.capabilities.push(capability);
     if (modality !== undefined) into.modalities.push(modality);
     if (expertise !== undefined) into.expertise.push(expertise);
@@ -129,7 +154,12 @@ const KEYS: { [key: string]: Read } = {
   sticky_key: names((into, [key = '']) => (into.stickyKey = key)),
   expertise: names(addExpertise),
   domains: names(addExpertise),
-  tasks: names((into, tasks) => addExpertise(into, tasks.filter(task => !EVERYDAY.has(task)))),
+  tasks: names((into, tasks) =>
+    addExpertise(
+      into,
+      tasks.filter(task => !EVERYDAY.has(task)),
+    ),
+  ),
   capabilities: names(addCapabilities),
   modalities: names((into, words) => {
     for (const word of words) {
@@ -176,7 +206,8 @@ const KEYS: { [key: string]: Read } = {
   supports_json_mode: STRUCTURED,
   healthy: (value, into) => (into.mayBeUnhealthy = value === false),
   tokens: (value, into, key) => {
-    if (!isObject(value) || typeof value['input'] !== 'number' || typeof value['output'] !== 'number') throw wrong(key, '{ input: …, output: … }');
+    if (!isObject(value) || typeof value['input'] !== 'number' || typeof value['output'] !== 'number')
+      throw wrong(key, '{ input: …, output: … }');
     into.tokens = { input: value['input'], output: value['output'] };
   },
 };

@@ -7,7 +7,10 @@ import { readSize, traitsOf } from './traits.ts';
 
 const NOW = 1_000_000;
 
-function model(id: string, more: Partial<Candidate> & { in?: number; out?: number; entry?: object; heard?: Partial<HealthRecord> } = {}): Candidate {
+function model(
+  id: string,
+  more: Partial<Candidate> & { in?: number; out?: number; entry?: object; heard?: Partial<HealthRecord> } = {},
+): Candidate {
   const { in: input, out: output, entry = {}, heard = {}, ...rest } = more;
   const provider = id.slice(0, id.indexOf('/'));
   return {
@@ -113,11 +116,11 @@ test('every key that older pipelines write means something', () => {
 
 test.each<[Json, string]>([
   [{ expertize: ['code'] }, '`expertize` is not a requirement of a model'],
-  [{ min_size: 'big' }, '`min_size` of a model\'s requirements must be a size such as 7b or 135m'],
-  [{ strategy: 'dearest' }, '`strategy` of a model\'s requirements must be one of: '],
-  [{ max_cost_usd: -1 }, '`max_cost_usd` of a model\'s requirements must be a number from 0'],
-  [{ capabilities: 5 }, '`capabilities` of a model\'s requirements must be a name, or a list of names'],
-  [[], '`model` of a model\'s requirements must be the id of a model, or a map of requirements'],
+  [{ min_size: 'big' }, "`min_size` of a model's requirements must be a size such as 7b or 135m"],
+  [{ strategy: 'dearest' }, "`strategy` of a model's requirements must be one of: "],
+  [{ max_cost_usd: -1 }, "`max_cost_usd` of a model's requirements must be a number from 0"],
+  [{ capabilities: 5 }, "`capabilities` of a model's requirements must be a name, or a list of names"],
+  [[], "`model` of a model's requirements must be the id of a model, or a map of requirements"],
 ])('%j is refused', (requirements, message) => {
   expect(() => readRequirements(requirements)).toThrow(message);
 });
@@ -133,7 +136,10 @@ test('who is ill is passed over for a minute, and asked where all are', () => {
   const ill = (id: string, kind: 'auth' | 'network', agoMs: number): Candidate =>
     model(id, { in: 1, heard: { failure: { kind, message: 'no' }, checkedAtMs: NOW - agoMs } });
   const models = [ill('a/x', 'network', 10_000), model('b/x', { in: 2 })];
-  expect(choose({ strategy: 'cheapest' }, models)).toMatchObject({ chosen: 'b/x', rejected: [{ id: 'a/x', reason: 'it is not well (network): no' }] });
+  expect(choose({ strategy: 'cheapest' }, models)).toMatchObject({
+    chosen: 'b/x',
+    rejected: [{ id: 'a/x', reason: 'it is not well (network): no' }],
+  });
   expect(choose({ strategy: 'cheapest', healthy: false }, models).chosen).toBe('a/x');
   expect(choose({ strategy: 'cheapest' }, [ill('a/x', 'network', 61_000), models[1]!]).chosen).toBe('a/x');
   expect(choose({}, [ill('a/x', 'auth', 1)])).toMatchObject({ chosen: 'a/x', relaxed: ['health'] });
@@ -141,12 +147,21 @@ test('who is ill is passed over for a minute, and asked where all are', () => {
 });
 
 test('an unknown price counts as the dearest', () => {
-  expect(choose({ strategy: 'cheapest' }, [model('a/unknown'), model('b/dear', { in: 500 })]).candidates.map(({ id }) => id)).toEqual(['b/dear', 'a/unknown']);
+  expect(choose({ strategy: 'cheapest' }, [model('a/unknown'), model('b/dear', { in: 500 })]).candidates.map(({ id }) => id)).toEqual([
+    'b/dear',
+    'a/unknown',
+  ]);
 });
 
 test('round robin goes through all that qualify, and preferred ones alone where some do', () => {
-  const turns = (wanted: object): (string | null)[] => [0, 1, 2, 3].map(turn => choose({ strategy: 'round-robin', ...wanted }, MODELS, turn).chosen);
-  expect(turns({ excluded: ['lab', 'local'] })).toEqual(['anthropic/claude-haiku-4-5', 'anthropic/claude-opus-4', 'openai/gpt-4o-mini', 'anthropic/claude-haiku-4-5']);
+  const turns = (wanted: object): (string | null)[] =>
+    [0, 1, 2, 3].map(turn => choose({ strategy: 'round-robin', ...wanted }, MODELS, turn).chosen);
+  expect(turns({ excluded: ['lab', 'local'] })).toEqual([
+    'anthropic/claude-haiku-4-5',
+    'anthropic/claude-opus-4',
+    'openai/gpt-4o-mini',
+    'anthropic/claude-haiku-4-5',
+  ]);
   expect(turns({ preferred: ['openai'] })).toEqual(Array(4).fill('openai/gpt-4o-mini'));
 });
 
@@ -172,7 +187,14 @@ test('rules of domains are found by name, else by their words', () => {
   expect(choose(withRule({ preferred: 'anthropic' }, rules[1]!)).chosen).toBe('openai/gpt-4o-mini');
 });
 
-test.each([['7B', 7], ['135m', 0.135], ['8x7b', 56], [3, 3], ['big', undefined], [0, undefined]])('the size %s is %s', (text, billions) => {
+test.each([
+  ['7B', 7],
+  ['135m', 0.135],
+  ['8x7b', 56],
+  [3, 3],
+  ['big', undefined],
+  [0, undefined],
+])('the size %s is %s', (text, billions) => {
   expect(readSize(text)).toBe(billions);
 });
 
@@ -180,10 +202,16 @@ test('a name tells what it can', () => {
   expect(traitsOf('llama-3.1-70b-instruct')).toMatchObject({ sizeBillions: 70, level: 'high' });
   expect(traitsOf('gpt-4o')).toMatchObject({ sizeBillions: undefined, level: 'high', modalities: ['text', 'image'] });
   expect(traitsOf('whatever')).toMatchObject({ level: undefined, expertise: [] });
-  expect(traitsOf('claude-haiku-4-5', { expertise: ['poetry', 'low'], size: '5b' })).toMatchObject({ level: 'low', expertise: ['poetry', 'low'], sizeBillions: 5 });
+  expect(traitsOf('claude-haiku-4-5', { expertise: ['poetry', 'low'], size: '5b' })).toMatchObject({
+    level: 'low',
+    expertise: ['poetry', 'low'],
+    sizeBillions: 5,
+  });
 });
 
 test('a model is named in several ways', () => {
   const one = { id: 'ollama/deepseek-r1', provider: 'ollama' };
-  expect(['ollama/deepseek-r1', 'ollama:deepseek-r1', 'deepseek-r1', 'ollama', 'deepseek', 'llama'].map(name => isNamed(one, name))).toEqual([true, true, true, true, false, false]);
+  expect(
+    ['ollama/deepseek-r1', 'ollama:deepseek-r1', 'deepseek-r1', 'ollama', 'deepseek', 'llama'].map(name => isNamed(one, name)),
+  ).toEqual([true, true, true, true, false, false]);
 });

@@ -1,4 +1,4 @@
-import type { LanguageModel } from 'ai';
+import type { LanguageModelV4 } from '@ai-sdk/provider';
 import { OrchestratorError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 
@@ -15,7 +15,7 @@ export interface ServiceSettings {
 
 export type Environment = { [name: string]: string | undefined };
 
-type OpenedService = (model: string) => Exclude<LanguageModel, string>;
+type OpenedService = (model: string) => LanguageModelV4;
 
 /** One kind of hosted service, as data. */
 export interface Service {
@@ -157,7 +157,11 @@ export const SERVICES: { [type: string]: Service } = {
     open: async settings => {
       const { env, more } = settings;
       const { createAmazonBedrock } = await load('@ai-sdk/amazon-bedrock', () => import('@ai-sdk/amazon-bedrock'));
-      const [accessKeyId, secretAccessKey, sessionToken] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY'], env['AWS_SESSION_TOKEN']];
+      const [accessKeyId, secretAccessKey, sessionToken] = [
+        env['AWS_ACCESS_KEY_ID'],
+        env['AWS_SECRET_ACCESS_KEY'],
+        env['AWS_SESSION_TOKEN'],
+      ];
       return createAmazonBedrock({
         ...common(settings),
         region: more['region'] ?? env['AWS_REGION'] ?? 'us-east-1',

@@ -74,12 +74,7 @@ const CATALOG_ENTRY: JsonSchema = {
       type: 'object',
       required: ['input_per_million', 'output_per_million'],
       additionalProperties: false,
-      properties: {
-        input_per_million: PRICE,
-        output_per_million: PRICE,
-        cached_input_per_million: PRICE,
-        cache_write_per_million: PRICE,
-      },
+      properties: { input_per_million: PRICE, output_per_million: PRICE, cached_input_per_million: PRICE, cache_write_per_million: PRICE },
     },
     limits: LIMITS,
   },
@@ -117,7 +112,12 @@ export const MODELS_SCHEMA: JsonSchema = {
     fallback: {
       anyOf: [
         TEXTS,
-        { type: 'object', required: ['models'], additionalProperties: false, properties: { models: TEXTS, may_cost_more: { type: 'boolean' } } },
+        {
+          type: 'object',
+          required: ['models'],
+          additionalProperties: false,
+          properties: { models: TEXTS, may_cost_more: { type: 'boolean' } },
+        },
       ],
     },
     routing: ROUTING,

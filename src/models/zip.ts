@@ -38,10 +38,14 @@ export async function listZip(path: string): Promise<ZipMember[]> {
 
 function readDirectory(path: string, directory: Buffer): ZipMember[] {
   const members: ZipMember[] = [];
-  for (let at = 0; at + 46 <= directory.length && directory.readUInt32LE(at) === ENTRY; ) {
+  for (let at = 0; at + 46 <= directory.length && directory.readUInt32LE(at) === ENTRY;) {
     const [flags, method] = [directory.readUInt16LE(at + 8), directory.readUInt16LE(at + 10)];
     const [packed, bytes] = [directory.readUInt32LE(at + 20), directory.readUInt32LE(at + 24)];
-    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map(offset => directory.readUInt16LE(at + offset)) as [number, number, number];
+    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map(offset => directory.readUInt16LE(at + offset)) as [
+      number,
+      number,
+      number,
+    ];
     const offset = directory.readUInt32LE(at + 42);
     const name = directory.toString('utf8', at + 46, at + 46 + nameBytes);
     at += 46 + nameBytes + extraBytes + commentBytes;
@@ -53,7 +57,8 @@ function readDirectory(path: string, directory: Buffer): ZipMember[] {
 
 async function openMember(path: string, offset: number, packed: number, method: number): Promise<Readable> {
   const file = await open(path);
-  const head = await readAt(file, offset, offset + 30).finally(() => file.close());
+  const head = await readAt(file, offset, offset + 30);
+  await file.close();
   if (head.length < 30 || head.readUInt32LE(0) !== LOCAL) throw damaged(path, 'a file in it is not where its directory says');
   const start = offset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28);
   const raw = createReadStream(path, { start, end: start + packed - 1 });

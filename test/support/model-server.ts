@@ -116,11 +116,7 @@ async function answer(request: RecordedRequest, given: Answer, models: JsonObjec
   if (dialect === undefined) return sendJson(response, 404, { error: { message: `no such route: ${request.path}` } });
   const streams = request.body['stream'] === true;
   const parts =
-    given.raw !== undefined
-      ? [given.raw]
-      : streams
-        ? dialect.events(request, given)
-        : [JSON.stringify(dialect.whole(request, given))];
+    given.raw !== undefined ? [given.raw] : streams ? dialect.events(request, given) : [JSON.stringify(dialect.whole(request, given))];
   await sendParts(response, given.contentType ?? (streams ? 'text/event-stream' : 'application/json'), parts, given);
 }
 
