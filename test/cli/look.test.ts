@@ -124,6 +124,13 @@ Next
   });
 });
 
+test('watch of a run that nobody drives says so and how to go on, with the exit code of the run', async () => {
+  const { call } = await ran(ASKING);
+  const { code, err } = await call(['watch', 'last']);
+  expect(code).toBe(5);
+  expect(steady(err)).toContain('nobody drives it now; go on with it: orchestrator resume RUN\n');
+});
+
 describe('acting', () => {
   test('retry runs failed tasks again and keeps the rest', async () => {
     const { call } = await ran(BROKEN);

@@ -1,3 +1,4 @@
+import type { EmbeddedShell } from '../../runtime/index.ts';
 import { planOf, RUN_OUTPUTS, tellEnd } from '../drive.ts';
 import { EXIT, exitCodeOfRun } from '../exit.ts';
 import { Follower } from '../follower.ts';
@@ -6,6 +7,8 @@ import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
 import { Tracker } from '../tracker.ts';
 
+const LOOK_MS = 500;
+
 export async function watch(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
   const output = flags.choice('output', RUN_OUTPUTS, 'human');
   return withShell(terminal, async shell => {
@@ -13,14 +16,32 @@ export async function watch(terminal: Terminal, { args, flags }: Invocation): Pr
     const plan = await planOf(shell, run);
     const tracker = new Tracker((await shell.store.run(run))!, plan);
     const follower = new Follower(terminal, shell, tracker, output, 0, event => tracker.take(event));
+    const over = new AbortController();
     follower.start();
     const left = new Promise<'left'>(resolve => process.once('SIGINT', () => resolve('left')));
-    const how = await Promise.race([follower.ended(), left]);
+    const how = await Promise.race([follower.ended(), left, abandoned(shell, run, over.signal)]);
+    over.abort();
     await follower.end();
     // Whoever stops watching leaves the run as it is.
     if (how === 'left') return EXIT.interrupted;
     const document = await shell.show(run);
+    if (how === 'abandoned' && document.endedAt === null && !terminal.quiet)
+      terminal.err(`nobody drives it now; go on with it: orchestrator resume ${run}\n`);
     await tellEnd(terminal, document, plan, output);
     return exitCodeOfRun(document);
   });
+}
+
+/** Resolves when no live process owns the run, twice in a row: it will not move until somebody takes it up. */
+async function abandoned(shell: EmbeddedShell, run: string, signal: AbortSignal): Promise<'abandoned'> {
+  for (let seen = 0; seen < 2;) {
+    const owner = (await shell.store.run(run))?.owner ?? null;
+    seen = owner !== null && (await shell.store.alive(owner)) ? 0 : seen + 1;
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, LOOK_MS);
+      signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    });
+    if (signal.aborted) break;
+  }
+  return 'abandoned';
 }
