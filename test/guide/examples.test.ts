@@ -40,6 +40,7 @@ describe('films.yaml', () => {
     const [chart, report] = ['films.svg', 'films.html'].map(name => readFileSync(join(folder, 'out', name), 'utf8'));
     expect(chart).toMatch(/^<svg [\s\S]+<\/svg>\s*$/);
     expect(report).toContain(chart);
+    expect(chart, 'docs/films.svg is the chart that README shows').toBe(readFileSync(join(ROOT, 'docs/films.svg'), 'utf8'));
     expect(report).toContain('The Shawshank Redemption');
     expect(report).toContain('22 dates lay a century ahead');
     expect(`${report}${chart}`).not.toMatch(/\{\{|\{%|NaN|undefined|null/);

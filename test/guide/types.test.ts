@@ -33,16 +33,9 @@ export async function wrongOptions(orchestrator: Orchestrator): Promise<void> {
   createBackend('sqlite', { path: 'state.db' });
   // @ts-expect-error a pipeline is a text or plain data
   new SchemaValidator().check(new Map());
+  const parts = { name: 'a.b', summary: 'x', powers: [], parameters: { type: 'object' }, result: true, run: () => null };
   // @ts-expect-error there is no such effect class
-  defineAction({
-    name: 'a.b',
-    summary: 'x',
-    effect: 'harmless',
-    powers: [],
-    parameters: { type: 'object' },
-    result: true,
-    run: () => null,
-  });
+  defineAction({ ...parts, effect: 'harmless' });
 }
 
 export async function rightOnes(orchestrator: Orchestrator): Promise<void> {
