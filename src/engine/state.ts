@@ -1,5 +1,4 @@
 import type { Failure } from '../errors.ts';
-import type { Json } from '../json.ts';
 import { edges } from '../plan/index.ts';
 import type { Block, Plan, PlanTask } from '../plan/plan.ts';
 import type { Event, Observation, Reason, Ref, RunStatus, TaskStatus } from './event.ts';
@@ -275,9 +274,4 @@ export function ownedScopes(state: RunState, slot: number): number[] {
   if (extra === undefined) return [];
   const handler = extra.handler?.scope;
   return handler === null || handler === undefined ? (extra.scopes ?? []) : [...(extra.scopes ?? []), handler];
-}
-
-/** A plain value as a reference that stands inline. */
-export function inline(value: Json): Ref {
-  return { v: value };
 }
