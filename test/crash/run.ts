@@ -1,0 +1,41 @@
+/**
+ * The shipped command under kill -9 at chosen moments, judged by an oracle that shares no code with it.
+ *
+ *   node test/crash/run.ts --kills 300
+ *   node test/crash/run.ts --kills 20 --seed 7
+ */
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Lane, PHASES, type Quota } from './lane.ts';
+
+const { values } = parseArgs({ options: { kills: { type: 'string', default: '300' }, seed: { type: 'string', default: '1' } } });
+const kills = Number(values.kills);
+const quota: Quota = { left: kills, byPhase: new Map() };
+const scratch = mkdtempSync(join(tmpdir(), 'crash-'));
+const begun = performance.now();
+let next = Number(values.seed);
+let runs = 0;
+let failed = 0;
+
+async function lane(): Promise<void> {
+  while (quota.left > 0) {
+    const seed = next++;
+    const problems = await new Lane(seed, join(scratch, String(seed)), quota).run();
+    runs++;
+    if (problems.length === 0) continue;
+    failed++;
+    console.log(`node test/crash/run.ts --kills 8 --seed ${seed}\n    ${problems.slice(0, 6).join('\n    ')}`);
+  }
+}
+
+await Promise.all(Array.from({ length: availableParallelism() * 2 }, lane));
+const told = PHASES.map(phase => `${phase} ${quota.byPhase.get(phase) ?? 0}`);
+const missed = PHASES.filter(phase => !quota.byPhase.has(phase));
+console.log(`${kills - quota.left} kills of ${runs} runs in ${Math.round((performance.now() - begun) / 1000)} s: ${told.join(', ')}`);
+if (kills >= 50 && missed.length > 0) console.log(`no kill in: ${missed.join(', ')}`);
+if (failed === 0) rmdirSync(scratch);
+const lacking = kills >= 50 ? missed.length : 0;
+console.log(`${kills - failed} passed, ${failed + lacking} failed`);
+process.exitCode = failed + lacking > 0 ? 1 : 0;
