@@ -219,7 +219,9 @@ export class EmbeddedShell implements Shell {
     await this.#loop.sendDurably(run, { type: 'start', now: this.#clock.now() });
     this.#startPoll();
     // Where the run is lost, whoever waits for its result is told.
-    options.signal?.addEventListener('abort', () => void handle.cancel().catch(() => {}), { once: true });
+    const cancel = (): void => void handle.cancel().catch(() => {});
+    if (options.signal?.aborted === true) cancel();
+    else options.signal?.addEventListener('abort', cancel, { once: true });
     return handle;
   }
 
