@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { OrchestratorError } from '../../errors.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import { host, context, value, text, failure, view } from '../../../test/support/expressions.ts';
-import { evaluate, evaluateCondition, ExpressionError, parseExpression, scopeOf, VIEW, type View } from './index.ts';
+import { evaluate, evaluateCondition, ExpressionError, parseExpression, scopeOf, VIEW, type Value, type View } from './index.ts';
 
 describe('names and strictness', () => {
   test('an undefined name is ORC-302 at its place, with what is in scope', () => {
@@ -136,6 +136,17 @@ describe('views', () => {
     expect(value('t.items() | length', { t: task })).toBe(2);
     expect(value('t is mapping', { t: task })).toBe(true);
     expect(text('{{ t }}', { t: task })).toBe('{"a": 1, "b": "x"}');
+  });
+
+  test('one over a text, a number or a list stands for it everywhere: in texts, places and arguments', () => {
+    const over = (whole: Value): View => ({ [VIEW]: true, get: () => undefined, keys: () => [], whole: () => whole });
+    const names = { s: over('ab'), n: over(2), l: over([7, 8]) };
+    expect(text('{{ s }}-{{ n }}-{{ l }}', names)).toBe('ab-2-[7, 8]');
+    expect(value('"x" ~ s', names)).toBe('xab');
+    expect([value('l[0]', names), value('l[-1]', names), value('s[1]', names)]).toEqual([7, 8, 'b']);
+    expect(value('range(n)', names)).toEqual([0, 1]);
+    expect(value('"a-b".replace("-", s)', names)).toBe('aabb');
+    expect(value('[s, n] | join(s)', names)).toBe('abab2');
   });
 
   test('members of a view, or of what the scope holds, may be views', () => {

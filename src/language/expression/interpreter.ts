@@ -11,7 +11,7 @@ import { Run, suggest } from './run.ts';
 import { bindArguments, type Signature } from './signature.ts';
 import { isDefinedTest, TESTS } from './tests.ts';
 import { characters } from './text.ts';
-import { isRecord, kindOf, NOTHING, Secret, Undefined, type ExpressionError, type Record, type Value } from './values.ts';
+import { isRecord, isView, kindOf, NOTHING, Secret, Undefined, type ExpressionError, type Record, type Value } from './values.ts';
 import { setOwn } from '../../json.ts';
 
 /** Names that a template sets. Nothing keeps a frame, so a loop clears and fills one. */
@@ -272,7 +272,8 @@ export class Interpreter extends Run {
     const positional: Value[] = [];
     let named: Record | undefined;
     for (const argument of args) {
-      const value = this.value(argument.value);
+      const given = this.value(argument.value);
+      const value = isView(given) ? given.whole() : given;
       if (argument.name === undefined) positional.push(value);
       else setOwn((named ??= {}) as Parameters<typeof setOwn>[0], argument.name, value as never);
     }

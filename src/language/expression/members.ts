@@ -11,7 +11,7 @@ export function member(object: Value, key: string | number, run: Run): Value | u
     if (typeof key === 'number') return object[key < 0 ? object.length + key : key];
     return object instanceof Group ? (key === 'grouper' ? object[0] : key === 'list' ? object[1] : undefined) : undefined;
   }
-  if (isView(object)) return object.get(String(key));
+  if (isView(object)) return typeof key === 'number' ? member(object.whole(), key, run) : object.get(key);
   if (object instanceof Secret) throw run.secret();
   if (object instanceof Undefined) throw run.undefined(object);
   if (object instanceof Namespace) return object.fields.get(String(key));

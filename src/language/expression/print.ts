@@ -7,6 +7,7 @@ import { Float, isView, Loop, Namespace, NOTHING, Secret, Undefined, type Value 
 export function toText(value: Value, run: Run): string {
   if (typeof value === 'string') return value;
   if (value === NOTHING) return '';
+  if (isView(value)) return toText(value.whole(), run);
   return typeof value === 'object' && value !== null && !(value instanceof Float) ? toJsonText(value, run) : scalarText(value);
 }
 
