@@ -12,7 +12,7 @@ export const PIPELINE_KEYS = {
   concurrency: 'How many tasks may run at once',
   tasks: 'What the pipeline does; data flow decides the order',
   outputs: 'Named results of the pipeline',
-  on_error: 'Handlers for tasks that have none of their own',
+  on_error: 'Handlers of the pipeline itself: the first that fits runs once when the run has failed, which it stays',
 } as const;
 
 export const TASK_KEYS = {
