@@ -32,10 +32,10 @@ export function admitCall(state: BreakerState, nowMs: number, settings: BreakerS
 /** The state after a call. */
 export function settleCall(state: BreakerState, ok: boolean, nowMs: number, settings: BreakerSettings): BreakerState {
   if (ok) return CLOSED;
-  const failures = state.failures + 1;
-  const opens = state.status === 'half-open' || failures >= settings.failureThreshold;
   if (state.status === 'open') return state;
-  return opens ? { status: 'open', failures, sinceMs: nowMs } : { ...state, failures };
+  // A failed trial adds to the row that opened it, and so opens it again.
+  const failures = state.failures + 1;
+  return failures >= settings.failureThreshold ? { status: 'open', failures, sinceMs: nowMs } : { ...state, failures };
 }
 
 /** What says nothing of the service: the request was at fault, the caller gave up, or a limit asks to wait. */

@@ -114,6 +114,14 @@ test('a model that keeps failing is left alone for a while, also after a restart
   expect(kept.models.describe('lab/small').circuit).toBe('closed');
 });
 
+test('a request that is at fault says nothing of the model', async () => {
+  const { ask, models } = setup();
+  server.respond(() => ({ status: 400, body: {} }));
+  for (let i = 0; i < 7; i++) expect(await caught(ask('lab/small'))).toMatchObject({ code: 'ORC-406' });
+  expect(server.requests).toHaveLength(7);
+  expect(models.describe('lab/small')).toMatchObject({ circuit: 'closed', record: { calls: 0 } });
+});
+
 test('health is learned from traffic', async () => {
   const { ask, models } = setup();
   await ask('lab/small');

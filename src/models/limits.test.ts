@@ -136,6 +136,7 @@ test('calls beyond the concurrency wait for their turn, first come, first served
   const { limiter, enter } = setup({ concurrency: 2 });
   const order: number[] = [];
   const waits: Wait[] = [];
+  const startedAt = performance.now();
   let most = 0;
   let under = 0;
   await Promise.all(
@@ -151,6 +152,15 @@ test('calls beyond the concurrency wait for their turn, first come, first served
   expect(most).toBe(2);
   expect(order).toEqual(Array.from({ length: 50 }, (_, index) => index));
   expect(waits[0]).toMatchObject({ who: 'lab/small', why: 'concurrency' });
+  // Who waits is woken by the one that leaves: looking again every 250 ms would take six seconds.
+  expect(performance.now() - startedAt).toBeLessThan(3000);
+});
+
+test('what a service says of a limit holds its model back, and no other model of the provider', async () => {
+  const { limiter, limits, enter } = setup({});
+  await limiter.leave(await enter(), { retryAfterMs: 60_000 });
+  expect(await limiter.tryEnter(limits, { tokens: 1, leaseMs: 1000 })).toMatchObject({ who: 'lab/small', why: 'asked_to_wait' });
+  expect(await limiter.tryEnter([{ key: 'lab' }, { key: 'lab/large' }], { tokens: 1, leaseMs: 1000 })).toHaveProperty('lease');
 });
 
 test('two limiters over one store share its places', async () => {

@@ -75,14 +75,21 @@ function caught(promise: Promise<unknown>): Promise<OrchestratorError> {
 }
 
 test('the usual file of a repository of the hub comes with its progress, size and hash', async () => {
-  const { pull, progress } = setup({ env: { HF_TOKEN: 'hf_secret' } });
+  const { pull, progress } = setup();
   expect(await pull('lab/tiny')).toMatchObject({ file: 'tiny.Q4_K_M.gguf', bytes: MODEL.length, sha256: SHA256, kept: false });
   expect(await readFile(join(folder, 'tiny.Q4_K_M.gguf'))).toEqual(MODEL);
   expect(await readdir(folder)).toEqual(['tiny.Q4_K_M.gguf']);
   expect(progress[0]).toMatchObject({ received: 0, total: MODEL.length });
   expect(progress.at(-1)).toMatchObject({ received: MODEL.length, file: 'tiny.Q4_K_M.gguf' });
   expect(requests.map(({ url }) => url)).toEqual(['/api/models/lab/tiny?blobs=true', '/lab/tiny/resolve/main/tiny.Q4_K_M.gguf']);
-  expect(requests[1]!.authorization).toBe('Bearer hf_secret');
+});
+
+test('C11 the token of the hub goes to the hub that the environment means, and to no other', async () => {
+  const { options } = setup();
+  const env = { HF_TOKEN: 'hf_secret', HF_ENDPOINT: options.hub };
+  await pullModel('lab/tiny/a.gguf', { ...options, env, hub: undefined });
+  await pullModel('lab/tiny/b.gguf', { ...options, env });
+  expect(requests.map(({ authorization }) => authorization)).toEqual(['Bearer hf_secret', undefined]);
 });
 
 test.each([

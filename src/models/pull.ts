@@ -45,7 +45,7 @@ export interface PullOptions {
   folder: string;
   env: Environment;
   /** Address of the hub; Hugging Face's, or `HF_ENDPOINT`, when absent. */
-  hub?: string;
+  hub?: string | undefined;
   signal: AbortSignal;
   onProgress?(progress: PullProgress): void;
   /** Told of each source that did not answer. */
@@ -145,7 +145,8 @@ async function sourcesOf(name: string, options: PullOptions): Promise<Source[]> 
 
 function hubSource(name: string, options: PullOptions, known?: Wanted): Source {
   const base = (options.hub ?? options.env['HF_ENDPOINT'] ?? HUB).replace(/\/+$/, '');
-  const token = options.env['HF_TOKEN'];
+  // The token is for the hub that the environment means; a configuration may name a stranger's.
+  const token = options.hub === undefined ? options.env['HF_TOKEN'] : undefined;
   const headers: Record<string, string> = token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` };
   const [owner = '', repoAndQuant = '', ...path] = name.split('/');
   const [repo = '', quantisation] = repoAndQuant.split(':');

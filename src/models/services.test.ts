@@ -125,6 +125,17 @@ test.each([
   expect(server.requests[0]!.headers.authorization).toBe(authorization);
 });
 
+test.each(['mistral', 'groq', 'ollama', 'azure'])('a stream of %s that ends early is no answer', async type => {
+  const { ask } = setup(type);
+  const usage = { prompt_tokens: 2, completion_tokens: 1, total_tokens: 3 };
+  for (const at of [0, 150, 350, 500]) {
+    server.reply({ text: 'one two three four', usage, cut: { at, then: 'end' } });
+    await expect(ask('m', {}, { onToken: () => {} }), `cut at ${at}`).rejects.toMatchObject({ code: 'ORC-405', retryable: true });
+  }
+  server.reply({ text: 'one two three four', usage });
+  expect(await ask('m', {}, { onToken: () => {} })).toMatchObject({ text: 'one two three four', finishReason: 'stop' });
+});
+
 test('Azure is asked with its own key', async () => {
   const { ask } = setup('azure', { api_version: '2026-01-01' });
   server.reply('hello');
