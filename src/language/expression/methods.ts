@@ -9,7 +9,7 @@ import { isRecord, isView, kindOf, Loop, type Record, type Value } from './value
 
 type Kind = 'text' | 'list' | 'map' | 'loop';
 
-interface Method extends Described {
+export interface Method extends Described {
   /** The kinds of value that have it. */
   readonly on: readonly Kind[];
   readonly run: (self: Value, args: Value[], run: Run) => Value;
