@@ -70,8 +70,7 @@ function settledOrder(state: RunState): number[] {
 export function documentOf(values: Values): RunDocument {
   const { state, plan, run } = values;
   const { status, reason } = visibleStatus(state);
-  const tasks: { [path: string]: TaskDocument } = {};
-  for (let slot = 0; slot < state.slots; slot++) tasks[pathOf(plan, state, slot)] = taskDocument(values, slot);
+  const tasks: RunDocument['tasks'] = Object.fromEntries(Array.from({ length: state.slots }, (_, slot) => [pathOf(plan, state, slot), taskDocument(values, slot)]));
   const failure = failureOf(values);
   return {
     v: 1,

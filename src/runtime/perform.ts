@@ -2,7 +2,7 @@ import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
 import { compute, expressionOf, pathOf, taskOfSlot, namesOf, type Computing, type Observation, type Outcome } from '../engine/index.ts';
 import { evaluate } from '../language/expression/index.ts';
 import { sha256 } from '../hash.ts';
-import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts';
+import { canonicalJson, isObject, own, setOwn, type Json, type JsonObject } from '../json.ts';
 import type { PlanTask } from '../plan/index.ts';
 import { checkSchema } from '../schema.ts';
 import type { Store } from '../store/port.ts';
@@ -166,10 +166,12 @@ function at(value: Json, path: (string | number)[]): Json {
 function setIn(object: JsonObject, steps: string[], value: Json): void {
   let here = object;
   for (const step of steps.slice(0, -1)) {
-    const next = Object.hasOwn(here, step) ? here[step] : undefined;
-    here = isObject(next) ? next : ((here[step] = {}) as JsonObject);
+    const known = own(here, step);
+    const next: JsonObject = known !== undefined && isObject(known) ? known : {};
+    setOwn(here, step, next);
+    here = next;
   }
-  here[steps.at(-1)!] = value;
+  setOwn(here, steps.at(-1)!, value);
 }
 
 function checkResult(task: PlanTask, action: Action, output: Json): void {
