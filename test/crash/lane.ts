@@ -13,10 +13,11 @@ export type Phase = (typeof PHASES)[number];
 /** Kills that are still to be made, by all lanes together. */
 export interface Quota {
   left: number;
+  /** The command line under test. */
+  command: string;
   byPhase: Map<Phase, number>;
 }
 
-const ROOT = join(import.meta.dirname, '../..');
 const PROCESS_LIMIT_MS = 60_000;
 const PROCESSES_MAX = 80;
 
@@ -94,7 +95,7 @@ export class Lane implements Listener {
     this.#phase = phase;
     this.#killed = null;
     this.#seen = 0;
-    const child = spawn(join(ROOT, 'bin', 'orchestrator'), [...again, '--output', 'ndjson', '--config', 'config.yaml', '-q'], { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(this.#quota.command, [...again, '--output', 'ndjson', '--config', 'config.yaml', '-q'], { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     const ended = new Promise<number | null>(resolve => child.on('close', resolve));
     const limit = setTimeout(() => {
@@ -187,7 +188,7 @@ export class Lane implements Listener {
     for (const path of paths) {
       this.#settled.add(path);
       const verdict = pick(this.#random, ['retry', 'completed']);
-      const child = spawn(join(ROOT, 'bin', 'orchestrator'), ['settle', this.#oracle.run!, path, '--as', verdict, '--config', 'config.yaml', '-q'], { cwd: this.#folder, stdio: 'ignore' });
+      const child = spawn(this.#quota.command, ['settle', this.#oracle.run!, path, '--as', verdict, '--config', 'config.yaml', '-q'], { cwd: this.#folder, stdio: 'ignore' });
       const code = await new Promise<number | null>(resolve => child.on('close', resolve));
       if (code !== 0) this.#oracle.problems.push(`S9 settle of ${path} exits ${code}`);
     }

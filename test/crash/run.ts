@@ -10,9 +10,16 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Lane, PHASES, type Quota } from './lane.ts';
 
-const { values } = parseArgs({ options: { kills: { type: 'string', default: '300' }, seed: { type: 'string', default: '1' } } });
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '300' },
+    seed: { type: 'string', default: '1' },
+    command: { type: 'string', default: join(import.meta.dirname, '../../bin/orchestrator') },
+  },
+});
+const FAILURES_MAX = 10;
 const kills = Number(values.kills);
-const quota: Quota = { left: kills, byPhase: new Map() };
+const quota: Quota = { left: kills, command: values.command, byPhase: new Map() };
 const scratch = mkdtempSync(join(tmpdir(), 'crash-'));
 const begun = performance.now();
 let next = Number(values.seed);
@@ -20,7 +27,7 @@ let runs = 0;
 let failed = 0;
 
 async function lane(): Promise<void> {
-  while (quota.left > 0) {
+  while (quota.left > 0 && failed < FAILURES_MAX) {
     const seed = next++;
     const problems = await new Lane(seed, join(scratch, String(seed)), quota).run();
     runs++;
@@ -37,5 +44,5 @@ console.log(`${kills - quota.left} kills of ${runs} runs in ${Math.round((perfor
 if (kills >= 50 && missed.length > 0) console.log(`no kill in: ${missed.join(', ')}`);
 if (failed === 0) rmdirSync(scratch);
 const lacking = kills >= 50 ? missed.length : 0;
-console.log(`${kills - failed} passed, ${failed + lacking} failed`);
+console.log(`${Math.max(0, kills - quota.left - failed)} passed, ${failed + lacking} failed`);
 process.exitCode = failed + lacking > 0 ? 1 : 0;
