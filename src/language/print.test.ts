@@ -9,6 +9,24 @@ import { makeSource } from './source.ts';
 
 const print = (text: string): string => format(makeSource('p.yaml', text)).text;
 
+describe('folded texts', () => {
+  const folded = (text: string): string => `name: f\ntasks:\n  - id: a\n    action: echo\n    parameters:\n      text: ${text}`;
+
+  test.each([
+    ['keep their lines', '>-\n        one\n        two\n\n        three\n'],
+    ['keep what is indented more', '>\n        one\n          two\n        three\n'],
+    ['keep their last line breaks', '>+\n        one\n        two\n\n'],
+    ['keep the lines of a tag', '>-\n        a <AUTO default="x: # y">b\n        c: d</AUTO>\n'],
+    ['say how far they are indented', '>2-\n           odd\n        lines\n'],
+  ])('%s', (_, text) => {
+    expect(print(folded(text))).toBe(folded(text));
+  });
+
+  test('lose the spaces before them that are not needed, and nothing else', () => {
+    expect(print(folded('>-\n             one\n             two\n'))).toBe(folded('>-\n        one\n        two\n'));
+  });
+});
+
 describe('format', () => {
   test('rewrites the accepted spellings, and keeps comments, numbers and AUTO tags', () => {
     const written = `# head
@@ -223,7 +241,7 @@ defaults:
   const layout = fc.record({
     lineWidth: fc.constantFrom(0, 20, 80),
     collectionStyle: fc.constantFrom('any', 'block', 'flow'),
-    defaultStringType: fc.constantFrom('PLAIN', 'QUOTE_DOUBLE', 'QUOTE_SINGLE', 'BLOCK_LITERAL'),
+    defaultStringType: fc.constantFrom('PLAIN', 'QUOTE_DOUBLE', 'QUOTE_SINGLE', 'BLOCK_LITERAL', 'BLOCK_FOLDED'),
     indentSeq: fc.boolean(),
   }) as fc.Arbitrary<object>;
 

@@ -34,7 +34,9 @@ export function format(source: Source): Formatted {
   const outputs = findPair(pipeline, 'outputs')?.value;
   if (isMap(outputs)) prepare(outputs, 'template');
   prepare(file.root, 'fixed');
-  const text = unmask(file.document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: 1_000_000_000 }));
+  keepFolds(file.root, source);
+  const printed = file.document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: 1_000_000_000 });
+  const text = unmask(printed.replaceAll(FOLDED_HEADER, '>$1'));
   return { text, changed: text !== source.text, diagnostics: reporter.sorted() };
 }
 
@@ -121,4 +123,27 @@ function prepareText(node: Scalar, kind: TextKind): void {
   node.value = text;
   // In brackets, where no block can stand, this becomes quotes.
   node.type = 'BLOCK_LITERAL';
+}
+
+/** Marks the header of a text that is printed line by line and was folded as written. */
+const FOLDED = '\u{f8f0}';
+const FOLDED_HEADER = new RegExp(`\\|(\\d?[-+]?) #${FOLDED}`, 'gu');
+
+/** Keeps the line breaks of folded texts, of which the printer would make one long line: they are printed as literal ones, under their own header. */
+function keepFolds(node: YamlNode, source: Source): void {
+  if (isMap(node)) for (const pair of node.items) keepFolds(pair.value as YamlNode, source);
+  if (isSeq(node)) for (const item of listItems(node)) keepFolds(item, source);
+  if (!isScalar(node) || node.type !== 'BLOCK_FOLDED' || !node.range || node.comment) return;
+  const [header = '', ...lines] = source.text.slice(node.range[0], node.range[1]).split(/\r?\n/);
+  const indent = /^ */.exec(lines.find(line => line.trim() !== '') ?? '')![0];
+  // Where the header gives the indentation, or the text has been rewritten, what stands in the file is not what is printed.
+  if (!/^>[-+]?$/.test(header) || node.value !== node.source) return;
+  const [end] = /\n*$/.exec(String(node.value))!;
+  node.value =
+    lines
+      .map(line => line.slice(indent.length))
+      .join('\n')
+      .trimEnd() + end;
+  node.type = 'BLOCK_LITERAL';
+  node.comment = FOLDED;
 }
