@@ -1,5 +1,5 @@
 /**
- * Does with every pipeline of examples/ what it tells its reader to do: each is validated, and each command of its head comment is run by the letter,
+ * Does with every pipeline of examples/ what it tells its reader to do: each is valid and in the canonical spelling, and each command of its head comment is run by the letter,
  * in a folder that holds nothing but examples/ (`# Run: orchestrator run examples/hello.yaml -i name=World`; another exit code than 0 is said so:
  * `# Run (exit 5): …`). Every command is run twice: with a model, and without any.
  * Models are answered by a server on loopback. Ends with the line `N passed, M failed`.
@@ -27,7 +27,7 @@ function commandsOf(file: string): Command[] {
   }));
   if (told.length === 0 && !file.includes('/'))
     throw new Error('names no command to run it: its head comment wants a line "# Run: orchestrator run examples/…"');
-  return [{ line: `orchestrator validate --strict examples/${file}`, exit: 0 }, ...told];
+  return [{ line: `orchestrator validate --strict examples/${file} && orchestrator fmt --check examples/${file}`, exit: 0 }, ...told];
 }
 
 /** A home in which no model is configured. */
