@@ -3,7 +3,7 @@ import { OrchestratorError } from '../errors.ts';
 import { nearest, newId } from '../ids.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
 import { openCache } from './cache.ts';
-import type { FallbackSettings } from './fallback.ts';
+import { fallbackChain, type FallbackSettings } from './fallback.ts';
 import { guardModel, ModelState, type Guards, type ModelStateJson } from './guard.ts';
 import { Limiter, memoryLimits, type Limit, type LimitStore } from './limits.ts';
 import type { Model, ModelInfo, Provider } from './port.ts';
@@ -28,6 +28,8 @@ export interface Models {
   known(): string[];
   /** A model as the router sees it. Throws ORC-401. */
   describe(id: string): Candidate;
+  /** Who may answer for a model: itself, then those of the chain that cost no more; and who was left out of it, with the reason. */
+  chain(id: string): { chain: string[]; rejected: { id: string; reason: string }[] };
   /** Adds a model of one's own, under its id. */
   register(model: Model): void;
   /** All models that can be found: those that the providers name, and those of the catalog. A provider that fails is reported beside them. */
@@ -131,6 +133,10 @@ class ConfiguredModels implements Models {
       this.#described.set(id, facts);
     }
     return { ...facts, record: this.state.health.of(id), circuit: this.state.circuit(id) };
+  }
+
+  chain(id: string): { chain: string[]; rejected: { id: string; reason: string }[] } {
+    return fallbackChain(this.#find(id), this.#guards.fallback, one => this.#find(one));
   }
 
   register(model: Model): void {

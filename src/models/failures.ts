@@ -89,7 +89,7 @@ export function fromThrown(asked: Asked, error: unknown, clock: Clock = systemCl
     );
   }
   const broken = chain.map(link => (link as { code?: unknown }).code).find(code => typeof code === 'string');
-  if (typeof broken === 'string') return unreachable(asked, CONNECTION_WORDS.get(broken) ?? broken);
+  if (typeof broken === 'string') return unreachable(asked, CONNECTION_WORDS.get(broken) ?? broken, !NEVER_SENT.has(broken));
   return fromOddReply(asked, chain, clock);
 }
 
@@ -111,11 +111,11 @@ export function badReply(asked: Asked, reason: string): OrchestratorError {
   return new OrchestratorError('ORC-405', message, { class: 'invalid_output', retryable: true, details: { provider: asked.provider } });
 }
 
-function unreachable(asked: Asked, reason: string): OrchestratorError {
+function unreachable(asked: Asked, reason: string, sent: boolean): OrchestratorError {
   return new OrchestratorError('ORC-404', `${asked.provider} cannot be reached at ${asked.baseUrl}: ${reason}`, {
     class: 'network',
     retryable: true,
-    details: { provider: asked.provider },
+    details: { provider: asked.provider, sent },
     help: [`is it running? curl ${asked.baseUrl}/models`, 'check everything: orchestrator doctor'],
   });
 }
@@ -170,6 +170,9 @@ const CONNECTION_WORDS: ReadonlyMap<string, string> = new Map([
   ['EHOSTUNREACH', 'no route to the host'],
   ['ENETUNREACH', 'no route to the network'],
 ]);
+
+/** Where a call fails in these ways, no byte of it has left. */
+const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /** An error, its cause, that one's cause, and so on; and for several tried addresses, the first. */
 function causes(error: unknown): unknown[] {

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
 import { BREAKER, CircuitBreaker, isServiceFailure, type BreakerState } from './breaker.ts';
+import { failedBill } from './billing.ts';
 import { isDeterministic, requestKey, type ResponseCache } from './cache.ts';
 import { aborted } from './failures.ts';
 import { fallbackChain, mayFallBack, type FallbackSettings } from './fallback.ts';
@@ -138,34 +139,29 @@ async function generate(model: Model, request: ModelRequest, options: GenerateOp
     } catch (error) {
       if (at === 0 && mayFallBack(error) && fallback.models.length > 0) ({ chain } = fallbackChain(model, fallback, find));
       tried.push({ id, failure: toFailure(error) });
-      if (!mayFallBack(error) || at === chain.length - 1) throw withTried(error, tried);
+      if (!mayFallBack(error) || at === chain.length - 1) throw withTried(error, tried, guards);
     }
   }
   throw new OrchestratorError('ORC-700', 'a chain of models was empty');
 }
 
 /** The last failure, with those before it, so that each can be told and none is paid for in silence. */
-function withTried(error: unknown, tried: { id: string; failure: Failure }[]): unknown {
+function withTried(error: unknown, tried: { id: string; failure: Failure }[], { find }: Guards): unknown {
   if (!(error instanceof OrchestratorError) || tried.length < 2) return error;
   const { retryable, help, retryAfterMs } = error;
-  return new OrchestratorError(
-    error.code,
-    `${error.message}; before it, ${tried
-      .slice(0, -1)
-      .map(({ failure }) => failure.message)
-      .join('; ')}`,
-    {
-      class: error.class,
-      retryable: retryable || tried.some(({ failure }) => failure.retryable),
-      help,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-      details: {
-        ...error.details,
-        tried: tried.map(({ id, failure }) => ({ id, code: failure.code, class: failure.class, message: failure.message })),
-      },
-      cause: error,
-    },
-  );
+  const told = tried.map(({ id, failure }) => {
+    const { code, class: kind, message } = failure;
+    return { id, code, class: kind, message, billed: failedBill(failure, find(id)).billed };
+  });
+  const before = told.slice(0, -1).map(({ message }) => message);
+  return new OrchestratorError(error.code, `${error.message}; before it, ${before.join('; ')}`, {
+    class: error.class,
+    retryable: retryable || tried.some(({ failure }) => failure.retryable),
+    help,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    details: { ...error.details, tried: told },
+    cause: error,
+  });
 }
 
 async function callOnce(model: Model, request: ModelRequest, options: GenerateOptions, guards: Guards): Promise<ModelReply> {

@@ -1,8 +1,10 @@
 export { askStructured, readAnswer, wrapSchema, type AskOptions, type StructuredAnswer } from './answers.ts';
 export { autoRequest, autoSchema, type AutoContext, type AutoShape } from './auto.ts';
+export { failedBill, reservationFor, type FailedBill, type Reservation } from './billing.ts';
 export { CircuitBreaker, type BreakerState, type CircuitBreakerOptions } from './breaker.ts';
 export { openCache, requestKey, type ResponseCache } from './cache.ts';
 export { ModelNotFoundError, openModels, type Models, type OpenModelsOptions } from './catalog.ts';
+export { checkModel, type Check } from './checkup.ts';
 export { fallbackChain, priceClass, type FallbackSettings } from './fallback.ts';
 export type { ModelStateJson } from './guard.ts';
 export { healthOf, type Health, type HealthKind, type HealthRecord } from './health.ts';

@@ -134,3 +134,12 @@ test("a model of one's own is one of them", async () => {
   expect(await registry.getModel('echo').generateResponse('hi')).toMatchObject({ text: 'hi', cost: 0, model: 'own/echo' });
   expect((await registry.select({ local: true })).id).toBe('own/echo');
 });
+
+test('watched, models are examined again and again, and no longer once that is over', async () => {
+  const { registry, clock } = setup();
+  const stop = registry.watch(5);
+  await expect.poll(() => server.requests.length).toBeGreaterThanOrEqual(2);
+  clock.at += 60_000;
+  await expect.poll(() => server.requests.length).toBeGreaterThanOrEqual(4);
+  stop();
+});

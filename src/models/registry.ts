@@ -93,6 +93,13 @@ export class ModelRegistry {
     return Object.fromEntries(ids.map((id, index) => [id, checks[index]!]));
   }
 
+  /** Examines all models now and then, so that choices know how they are, until what it gives back is called. Keeps no process alive. */
+  watch(everyMs: number = HEALTH_TTL_MS): () => void {
+    const timer = setInterval(() => void this.healthCheck().catch(() => {}), everyMs);
+    timer.unref();
+    return () => clearInterval(timer);
+  }
+
   async close(): Promise<void> {
     await this.#models?.close();
     this.#models = undefined;
