@@ -83,7 +83,7 @@ function requestFor(shop: AskingShop, run: LiveRun, slot: number, tag: PlanAuto,
   const properties = action !== undefined && isObject(action.parameters) && isObject(action.parameters['properties']) ? action.parameters['properties'] : {};
   const spec = parameter === undefined ? undefined : properties[parameter];
   const description = isObject(spec ?? null) ? (spec as JsonObject)['description'] : undefined;
-  return autoRequest(
+  const { request } = autoRequest(
     { type: undefined, min: undefined, max: undefined, choices: undefined, pattern: undefined, items: undefined },
     {
       question: typeof rendered === 'string' ? rendered : JSON.stringify(rendered),
@@ -91,9 +91,9 @@ function requestFor(shop: AskingShop, run: LiveRun, slot: number, tag: PlanAuto,
       ...(action === undefined ? {} : { action: { name: action.name, summary: action.summary } }),
       ...(parameter === undefined ? {} : { parameter: { name: parameter, ...(typeof description === 'string' ? { description } : {}) } }),
       data: dataOf(tag.question, computing, asker),
-      parameterSchema: tag.schema,
     },
   );
+  return { request, schema: tag.schema };
 }
 
 /** Inputs and results that the question names, by the text by which it names them. */
