@@ -117,13 +117,27 @@ async function attemptOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: num
   const computing = shop.computing(run, observed);
   const parameters = await parametersOf(shop, run, task, slot, computing);
   const cacheKey = task.cache === undefined ? undefined : await cacheKeyOf(shop, task, slot, parameters, computing);
-  const kept = cacheKey === undefined ? undefined : await shop.store.cached(cacheKey, shop.loop.now());
+  const kept = cacheKey === undefined ? undefined : await leniently(shop, run, slot, () => shop.store.cached(cacheKey, shop.loop.now()));
   if (kept !== undefined) return { ok: true, output: shop.values.refer(JSON.parse(kept) as Json, run.blobs), cached: true, observed };
   const result = action.run(parameters, new TaskContext(shop, run, task, slot, attempt, flight, computing));
   const output = shop.secrets.redact(plainJson(result instanceof Promise ? await flight.guard(result) : result));
   checkResult(task, action, output);
-  if (cacheKey !== undefined) await shop.store.putCached(cacheKey, JSON.stringify(output), task.cache!.ttlMs === undefined ? null : shop.loop.now() + task.cache!.ttlMs);
+  if (cacheKey !== undefined) {
+    const expiresAt = task.cache!.ttlMs === undefined ? null : shop.loop.now() + task.cache!.ttlMs;
+    await leniently(shop, run, slot, () => shop.store.putCached(cacheKey, JSON.stringify(output), expiresAt));
+  }
   return { ok: true, output: shop.values.refer(output, run.blobs), observed };
+}
+
+/** Kept results are a convenience: where they cannot be read or written, the work is done all the same, and the task's log says so. */
+async function leniently<T>(shop: Workshop, run: LiveRun, slot: number, use: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await use();
+  } catch (error) {
+    const { loop, secrets } = shop;
+    loop.send(run, { type: 'logged', slot, level: 'warn', text: `kept results cannot be used: ${secrets.redactText(toFailure(error).message)}`, now: loop.now() });
+    return undefined;
+  }
 }
 
 /** Results are kept by action and key; without a key of its own, by the action's parameters. */
