@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 enableCompileCache();
-const built = new URL('../dist/index.js', import.meta.url);
-const { Orchestrator, Pipeline } = await import(existsSync(built) ? built.href : new URL('../src/index.ts', import.meta.url).href);
+const built = new URL('../dist/runtime/index.js', import.meta.url);
+const { Orchestrator, Pipeline } = await import(existsSync(built) ? built.href : new URL('../src/runtime/index.ts', import.meta.url).href);
 
 export const meta = { name: 'ours', variants: { 'sqlite-full': { raw: 'sqliteFull' } } };
 

@@ -2,7 +2,7 @@ import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
 import { compute, expressionOf, pathOf, taskOfSlot, namesOf, type Computing, type Observation, type Outcome } from '../engine/index.ts';
 import { evaluate } from '../language/expression/index.ts';
 import { sha256 } from '../hash.ts';
-import { canonicalJson, isObject, own, setOwn, type Json, type JsonObject } from '../json.ts';
+import { canonicalJson, isObject, own, setOwn, type Json, type JsonObject, type JsonSchema } from '../json.ts';
 import type { PlanTask } from '../plan/index.ts';
 import { checkSchema } from '../schema.ts';
 import type { Store } from '../store/port.ts';
@@ -163,13 +163,40 @@ function checkedParameters(shop: Workshop, run: LiveRun, task: PlanTask, slot: n
     for (const [path, ref] of overrides) if (path.startsWith('parameters.')) setIn(parameters, path.slice('parameters.'.length).split('.'), shop.values.load(ref));
   }
   const schema = run.plan.actions[task.action]?.parameters ?? true;
-  const problems = schema === true ? [] : checkSchema(schema, parameters).filter(problem => !hasMarker(at(parameters, problem.path)));
+  if (overrides === undefined && provenFor(task, schema)) return parameters;
+  const problems = checkSchema(schema, parameters).filter(problem => !hasMarker(at(parameters, problem.path)));
   if (problems.length > 0) {
     const words = problems.map(problem => `\`${problem.path.join('.')}\` ${problem.message}`).join('; ');
     throw new OrchestratorError('ORC-212', words, { class: 'invalid_input', help: [`orchestrator actions ${task.action}`] });
   }
   return parameters;
 }
+
+const proven = new WeakMap<PlanTask, boolean>();
+
+/** Did the compiler prove that the parameters fit, whatever the values of the run: are all but those whose schema takes anything (or any text) written in the file? */
+function provenFor(task: PlanTask, schema: JsonSchema): boolean {
+  let known = proven.get(task);
+  if (known === undefined) proven.set(task, (known = prove(task, schema)));
+  return known;
+}
+
+function prove({ parameters }: PlanTask, schema: JsonSchema): boolean {
+  if (typeof schema === 'boolean' || 'v' in parameters) return schema !== false;
+  if (!('o' in parameters) || Object.keys(schema).some(keyword => !PLAIN_KEYWORDS.has(keyword))) return false;
+  const properties = isObject(schema['properties']) ? schema['properties'] : {};
+  return parameters.o.every(([name, value]) => {
+    if ('v' in value) return true;
+    const spec = Object.hasOwn(properties, name) ? properties[name]! : false;
+    if (typeof spec === 'boolean' || !isObject(spec)) return spec === true;
+    const limits = Object.keys(spec).filter(keyword => !ANNOTATIONS.has(keyword) && !keyword.startsWith('x-'));
+    return limits.length === 0 || (limits.join() === 'type' && spec['type'] === 'string' && ('t' in value || ('e' in value && value.s === 1)));
+  });
+}
+
+/** What a schema of parameters may say beside its properties without asking for a look at the whole. */
+const PLAIN_KEYWORDS: ReadonlySet<string> = new Set(['type', 'properties', 'required', 'additionalProperties', 'title', 'description']);
+const ANNOTATIONS: ReadonlySet<string> = new Set(['title', 'description', 'default', 'examples']);
 
 function at(value: Json, path: (string | number)[]): Json {
   let here: Json = value;
