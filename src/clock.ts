@@ -8,6 +8,19 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
+/** A clock whose time never goes backwards: a jump back is not followed, so that what waits does not wait longer; a jump ahead (a machine that slept) is. */
+export function steadyClock(clock: Clock): Clock {
+  let ahead = Number.NEGATIVE_INFINITY;
+  return {
+    now(): number {
+      const monotonic = clock.monotonic();
+      ahead = Math.max(ahead, clock.now() - monotonic);
+      return Math.round(monotonic + ahead);
+    },
+    monotonic: () => clock.monotonic(),
+  };
+}
+
 const REMEMBERED = 64;
 const times = new Float64Array(REMEMBERED).fill(Number.NaN);
 const texts: string[] = Array.from({ length: REMEMBERED }, () => '');

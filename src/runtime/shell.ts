@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { systemClock, type Clock } from '../clock.ts';
+import { steadyClock, systemClock, type Clock } from '../clock.ts';
 import {
   apply, documentOf, hasEnded, initial, waitsForOutside, type Command, type Computing, type Event, type Observation, type RunDocument,
 } from '../engine/index.ts';
@@ -95,7 +95,7 @@ export class EmbeddedShell implements Shell {
 
   constructor(settings: ShellSettings) {
     this.#settings = settings;
-    this.#clock = settings.clock ?? systemClock;
+    this.#clock = steadyClock(settings.clock ?? systemClock);
     this.store = settings.store;
     this.actions = settings.actions;
     this.#plans = new PlanShelf(settings.store);

@@ -92,7 +92,7 @@ export function performedIn(folder: string): string[] {
 }
 
 /** A process of its own with `bench` (the same folder, its own store) and `say`. */
-export function startChild(folder: string, script: string): { process: ChildProcess; line(): Promise<string>; kill(): Promise<void>; ended: Promise<number | null> } {
+export function startChild(folder: string, script: string, { flags = [], quiet = false }: { flags?: string[]; quiet?: boolean } = {}): { process: ChildProcess; line(): Promise<string>; kill(): Promise<void>; ended: Promise<number | null> } {
   const url = (file: string): string => new URL(file, import.meta.url).href;
   const file = join(folder, `child-${readdirSync(folder).length}.mjs`);
   writeFileSync(file, `
@@ -101,7 +101,7 @@ export function startChild(folder: string, script: string): { process: ChildProc
     const say = value => writeSync(1, JSON.stringify(value) + '\\n');
     const { shell, compile, store } = await openProcess(${JSON.stringify(folder)});
     ${script}`);
-  const child = spawn(process.execPath, [file], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...flags, file], { stdio: ['pipe', 'pipe', quiet ? 'ignore' : 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ended = once(child, 'exit').then(([code]) => code as number | null);
   onTestFinished(() => void child.kill('SIGKILL'));

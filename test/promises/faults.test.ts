@@ -189,6 +189,32 @@ test('S8 an action that blocks the event loop holds up the others and loses noth
   expect(document.status).toBe('completed');
 });
 
+test('S8 a clock that jumps stretches no wait and makes no duration negative', async () => {
+  let ahead = 0;
+  const { shell, compile, events } = await openBench({ clock: { now: () => Date.now() + ahead, monotonic: () => performance.now() } });
+  const handle = await shell.start(await compile('- { id: nap, action: sleep, parameters: { duration: 0.2 } }\n- { id: a, action: do.read, dependencies: [nap], timeout: 5 }\n- { id: again, action: sleep, dependencies: [a], parameters: { duration: 0.1 } }', 'timeout: 1h'));
+  const startedAt = performance.now();
+  ahead = -3_600_000;
+  await until(async () => (await shell.show(handle.id)).tasks['a']!.status === 'completed');
+  ahead = 1_800_000;
+  const document = await handle.result();
+  expect(document.status).toBe('completed');
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+  const times = (await events(handle.id)).map(event => event.at);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  for (const task of Object.values(document.tasks)) expect(task.durationMs).toBeGreaterThanOrEqual(0);
+});
+
+test('S8 a process that runs out of memory leaves its run to be taken up', async () => {
+  const { shell, folder } = await openBench();
+  const text = JSON.stringify(pipelineOf('- { id: a, action: do.read, parameters: { gate: go } }'));
+  const child = startChild(folder, `const handle = await shell.start(await compile(${text})); say(handle.id); const hoard = []; for (;;) hoard.push(Array.from({ length: 100000 }, (_, i) => ({ i })));`, { flags: ['--max-old-space-size=48'], quiet: true });
+  const run = await child.line();
+  expect(await child.ended).not.toBe(0);
+  writeFileSync(join(folder, 'go'), '');
+  expect((await (await shell.resume(run)).result()).status).toBe('completed');
+});
+
 test('S8 a rejection that an action leaves unhandled ends the process, not the run', async () => {
   const { shell, folder } = await openBench();
   const text = JSON.stringify(pipelineOf('- { id: a, action: do.read, parameters: { gate: go } }'));
