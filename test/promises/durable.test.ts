@@ -112,7 +112,7 @@ test('S1 one key in one moment in one process is one run', async () => {
   expect(await store.runs({})).toHaveLength(1);
 });
 
-test('S2 no attempt, step or question begins before its intent is committed', async () => {
+test('S2 no attempt and no step begins before its intent is committed', async () => {
   const intents = new Set<string>();
   const seen: string[] = [];
   const open = (text: string): void => {

@@ -144,3 +144,21 @@ test('C11 a secret of the configuration is found through the library, and closes
   expect(bad.status).toBe('failed');
   expect(bad.tasks['a']!.error!.message).toContain('PROMISE_TOKEN');
 });
+
+test('C11 a secret that is gone when its run is resumed fails the task that needs it, and a new value is taken where there is one', async () => {
+  const folder = makeFolder();
+  const tasks = '- { id: ok, action: approval, parameters: { prompt: "?" } }\n- { id: leak, action: leak, dependencies: [ok], parameters: { token: "{{ secret(\'TOKEN\') }}" } }';
+  const first = await openBench({ folder, secrets: { TOKEN: 'the old value' }, actions: [leaky] });
+  const [a, b] = [await first.shell.run(await first.compile(tasks)), await first.shell.run(await first.compile(tasks))];
+  await first.shell.close();
+  const resumed = async (run: string, secrets: { [name: string]: string }) => {
+    const { shell } = await openBench({ folder, secrets, actions: [leaky] });
+    await shell.command(run, { type: 'approve', task: 'ok', choice: 'approve', by: 'me', comment: null });
+    const document = await (await shell.resume(run)).result();
+    await shell.close();
+    return document;
+  };
+  expect(await resumed(a.run, {})).toMatchObject({ status: 'failed', tasks: { leak: { error: { code: 'ORC-312' } } } });
+  expect(await resumed(b.run, { TOKEN: SECRET })).toMatchObject({ status: 'completed', tasks: { leak: { output: { token: '▮▮▮' } } } });
+  expectClean(bytesUnder(folder), 'the store');
+});
