@@ -26,11 +26,11 @@ export { openAICompatible, type OpenAICompatibleOptions } from './openai-compati
 export type { GenerateOptions, Model, ModelInfo, ModelPrice, ModelReply, ModelRequest, ModelUsage, Provider, RateWindow } from './port.ts';
 export { costOf, isFree, replyCost, worstCost } from './prices.ts';
 export { ModelProfiler, type CallSample, type ModelProfile } from './profiler.ts';
-export { KNOWN_MODELS, pullModel, removeModel, type PulledModel, type PullOptions, type PullProgress } from './pull.ts';
+export { KNOWN_MODELS, pullModel, removeModel, type PulledModel, type PullOptions, type PullProgress, type SourceKind } from './pull.ts';
 export { modelsFolder } from './providers.ts';
 export { ModelRegistry, RegisteredModel, type ModelRegistryOptions, type ModelResponse, type ResponseOptions } from './registry.ts';
 export { readRequirements, type Requirements, type Strategy } from './requirements.ts';
 export { ErrorHandler, isRateLimit, RetryStrategy, type ErrorHandlerOptions, type RetryStrategyOptions } from './retry.ts';
 export { route, type Candidate, type DomainRule, type Route, type ScoreParts } from './routing.ts';
 export { MODELS_SCHEMA } from './settings.ts';
-export type { Traits } from './traits.ts';
+export { LEVELS, type Traits } from './traits.ts';

