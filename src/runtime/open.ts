@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { OrchestratorError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Diagnostic } from '../language/diagnostic.ts';
-import { openModels } from '../models/index.ts';
+import { ModelRegistry as Registry, openModels, type Models } from '../models/index.ts';
 import { openStore } from '../store/index.ts';
 import { actionSpecs, BUILTIN_ACTIONS, type Action, type ActionSpec } from '../tools/index.ts';
 import type { ActionManifest } from '../tools/own.ts';
@@ -47,13 +47,25 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
     cwd: options.cwd,
     store,
     stateFolder: loaded.stateUrl.startsWith('sqlite:') ? dirname(loaded.stateUrl.slice('sqlite:'.length)) : undefined,
-    models: openModels(config.models as Json, { env: options.env, folder: loaded.folder, resolve: loaded.resolve }),
+    models: modelsOf(loaded, options.env),
     policy: config.policy,
     secrets: new Secrets(name => loaded.secret(name)),
     actions: [...BUILTIN_ACTIONS, ...own],
     concurrency: options.concurrency ?? CONCURRENCY,
     program: PROGRAM,
   });
+}
+
+/** The models of a configuration. Nothing is loaded or asked before a model is. */
+function modelsOf({ config, folder, resolve }: LoadedConfig, env: NodeJS.ProcessEnv): Models {
+  return openModels(config.models as Json, { env, folder, resolve });
+}
+
+/** The models of an environment: the default one, unless the options say otherwise. */
+export class ModelRegistry extends Registry {
+  constructor({ cwd = process.cwd(), ...options }: Partial<Omit<ConfigOptions, 'env'>> = {}) {
+    super({ open: () => modelsOf(loadConfig({ cwd, env: process.env, ...options }), process.env) });
+  }
 }
 
 /** Name and version for the journal. */
