@@ -2,7 +2,7 @@ import { compute, expressionOf, namesOf, pathOf, taskOfSlot, type Answer, type A
 import { OrchestratorError, toFailure } from '../errors.ts';
 import { evaluate, parseTemplate, references } from '../language/expression/index.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
-import { askStructured, autoRequest, type Model, type ModelReply, type ModelRequest, type Models } from '../models/index.ts';
+import { askStructured, autoRequest, failedBill, type Model, type ModelReply, type ModelRequest, type Models } from '../models/index.ts';
 import type { PlanAuto, PlanValue } from '../plan/index.ts';
 import type { Action, ModelAnswer, ModelCall, ModelGateway } from '../tools/port.ts';
 import type { LiveRun } from './live.ts';
@@ -158,22 +158,32 @@ function answerOf({ text, model, usage, costMicroUsd }: ModelReply): ModelAnswer
   return { text, model, usage: { inputTokens: usage.inputTokens, outputTokens: usage.outputTokens }, costMicroUsd };
 }
 
-/** A model whose every reply is journaled with its cost, also that of an attempt that fails later: in the same commit as the result that it paid for (S12). */
+/** A model whose every reply, and every refusal that is billed, is journaled with its cost, also where the attempt fails later: in the same commit as the result that it paid for (S12). */
 function meter({ loop, values, secrets }: AskingShop, run: LiveRun, slot: number, purpose: string, model: Model): Pick<Model, 'generate'> {
   const path = pathOf(run.plan, run.state, slot);
   const attempt = slot < 0 ? 0 : run.state.attempt[slot]!;
+  const enter = (request: ModelRequest, reply: Pick<ModelReply, 'model' | 'text' | 'usage' | 'latencyMs'> & { costMicroUsd?: number | undefined }): void => {
+    if (run.lost !== null) return;
+    const { inputTokens, outputTokens } = reply.usage;
+    const call = { purpose, model: reply.model, inputTokens, outputTokens, costMicroUsd: reply.costMicroUsd ?? null, latencyMs: Math.round(reply.latencyMs) };
+    const number = run.nextCall.get(path) ?? 0;
+    run.nextCall.set(path, number + 1);
+    const now = loop.now();
+    run.ledger.push({ ...call, run: run.id, path, attempt, call: number, at: now });
+    loop.send(run, { type: 'called', slot, call, prompt: values.refer(secrets.redact(request.messages as unknown as Json), run.blobs), reply: values.refer(secrets.redact(reply.text), run.blobs), now });
+  };
   return {
     async generate(request, options): Promise<ModelReply> {
-      const reply = await model.generate(request, options);
-      if (run.lost !== null) return reply;
-      const { inputTokens, outputTokens } = reply.usage;
-      const call = { purpose, model: reply.model, inputTokens, outputTokens, costMicroUsd: reply.costMicroUsd ?? null, latencyMs: Math.round(reply.latencyMs) };
-      const number = run.nextCall.get(path) ?? 0;
-      run.nextCall.set(path, number + 1);
-      const now = loop.now();
-      run.ledger.push({ ...call, run: run.id, path, attempt, call: number, at: now });
-      loop.send(run, { type: 'called', slot, call, prompt: values.refer(secrets.redact(request.messages as unknown as Json), run.blobs), reply: values.refer(secrets.redact(reply.text), run.blobs), now });
-      return reply;
+      const startedAt = loop.now();
+      try {
+        const reply = await model.generate(request, options);
+        enter(request, reply);
+        return reply;
+      } catch (error) {
+        const bill = failedBill(toFailure(error), model);
+        if (bill.billed === 'yes') enter(request, { ...bill, model: model.id, text: '', latencyMs: loop.now() - startedAt });
+        throw error;
+      }
     },
   };
 }

@@ -2,10 +2,10 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OrchestratorError } from '../errors.ts';
-import { completeInputs, compute, initial, type Computing } from '../engine/index.ts';
+import { completeInputs, initial, type Computing } from '../engine/index.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import type { Diagnostic } from '../language/diagnostic.ts';
-import { decodePlan, encodePlan, type Plan, type PlanValue } from '../plan/index.ts';
+import { decodePlan, encodePlan, type Plan } from '../plan/index.ts';
 import type { ActionSpec } from '../tools/port.ts';
 import type { PackedDiagnostics } from './diagnostics.ts';
 
@@ -101,6 +101,6 @@ export function readInside(folder: string, path: string): string | null {
 export function startInputs(plan: Plan, given: JsonObject, host: Computing['host']): JsonObject {
   const computing: Computing = { plan, state: initial(), run: '', host, load: ref => ('v' in ref ? ref.v : null) };
   const asked = new Set(plan.inputs.filter(input => (input.autos?.length ?? 0) > 0 && !Object.hasOwn(given, input.name)).map(input => input.name));
-  const inputs = completeInputs(plan.inputs.filter(input => !asked.has(input.name)), given, (value: PlanValue) => compute(value, computing, { slot: -1 }));
+  const inputs = completeInputs(plan.inputs.filter(input => !asked.has(input.name)), given, computing);
   return isObject(inputs) ? inputs : {};
 }

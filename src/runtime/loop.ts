@@ -253,9 +253,10 @@ export class Loop {
   #batchOf(run: LiveRun): Batch {
     const batch: Batch = { run: run.id, expectedSeq: run.durable, epoch: run.epoch, events: run.events };
     if (run.create !== null) batch.create = run.create;
-    if (run.blobs.length > 0) batch.blobs = run.blobs;
-    if (run.ledger.length > 0) batch.ledger = run.ledger;
-    if (run.consumed.length > 0) batch.consumed = run.consumed;
+    // What is added from here on, while the commit is under way, belongs to the next one.
+    if (run.blobs.length > 0) [batch.blobs, run.blobs] = [run.blobs, []];
+    if (run.ledger.length > 0) [batch.ledger, run.ledger] = [run.ledger, []];
+    if (run.consumed.length > 0) [batch.consumed, run.consumed] = [run.consumed, []];
     run.sinceSnapshot += run.events.length;
     if (run.sinceSnapshot >= SNAPSHOT_EVERY) {
       batch.snapshot = snapshot(run.state);
@@ -290,9 +291,6 @@ export class Loop {
     run.durable += events.length;
     run.create = null;
     run.events = [];
-    if (run.blobs.length > 0) run.blobs = [];
-    if (run.ledger.length > 0) run.ledger = [];
-    if (run.consumed.length > 0) run.consumed = [];
     if (run.listeners.size > 0 && events.length > 0) {
       const told = events.map((event, i) => outsideEvent(run, event, first + i));
       for (const listener of run.listeners) listener(told);

@@ -144,6 +144,19 @@ test('S8 values that come late from the store are waited for', async () => {
   expect(document).toMatchObject({ status: 'completed', tasks: { use: { output: 200_000 }, guarded: { status: 'completed' } } });
 });
 
+test('S5 S12 what comes in while a commit is under way goes into the next one whole: large values, costs, orders', async () => {
+  const folder = makeFolder();
+  const { shell, compile } = await openBench({
+    folder,
+    faults: store => ({ commit: async batches => { await new Promise(resolve => setTimeout(resolve, 15)); const copy = structuredClone(batches); await new Promise(resolve => setTimeout(resolve, 15)); return store.commit(copy); } }),
+    actions: [{ name: 'large', summary: 'A probe.', effect: 'pure', powers: [], parameters: { type: 'object' }, result: true, run: async ({ i }) => { await new Promise(resolve => setTimeout(resolve, 4 * Number(i))); return `${String(i)} `.repeat(50_000); } }],
+  });
+  const { run, status } = await shell.run(await compile(Array.from({ length: 30 }, (_, i) => `- { id: t${i}, action: large, parameters: { i: ${i} } }`).join('\n')));
+  expect(status).toBe('completed');
+  const fresh = await openBench({ folder });
+  expect(Object.values((await fresh.shell.show(run)).tasks).map(task => (task.output as string).split(' ')[0])).toEqual(Array.from({ length: 30 }, (_, i) => String(i)));
+});
+
 test('S8 an action that hangs and ignores its signal is left behind at its time-out', async () => {
   const { shell, compile } = await openBench();
   const document = await shell.run(await compile('- { id: a, action: hang, timeout: 0.05, on_failure: continue }\n- { id: b, action: say, dependencies: [a], parameters: { value: "{{ a.error.code }}" } }'));

@@ -120,18 +120,22 @@ test('S12 each call stands in the ledger once, with the commit of its result, al
   const { shell, compile, store, events } = await openBench({ folder, models: openModels(config, { env: {}, folder }) });
   const usage = { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 };
   // The first answer fits nothing and is asked again; the second attempt of the task is made because the first ends badly.
-  server.respond(() => ({ text: 'no number at all', usage }));
+  server.respond(request => (JSON.stringify(request.body).includes('refused') ? { text: 'I will not', finishReason: 'content_filter', usage } : { text: 'no number at all', usage }));
   const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
   const document = await shell.run(await compile(`
 - { id: a, action: generate_structured, on_failure: continue, retry: { max_attempts: 2, initial_backoff: 0.01 }, parameters: { prompt: count, schema: ${JSON.stringify(schema)} } }
-- { id: b, action: generate_text, parameters: { prompt: say } }`));
+- { id: b, action: generate_text, dependencies: [a], parameters: { prompt: say } }
+- { id: c, action: generate_text, dependencies: [b], on_failure: continue, parameters: { prompt: refused } }`));
   const rows = await store.ledger({ run: document.run });
   expect(rows.filter(row => row.path === 'a').map(row => [row.attempt, row.call])).toEqual([[1, 0], [1, 1], [1, 2], [2, 3], [2, 4], [2, 5]]);
-  expect(server.requests).toHaveLength(7);
+  expect(server.requests).toHaveLength(8);
+  // A refusal is an error, and is billed all the same.
+  expect(document.tasks['c']).toMatchObject({ status: 'failed', error: { code: 'ORC-406' } });
+  expect(rows).toHaveLength(8);
   expect(rows.every(row => row.costMicroUsd === 7000)).toBe(true);
-  expect(document.costUsd).toBeCloseTo(0.049, 9);
+  expect(document.costUsd).toBeCloseTo(0.056, 9);
   expect(document.tasks['a']!.costUsd).toBeCloseTo(0.042, 9);
-  expect((await events(document.run)).filter(event => event.type === 'model.called')).toHaveLength(7);
+  expect((await events(document.run)).filter(event => event.type === 'model.called')).toHaveLength(8);
 });
 
 test('S12 what a dead process had paid for stays in the ledger when its attempt runs again', async () => {
