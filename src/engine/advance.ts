@@ -94,11 +94,16 @@ export function evaluatedTask(turn: Turn, input: Extract<Input, { type: 'evaluat
       if (status !== SCHEDULED) return;
       return result.ok ? openScopeOf(turn, slot, taskAt(turn, slot).body!, 0, result.ref) : failTask(turn, slot, result.failure);
     case 'outputs':
-      if (status !== RUNNING) return;
+      if (status !== RUNNING || !hasClosed(turn, slot)) return;
       return result.ok ? completeTask(turn, slot, result.ref, observedOf(result)) : failTask(turn, slot, result.failure);
     case 'fallback':
       return fallbackEvaluated(turn, slot, index, result);
   }
+}
+
+/** Has all in a container settled? Outputs that were computed before it was opened again are no longer its own. */
+function hasClosed({ state }: Turn, slot: number): boolean {
+  return state.scopes[state.extra.get(slot)?.scopes?.at(-1) ?? -1]?.open === 0;
 }
 
 export interface SettledInput {

@@ -6,7 +6,7 @@ import {
 import type { PlanInput, PlanTask, PlanValue } from '../plan/index.ts';
 import { checkSchema } from '../schema.ts';
 import type { Site } from './effect.ts';
-import { namesOf, type Asker, type Values } from './names.ts';
+import { errorOf, namesOf, type Asker, type Values } from './names.ts';
 import { SKIPPED, taskOfSlot } from './state.ts';
 
 /** What a computation needs from the shell: values behind references, and the world as `now()`, `file_exists()` and `file()` see it. */
@@ -134,7 +134,7 @@ function siteValue(computing: Computing, slot: number, site: Site, index: number
     case 'inputs':
       return subInputs(task, computing, { slot });
     case 'fallback':
-      return compute(task.handlers[index]!.fallback!, computing, { slot });
+      return compute(task.handlers[index]!.fallback!, computing, { slot, bindings: { error: errorOf(computing, slot) } });
     case 'outputs':
       return subOutputs(task, computing, slot);
   }
@@ -169,15 +169,15 @@ function subInputs(task: PlanTask, computing: Computing, asker: Asker): Json {
   const parameters = compute(task.parameters, computing, asker);
   const given = isObject(parameters) && isObject(parameters['inputs']) ? parameters['inputs'] : {};
   const specs = computing.plan.blocks[task.body!]!.inputs ?? [];
-  return completeInputs(specs, given, value => compute(value, computing, asker));
+  return completeInputs(specs, given, computing);
 }
 
 /** Inputs given, laid over the defaults and checked: all problems in one error. */
-export function completeInputs(specs: PlanInput[], given: JsonObject, computeDefault: (value: PlanValue) => Json): JsonObject {
+export function completeInputs(specs: PlanInput[], given: JsonObject, computing: Computing): JsonObject {
   const inputs: JsonObject = {};
   const problems: string[] = [];
   for (const spec of specs) {
-    const value = Object.hasOwn(given, spec.name) ? given[spec.name]! : spec.default === undefined ? undefined : computeDefault(spec.default);
+    const value = Object.hasOwn(given, spec.name) ? given[spec.name]! : spec.default === undefined ? undefined : computeDefault(spec.default, inputs, computing);
     if (value === undefined) {
       if (spec.required) problems.push(`\`${spec.name}\` is missing`);
       else setOwn(inputs, spec.name, null);
@@ -190,6 +190,11 @@ export function completeInputs(specs: PlanInput[], given: JsonObject, computeDef
   for (const name of Object.keys(given)) if (!names.has(name)) problems.push(`\`${name}\` is not an input of the pipeline`);
   if (problems.length > 0) throw new OrchestratorError('ORC-115', problems.join('; '), { class: 'invalid_input' });
   return inputs;
+}
+
+/** A default may use the inputs that stand above it, and nothing else. */
+function computeDefault(value: PlanValue, above: JsonObject, computing: Computing): Json {
+  return compute(value, computing, { slot: -1, bindings: { ...above, inputs: above, parameters: above } });
 }
 
 function subOutputs(task: PlanTask, computing: Computing, slot: number): Json {

@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../json.ts';
 import { compile } from '../plan/compile.ts';
 import type { Plan } from '../plan/index.ts';
 import type { ActionSpec } from '../tools/port.ts';
-import { apply, decide, documentOf, evaluateSite, initial, slotOf, TASK_STATUSES, type Command, type Computing, type Effect, type Event, type Input, type RunDocument, type RunState } from './index.ts';
+import { apply, decide, documentOf, evaluateSite, initial, pathOf, slotOf, TASK_STATUSES, type Command, type Computing, type Effect, type Event, type Input, type RunDocument, type RunState } from './index.ts';
 
 /* What the tests of this room share: a pipeline from YAML, and a world that does at once what a task's script says. */
 
@@ -173,7 +173,7 @@ export class Play {
   }
 
   path(slot: number): string {
-    return Object.keys(this.document.tasks)[slot]!;
+    return pathOf(this.plan, this.state, slot);
   }
 
   /** `completed`, or `skipped upstream_failed` where there is a reason. */

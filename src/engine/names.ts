@@ -154,7 +154,8 @@ function errorOfRun(values: Values): Json {
   return first === null ? null : errorOf(values, first.slot);
 }
 
-function errorOf(values: Values, slot: number): Json {
+/** The failure of a task as its handlers see it. */
+export function errorOf(values: Values, slot: number): Json {
   const failure = values.state.extra.get(slot)?.failure;
   if (failure === undefined) return null;
   const scope = values.state.scopes[values.state.scopeOf[slot]!]!;
