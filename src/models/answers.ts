@@ -39,10 +39,15 @@ export async function askStructured(
     if (replies.length >= attempts) return { ok: false, problem: read.problem, replies, asked };
     messages = [
       ...messages,
-      { role: 'assistant', content: reply.text === '' ? '(nothing)' : reply.text.slice(0, 4000) },
+      { role: 'assistant', content: quoteOf(reply) },
       { role: 'user', content: `That answer cannot be used: ${read.problem}. ${formatOf(schema)}` },
     ];
   }
+}
+
+/** As much of an answer as helps to mend it: of one that had no end, its beginning. */
+function quoteOf({ text, finishReason }: ModelReply): string {
+  return text === '' ? '(nothing)' : text.slice(0, finishReason === 'length' ? 200 : 4000);
 }
 
 /** Reads an answer out of a reply: its value, or what is wrong with it in words that a model (and a person) can act on. */

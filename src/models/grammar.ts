@@ -10,7 +10,11 @@ const DEPTH_MAX = 12;
 
 type Basic = 'string' | 'number' | 'integer' | 'boolean' | 'null';
 const BASIC: Basic[] = ['string', 'number', 'integer', 'boolean', 'null'];
-const ANYTHING: GbnfJsonSchema = { oneOf: [{ type: BASIC }, { type: 'object', additionalProperties: true }, { type: 'array' }] };
+/** Where a schema says nothing, a small model would go on for ever: a plain value, or a small list or object of such. */
+const PLAIN: GbnfJsonSchema = { oneOf: [{ type: 'string', maxLength: COUNT_MAX }, { type: ['number', 'integer', 'boolean', 'null'] }] };
+const ANYTHING: GbnfJsonSchema = {
+  oneOf: [PLAIN, { type: 'object', additionalProperties: PLAIN, maxProperties: 8 }, { type: 'array', items: PLAIN, maxItems: 8 }],
+};
 
 /**
  * A JSON Schema as far as a grammar of llama.cpp can hold a model to it. What comes out may be wider than the schema (patterns, ranges of numbers)
