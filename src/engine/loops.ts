@@ -117,11 +117,8 @@ function iterationFailure(turn: Turn, slot: number): Failure {
 export function scopeFailure(turn: Turn, scope: Scope): Failure {
   const { state, plan } = turn;
   const tasks = plan.blocks[scope.block]!.tasks;
-  for (let i = 0; i < tasks.length; i++) {
-    const inner = state.extra.get(scope.base + i)?.failure;
-    if (state.taskStatus[scope.base + i] === FAILED && inner !== undefined && tasks[i]!.onFailure === 'fail') {
-      return { ...failure('ORC-230', inner.class, `\`${linkOf(plan.blocks[scope.block]!, scope.index).replace(/^\//, '')}${tasks[i]!.id}\` failed: ${inner.message}`), retryable: inner.retryable };
-    }
-  }
-  return failure('ORC-230', 'failed', 'a task in it failed');
+  const at = tasks.findIndex((task, i) => state.taskStatus[scope.base + i] === FAILED && task.onFailure === 'fail');
+  const inner = state.extra.get(scope.base + at)!.failure!;
+  const path = `${linkOf(plan.blocks[scope.block]!, scope.index).replace(/^\//, '')}${tasks[at]!.id}`;
+  return { ...failure('ORC-230', inner.class, `\`${path}\` failed: ${inner.message}`), retryable: inner.retryable };
 }

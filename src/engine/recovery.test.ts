@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { failing, planFrom, Play, setup } from './fixture.ts';
-import { owed, stateHash } from './index.ts';
+import { owed, stateHash, type Event } from './index.ts';
 
 const BROKEN = { fails: {} };
 
@@ -134,6 +134,24 @@ describe('pause and cancel', () => {
     const play = new Play(planFrom('name: p\nversion: "1"\ntasks:\n- { id: a, action: work }'), {});
     play.order({ type: 'cancel', by: 'me' });
     expect(play.document).toMatchObject({ status: 'cancelled', startedAt: null, durationMs: null });
+  });
+});
+
+describe('a fork', () => {
+  test('S6 what it adopts is not performed, and what is open goes on', () => {
+    const run = new Play(planFrom('name: p\nversion: "1"\ntasks:\n- { id: a, action: work }\n- { id: b, action: work, dependencies: [a] }\n- { id: c, action: work }'), {});
+    const at = run.now;
+    const adopted = { type: 'task.adopted', at, recovered: true, from: 'run_0:a' } as const;
+    const events: Event[] = [
+      { type: 'run.started', at },
+      { type: 'scope.opened', at, owner: -1, block: 0, index: 0, inputs: null },
+      { ...adopted, slot: 0, status: 'completed', output: { v: 7 } },
+      { ...adopted, slot: 2, status: 'skipped', output: null, recovered: false },
+    ];
+    run.events.push(...events);
+    run.crash();
+    expect(run.performed).toEqual(['b#1']);
+    expect(run.document).toMatchObject({ status: 'completed', tasks: { a: { output: 7, recovered: true, attempts: 0 }, c: { status: 'skipped' } } });
   });
 });
 

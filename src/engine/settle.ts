@@ -2,7 +2,7 @@ import type { Failure } from '../errors.ts';
 import { edges } from '../plan/index.ts';
 import type { Observation, Reason, Ref } from './event.ts';
 import {
-  COMPLETED, FAILED, PENDING, PERFORMING, RUNNING, SCHEDULED, SKIPPED, WAITING, BACKOFF, isSettled, ownedScopes, scopeOfSlot, type RunState, type Scope,
+  FAILED, PENDING, PERFORMING, RUNNING, SCHEDULED, SKIPPED, WAITING, BACKOFF, isSettled, ownedScopes, scopeOfSlot, type RunState, type Scope,
 } from './state.ts';
 import { emit, pathAt, taskAt, type Turn } from './turn.ts';
 
@@ -90,12 +90,7 @@ function isQueued(state: RunState, slot: number): boolean {
   const { owner } = state.scopes[id]!;
   const extra = owner < 0 ? undefined : state.extra.get(owner);
   if (extra?.loop === undefined || extra.loop.opened - extra.loop.done <= extra.loop.parallel) return false;
-  let ahead = 0;
-  for (const other of extra.scopes!) {
-    if (other === id) return false;
-    if (state.scopes[other]!.open > 0 && ++ahead >= extra.loop.parallel) return true;
-  }
-  return false;
+  return extra.scopes!.filter(other => state.scopes[other]!.open > 0).indexOf(id) >= extra.loop.parallel;
 }
 
 /** Why what has not begun is cancelled. */
@@ -103,15 +98,11 @@ export function stopReason(state: RunState): Reason {
   return state.status === 'cancelling' ? (state.reason ?? 'requested') : 'run_failed';
 }
 
-/** Does a task that failed or was skipped for a failure hold back those that need its result? */
+/** Does a task that has not completed hold back those that need its result? */
 export function blocks(turn: Turn, slot: number): boolean {
   const status = turn.state.taskStatus[slot]!;
   if (status === SKIPPED) return turn.state.taskReason[slot] === 'upstream_failed' || turn.state.taskReason[slot] === 'needs_attention';
-  if (status === FAILED) {
-    const policy = taskAt(turn, slot).onFailure;
-    return policy !== 'continue';
-  }
-  return status !== COMPLETED;
+  return status !== FAILED || taskAt(turn, slot).onFailure !== 'continue';
 }
 
 /** The scope of a failed task comes to its end: dependants are skipped, the others that have not begun are cancelled, running ones finish. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { planFrom, Play, setup } from './fixture.ts';
-import { compute, namesOf, restore, snapshot, stateHash } from './index.ts';
+import type { Json } from '../json.ts';
+import { completeInputs, compute, evaluateSite, namesOf, restore, SecretText, snapshot, stateHash } from './index.ts';
 
 describe('names', () => {
   /** What a template in a task gives when the task is about to run. */
@@ -65,6 +66,39 @@ describe('values', () => {
     expect(compute({ a: 0, s: 1 }, run.computing, { slot: 0 })).toBe('3');
     expect(() => compute({ e: '1 +', at: [0, 1, 1] }, run.computing, { slot: 0 })).toThrow(expect.objectContaining({ class: 'template' }));
     expect(() => compute({ t: '{{ 1 +', at: [0, 1, 1] }, run.computing, { slot: 0 })).toThrow(expect.objectContaining({ class: 'template' }));
+  });
+
+  test('C11 a text with a secret in it stays in segments, and shows none of it', () => {
+    const run = setup('- { id: a, action: work }');
+    const text = compute({ t: "Bearer {{ secret('TOKEN') }}", at: [0, 1, 1] }, run.computing, { slot: 0 });
+    expect(text).toBeInstanceOf(SecretText);
+    expect(JSON.stringify(text)).toBe('"Bearer ▮▮▮"');
+    expect(JSON.stringify(compute({ m: [{ v: 'is ' }, { t: "{{ secret('TOKEN') }}!", at: [0, 1, 1] }, { e: "secret('TOKEN')", at: [0, 1, 1] }, { v: [1] }] }, run.computing, { slot: 0 }))).toBe('"is ▮▮▮!▮▮▮[1]"');
+    const play = new Play(planFrom('name: p\nversion: "1"\ninputs: { key: { type: secret }, n: { type: integer } }\ntasks:\n- { id: a, action: work, parameters: { x: "{{ key }}", y: "{{ n }}" } }'), { inputs: { key: 'TOKEN', n: 1 } });
+    play.send({ type: 'start' });
+    expect(JSON.stringify(compute({ t: 'k {{ key }}', at: [0, 1, 1] }, play.computing, { slot: 0 }))).toBe('"k ▮▮▮"');
+  });
+
+  test('what is no error of a pipeline passes through', () => {
+    const run = setup('- { id: a, action: work, condition: "1 < 2" }', { acts: { a: { gives: 1 } } });
+    const computing = { ...run.computing, plan: { ...run.plan, blocks: [] } };
+    expect(() => evaluateSite(computing, 0, 'condition', 0)).toThrow(TypeError);
+    const lost = { ...run.computing, load: () => { throw new RangeError('not fetched yet'); } };
+    expect(() => evaluateSite(lost, -1, 'outputs', 0)).not.toThrow();
+  });
+
+  test.for([[[], false], [[1], true], [{}, false], [{ a: 1 }, true], [0, false], ['no', false], ['yes', true]] as const)('S10 the answer %j to a condition that is one tag is %s', ([answer, holds]) => {
+    const run = setup('- { id: a, action: work, condition: "<AUTO>may it?</AUTO>" }', { answers: { 'a 0': answer as Json } });
+    expect(run.status('a')).toBe(holds ? 'completed' : 'skipped condition_false');
+  });
+
+  test('inputs are checked, all of them at once', () => {
+    const { inputs } = planFrom('name: p\nversion: "1"\ninputs: { a: { type: integer }, b: { type: string }, c: { type: string, default: x, required: false } }\ntasks:\n- { id: t, action: work, parameters: { x: "{{ [a, b, c] }}" } }');
+    const { computing } = setup('- { id: a, action: work }');
+    expect(completeInputs(inputs, { a: 1, b: 'y' }, computing)).toEqual({ a: 1, b: 'y', c: 'x' });
+    expect(() => completeInputs(inputs, { a: 'one', d: 1 }, computing)).toThrow(expect.objectContaining({ code: 'ORC-115', message: expect.stringMatching(/`a`.*`b` is missing.*`d` is not an input/) }));
+    const open = inputs.map(input => ({ ...input, required: false }));
+    expect(completeInputs(open, {}, computing)).toEqual({ a: null, b: null, c: 'x' });
   });
 
   test('outputs of a run with skipped or failed tasks are null where they hang on those', () => {

@@ -9,7 +9,7 @@ const BUGS: { name: string; file: string; find: string; put: string }[] = [
   { name: 'a settled need is not counted down', file: 'apply.ts', find: 'state.waitingOn[scope.base + dependants[i]!]!--;', put: 'if (local !== 2) state.waitingOn[scope.base + dependants[i]!]!--;' },
   { name: 'a stale or doubled outcome is accepted', file: 'advance.ts', find: '&& state.attempt[slot] === attempt;', put: '|| state.attempt[slot] === attempt;' },
   { name: 'max_parallel is not looked at', file: 'loops.ts', find: 'loop.opened - loop.done < loop.parallel', put: 'loop.opened - loop.done < loop.parallel + 1' },
-  { name: 'dependants of a skipped failure run', file: 'settle.ts', find: "return policy !== 'continue';", put: "return policy === 'fail';" },
+  { name: 'dependants of a skipped failure run', file: 'settle.ts', find: "return status !== FAILED || taskAt(turn, slot).onFailure !== 'continue';", put: "return status !== FAILED || taskAt(turn, slot).onFailure === 'fail';" },
   { name: 'the end of the run is forgotten', file: 'finish.ts', find: "emit(turn, { type: 'run.ended', status: own === null ? 'completed' : 'failed'", put: "if (state.done !== 3) emit(turn, { type: 'run.ended', status: own === null ? 'completed' : 'failed'" },
   { name: 'a failed run is called completed', file: 'finish.ts', find: "status: own === null ? 'completed' : 'failed'", put: "status: own === null || own.retryable ? 'completed' : 'failed'" },
   { name: 'one attempt too many', file: 'advance.ts', find: 'used >= retry.maxAttempts', put: 'used > retry.maxAttempts' },
