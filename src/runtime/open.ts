@@ -21,6 +21,8 @@ export interface OpenShellOptions extends ConfigOptions {
   concurrency?: number;
   /** Told what of a configuration was left out because nobody trusted it. */
   onWarning?: (warning: Diagnostic) => void;
+  /** Models in the place of those that the configuration names. */
+  models?: Models;
   /** Opens the store for looking only. */
   readOnly?: boolean;
 }
@@ -47,7 +49,7 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
     cwd: options.cwd,
     store,
     stateFolder: loaded.stateUrl.startsWith('sqlite:') ? dirname(loaded.stateUrl.slice('sqlite:'.length)) : undefined,
-    models: modelsOf(loaded, options.env),
+    models: options.models ?? modelsOf(loaded, options.env),
     policy: config.policy,
     secrets: new Secrets(name => loaded.secret(name)),
     actions: [...BUILTIN_ACTIONS, ...own],

@@ -90,6 +90,8 @@ export class EmbeddedShell implements Shell {
   readonly #parked = new Map<string, number | null>();
   /** Runs that this process gave up and could not give back yet. */
   readonly #stranded = new Set<string>();
+  /** Runs that are being taken up. */
+  readonly #taking = new Map<string, Promise<void>>();
   #poll: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -178,9 +180,7 @@ export class EmbeddedShell implements Shell {
 
   /** A handle of a run that has ended: its record. */
   async #recorded(row: RunRow): Promise<RunHandle> {
-    const plan = await this.#plans.get(row.planHash);
-    const state = await foldRun(this.store, plan, row.run);
-    return new Handle(this.shop, newLiveRun(row.run, plan, state, row.epoch, rowNow(row)));
+    return new Handle(this.shop, await this.#fold(row));
   }
 
   #create(compiled: Compiled, inputs: JsonObject, options: StartOptions, keyHash: string | null, now: number): LiveRun {
@@ -226,8 +226,11 @@ export class EmbeddedShell implements Shell {
   }
 
   async resume(name: string, options: { until?: string } = {}): Promise<RunHandle> {
-    const until = options.until ?? null;
     const id = await this.find(name);
+    return this.#alone(id, () => this.#resume(id, options.until ?? null));
+  }
+
+  async #resume(id: string, until: string | null): Promise<RunHandle> {
     const live = this.#loop.runs.get(id);
     if (live !== undefined) {
       if (live.state.status === 'paused') await this.#loop.sendDurably(live, { type: 'resume', until, now: this.#clock.now() });
@@ -235,30 +238,41 @@ export class EmbeddedShell implements Shell {
     }
     const row = await rowOf(this.store, id);
     if (row.status === 'completed') throw new OrchestratorError('ORC-508', `${id} is completed: there is nothing to resume`, { class: 'invalid_input', help: [`orchestrator show ${id}`, `orchestrator fork ${id} --at TASK`] });
-    if (row.status === 'failed' || row.status === 'cancelled') return this.retry(id);
+    if (row.status === 'failed' || row.status === 'cancelled') return this.#retry(id);
     if (row.status === 'paused' && until === null && (await this.#isElsewhere(row))) {
       await this.command(id, { type: 'resume', by: 'another process' });
       return new DistantHandle(this.shop, row);
     }
     const run = await this.#take(id);
-    const handle = new Handle(this.shop, run);
     await this.#revive(run, { until });
-    return handle;
+    return new Handle(this.shop, run);
   }
 
   async retry(name: string): Promise<RunHandle> {
     const id = await this.find(name);
+    return this.#alone(id, () => this.#retry(id));
+  }
+
+  /** Work that takes a run up, one at a time a run: who comes second finds it taken. */
+  #alone<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const mine = (this.#taking.get(id) ?? Promise.resolve()).then(work);
+    const over = mine.then(() => {}, () => {});
+    this.#taking.set(id, over);
+    void over.then(() => {
+      if (this.#taking.get(id) === over) this.#taking.delete(id);
+    });
+    return mine;
+  }
+
+  async #retry(id: string): Promise<RunHandle> {
     const row = await rowOf(this.store, id);
     if (row.status !== 'failed' && row.status !== 'cancelled') {
       throw new OrchestratorError('ORC-508', `${id} is ${row.status}: only a failed or cancelled run is tried again`, { class: 'invalid_input', help: [row.status === 'completed' ? `orchestrator fork ${id} --at TASK` : `orchestrator resume ${id}`] });
     }
     const run = await this.#take(id);
-    // The handle is made once the order waits, or it would take the end that is being undone for its own.
-    const reopened = this.#loop.sendDurably(run, { type: 'reopen', by: 'retry', now: this.#clock.now() });
-    const handle = new Handle(this.shop, run);
-    await reopened;
+    await this.#loop.sendDurably(run, { type: 'reopen', by: 'retry', now: this.#clock.now() });
     this.#startPoll();
-    return handle;
+    return new Handle(this.shop, run);
   }
 
   async fork(name: string, options: ForkOptions): Promise<RunHandle> {
@@ -280,13 +294,22 @@ export class EmbeddedShell implements Shell {
   async #take(id: string): Promise<LiveRun> {
     const row = await this.store.acquire(id);
     if (row === undefined) throw new OrchestratorError('ORC-507', `another live process owns ${id}`, { class: 'storage', help: [`orchestrator watch ${id}`, `orchestrator cancel ${id}`] });
-    const plan = await this.#plans.get(row.planHash);
-    const state = await foldRun(this.store, plan, id);
-    const run = newLiveRun(id, plan, state, row.epoch, rowNow(row));
-    for (const { path, call } of await this.store.ledger({ run: id })) run.nextCall.set(path, Math.max(run.nextCall.get(path) ?? 0, call + 1));
+    const run = await this.#fold(row).catch(async (error: unknown) => {
+      // A run that cannot be read is not kept from others; where it is damaged, giving it back may fail too.
+      await this.store.release(id).catch(() => {});
+      throw error;
+    });
     this.#parked.delete(id);
     this.#stranded.delete(id);
     this.#loop.add(run);
+    return run;
+  }
+
+  async #fold(row: RunRow): Promise<LiveRun> {
+    const id = row.run;
+    const plan = await this.#plans.get(row.planHash);
+    const run = newLiveRun(id, plan, await foldRun(this.store, plan, id), row.epoch, rowNow(row));
+    for (const { path, call } of await this.store.ledger({ run: id })) run.nextCall.set(path, Math.max(run.nextCall.get(path) ?? 0, call + 1));
     return run;
   }
 
@@ -325,10 +348,14 @@ export class EmbeddedShell implements Shell {
 
   /** Nobody runs it, so nobody else would write that it is cancelled. */
   async #cancelUnowned(id: string): Promise<void> {
-    const run = await this.#take(id);
-    const handle = new Handle(this.shop, run);
-    await this.#revive(run, null);
-    await handle.result();
+    const run = await this.#alone(id, async () => {
+      const live = this.#loop.runs.get(id);
+      if (live !== undefined) return live;
+      const taken = await this.#take(id);
+      await this.#revive(taken, null);
+      return taken;
+    });
+    await new Handle(this.shop, run).result();
   }
 
   async show(name: string): Promise<RunDocument> {
@@ -373,19 +400,31 @@ export class EmbeddedShell implements Shell {
     this.#startPoll();
   }
 
-  async #wakeParked(id: string): Promise<void> {
-    try {
-      await this.#revive(await this.#take(id), null);
-    } catch (error) {
-      // Where another process has it by now, it is no business of ours; anything else is tried again at the next look.
-      if (!(error instanceof OrchestratorError && (error.code === 'ORC-507' || error.code === 'ORC-511'))) throw error;
-      this.#parked.delete(id);
-    }
+  #wakeParked(id: string): Promise<void> {
+    return this.#alone(id, async () => {
+      if (!this.#parked.has(id)) return;
+      try {
+        await this.#revive(await this.#take(id), null);
+      } catch (error) {
+        // What may pass is tried again at the next look; else the run is given back, for whoever can go on with it.
+        if (error instanceof OrchestratorError && error.retryable) return;
+        this.#parked.delete(id);
+        this.#stranded.add(id);
+      }
+    });
   }
 
   #startPoll(): void {
     if (this.#poll !== undefined || this.#isClosed) return;
-    this.#poll = setInterval(() => void this.#look().catch(() => {}), POLL_MS);
+    let isLooking = false;
+    this.#poll = setInterval(() => {
+      if (isLooking) return;
+      isLooking = true;
+      // What the store refuses now is looked at again in a moment.
+      void this.#look().catch(() => {}).finally(() => {
+        isLooking = false;
+      });
+    }, POLL_MS);
     this.#poll.unref();
   }
 
@@ -419,7 +458,7 @@ export class EmbeddedShell implements Shell {
 
   /** A run that this process can no longer write is given back, so that anybody may take it up; where the store does not even take that, it is tried again. */
   #strand(run: LiveRun): void {
-    if (this.#isClosed || run.create !== null) return;
+    if (this.#isClosed) return;
     this.#stranded.add(run.id);
     this.#startPoll();
   }

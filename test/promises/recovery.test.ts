@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { OrchestratorError } from '../../src/errors.ts';
 import { MemoryHub, MemoryStore } from '../../src/store/index.ts';
 import { makeFolder, openBench, performedIn, pipelineOf, startChild, until, type Bench } from './bench.ts';
 
@@ -140,6 +141,26 @@ test('S4 two shells on one run: the second is refused while the first lives', as
   await child.ended;
   expect(await shell.show(run)).toMatchObject({ status: 'completed', tasks: { a: { attempts: 1 } } });
   expect(performedIn(folder)).toEqual(['a']);
+});
+
+test('S4 a run that is taken up twice in one moment in one process is driven once', async () => {
+  const { shell, run, folder, performed, events } = await killedAt('- { id: a, action: do.idempotent, parameters: { gate: go } }\n- { id: b, action: do.effectful, dependencies: [a] }', ['a']);
+  const handles = await Promise.all([shell.resume(run), shell.resume(run), shell.resume(run)]);
+  writeFileSync(join(folder, 'go'), '');
+  for (const handle of handles) expect((await handle.result()).status).toBe('completed');
+  expect(performed()).toEqual(['a', 'a', 'b']);
+  expect((await events(run)).filter(event => event.type === 'run.acquired')).toHaveLength(1);
+});
+
+test('S8 a run that cannot be read when it is taken up is not kept from others', async () => {
+  const { run, folder } = await killedAt('- { id: a, action: do.idempotent, parameters: { gate: go } }', ['a']);
+  let isBroken = true;
+  const { shell, store } = await openBench({ folder, faults: store => ({ read: (...range) => { if (isBroken) throw new OrchestratorError('ORC-501', 'the disk failed', { class: 'storage' }); return store.read(...range); } }) });
+  await expect(shell.resume(run)).rejects.toEqual(coded('ORC-501'));
+  expect((await store.run(run))!.owner).toBeNull();
+  isBroken = false;
+  writeFileSync(join(folder, 'go'), '');
+  expect((await (await shell.resume(run)).result()).status).toBe('completed');
 });
 
 test('S8 a run whose owner died is found as nobody\'s and taken up; a terminal status stays as it is', async () => {
