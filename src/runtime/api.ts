@@ -18,8 +18,17 @@ export interface StartOptions {
   trigger?: string;
   /** Refuses to ask a model for AUTO tags: takes `pipeline.auto.json`. */
   locked?: boolean;
+  /** What the run may cost at most, in dollars; instead of what the pipeline and the configuration say. */
+  budgetUsd?: number;
   /** Cancels the run. */
   signal?: AbortSignal;
+}
+
+/** How a run is taken up again. */
+export interface ResumeOptions {
+  until?: string;
+  /** What the run may cost at most from now on, in dollars, with what it has cost already. */
+  budgetUsd?: number;
 }
 
 /** An event as it is told to the outside: with its sequence number and the path of its task. */
@@ -80,7 +89,7 @@ export interface Shell {
   start(file: string, inputs?: JsonObject, options?: StartOptions): Promise<RunHandle>;
   run(file: string, inputs?: JsonObject, options?: StartOptions): Promise<RunDocument>;
   /** Goes on with a run: waiting, paused, interrupted, or failed (then the same as retry). */
-  resume(run: string, options?: { until?: string }): Promise<RunHandle>;
+  resume(run: string, options?: ResumeOptions): Promise<RunHandle>;
   /** Reopens an ended run: failed, cancelled and skipped-for-them tasks run again. */
   retry(run: string): Promise<RunHandle>;
   fork(run: string, options: ForkOptions): Promise<RunHandle>;

@@ -2,10 +2,11 @@ import { compute, expressionOf, namesOf, pathOf, taskOfSlot, type Answer, type A
 import { OrchestratorError, toFailure } from '../errors.ts';
 import { evaluate, parseTemplate, references } from '../language/expression/index.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
-import { askStructured, autoRequest, failedBill, type Model, type ModelReply, type ModelRequest, type Models } from '../models/index.ts';
+import { askStructured, autoRequest, type ModelReply, type ModelRequest, type Models } from '../models/index.ts';
 import type { PlanAuto, PlanValue } from '../plan/index.ts';
 import type { Action, ModelAnswer, ModelCall, ModelGateway } from '../tools/port.ts';
 import type { LiveRun } from './live.ts';
+import { Meter, type Chosen } from './meter.ts';
 import { Flight, redacted, type Workshop } from './perform.ts';
 import type { ValueStore } from './values.ts';
 
@@ -23,7 +24,10 @@ export function ask(shop: AskingShop, run: LiveRun, slot: number, index: number)
   run.inFlight.set(key, flight);
   flight.limit(ASK_TIMEOUT_MS, 'the model did not answer in time');
   answerTag(shop, run, slot, index, flight)
-    .catch((error: unknown): Answer => ({ ok: false, failure: redacted(shop, toFailure(flight.stopReason instanceof OrchestratorError ? flight.stopReason : error, 'ORC-314')) }))
+    .catch((error: unknown): Answer => {
+      const failure = redacted(shop, toFailure(flight.stopReason instanceof OrchestratorError ? flight.stopReason : error, 'ORC-314'));
+      return { ok: false, failure, ...(flight.held ? { held: true } : {}) };
+    })
     .then(answer => {
       flight.done();
       run.inFlight.delete(key);
@@ -37,20 +41,20 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
   const given = slot < 0 ? givenInput(shop.values, run, index) : undefined;
   if (given !== undefined) return { ok: true, value: shop.values.refer(given, run.blobs), source: 'pinned', model: null, reason: 'given to the run' };
   const takeDefault = (reason: string): Answer => ({ ok: true, value: shop.values.refer(tag.default!, run.blobs), source: 'default', model: null, reason: shop.secrets.redactText(reason) });
-  const model = await shop.values.settle(() => modelFor(shop, run, slot, tag.model));
-  if (model === undefined) {
+  const chosen = await shop.values.settle(() => modelFor(shop, run, slot, tag.model));
+  if (chosen === undefined) {
     if (tag.default !== undefined) return takeDefault('no model is configured');
     throw new OrchestratorError('ORC-402', `the <AUTO> tag at \`${tag.target}\` needs a model, and none is configured`, { class: 'not_found', help: ['set a model in orchestrator.config.yaml under models: default', 'or give the tag a default="…"'] });
   }
   const computing = shop.computing(run, []);
   const { request, schema } = await shop.values.settle(() => requestFor(shop, run, slot, tag, computing));
   try {
-    const answer = await flight.guard(askStructured(meter(shop, run, slot, 'auto', model), request, schema, { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) }));
-    if (answer.ok) return { ok: true, value: shop.values.refer(shop.secrets.redact(answer.value), run.blobs), source: 'model', model: model.id, reason: null };
+    const answer = await flight.guard(askStructured(new Meter(shop, run, slot, 'auto', chosen, flight), request, schema, { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) }));
+    if (answer.ok) return { ok: true, value: shop.values.refer(shop.secrets.redact(answer.value), run.blobs), source: 'model', model: answer.replies.at(-1)?.fallback?.id ?? chosen.model.id, reason: null };
     if (tag.default !== undefined) return takeDefault(answer.problem);
     throw new OrchestratorError('ORC-314', `no answer to the <AUTO> tag at \`${tag.target}\` fitted: ${answer.problem}`, { class: 'invalid_output', retryable: true });
   } catch (error) {
-    if (tag.default === undefined || run.state.status === 'cancelling') throw error;
+    if (tag.default === undefined || flight.held || run.state.status === 'cancelling') throw error;
     return takeDefault(error instanceof Error ? error.message : String(error));
   }
 }
@@ -121,9 +125,12 @@ function textsOf(value: PlanValue): string[] {
   return [];
 }
 
-/** The model that a tag or task names, else the default; undefined where none is configured. */
-export function modelFor(shop: AskingShop, run: LiveRun, slot: number, named: Json | undefined): Model | undefined {
-  const choose = (wanted: Json | undefined): Model | undefined => (typeof wanted === 'string' && wanted !== '' && wanted !== 'none' ? shop.models.get(wanted) : undefined);
+/** The model that a tag or task names (an id, what it should be good at, or requirements), else the default; undefined where none is configured. */
+export function modelFor(shop: AskingShop, run: LiveRun, slot: number, named: Json | undefined): Chosen | undefined {
+  const choose = (wanted: Json | undefined): Chosen | undefined => {
+    const isAsked = typeof wanted === 'string' ? wanted !== '' && wanted !== 'none' : isObject(wanted ?? null);
+    return isAsked ? shop.models.choose(wanted!) : undefined;
+  };
   const chosen = choose(named);
   if (chosen !== undefined) return chosen;
   const task = slot < 0 ? undefined : taskOfSlot(run.plan, run.state, slot);
@@ -132,20 +139,20 @@ export function modelFor(shop: AskingShop, run: LiveRun, slot: number, named: Js
     const model = choose(compute(value, shop.computing(run, []), { slot }));
     if (model !== undefined) return model;
   }
-  return shop.models.hasDefault() ? shop.models.default() : undefined;
+  return shop.models.hasDefault() ? { model: shop.models.default(), route: undefined } : undefined;
 }
 
 /** Models as actions ask them. */
 export function gatewayFor(shop: AskingShop, run: LiveRun, slot: number, flight: Flight): ModelGateway {
   return {
     ask: async (call: ModelCall): Promise<ModelAnswer> => {
-      const model = await shop.values.settle(() => modelFor(shop, run, slot, call.model));
-      if (model === undefined) throw new OrchestratorError('ORC-402', `\`${pathOf(run.plan, run.state, slot)}\` needs a model, and none is configured`, { class: 'not_found', help: ['set a model in orchestrator.config.yaml under models: default'] });
+      const chosen = await shop.values.settle(() => modelFor(shop, run, slot, call.model));
+      if (chosen === undefined) throw new OrchestratorError('ORC-402', `\`${pathOf(run.plan, run.state, slot)}\` needs a model, and none is configured`, { class: 'not_found', help: ['set a model in orchestrator.config.yaml under models: default'] });
       const request: ModelRequest = { messages: call.messages };
       if (call.temperature !== undefined) request.temperature = call.temperature;
       if (call.maxTokens !== undefined) request.maxTokens = call.maxTokens;
       const how = { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) };
-      const metered = meter(shop, run, slot, call.purpose, model);
+      const metered = new Meter(shop, run, slot, call.purpose, chosen, flight);
       if (call.schema === undefined) return answerOf(await metered.generate(request, how));
       const answer = await askStructured(metered, request, call.schema, how);
       if (!answer.ok) throw new OrchestratorError('ORC-405', `the model's answer does not fit the schema: ${answer.problem}`, { class: 'invalid_output', retryable: true });
@@ -156,34 +163,4 @@ export function gatewayFor(shop: AskingShop, run: LiveRun, slot: number, flight:
 
 function answerOf({ text, model, usage, costMicroUsd }: ModelReply): ModelAnswer {
   return { text, model, usage: { inputTokens: usage.inputTokens, outputTokens: usage.outputTokens }, costMicroUsd };
-}
-
-/** A model whose every reply, and every refusal that is billed, is journaled with its cost, also where the attempt fails later: in the same commit as the result that it paid for (S12). */
-function meter({ loop, values, secrets }: AskingShop, run: LiveRun, slot: number, purpose: string, model: Model): Pick<Model, 'generate'> {
-  const path = pathOf(run.plan, run.state, slot);
-  const attempt = slot < 0 ? 0 : run.state.attempt[slot]!;
-  const enter = (request: ModelRequest, reply: Pick<ModelReply, 'model' | 'text' | 'usage' | 'latencyMs'> & { costMicroUsd?: number | undefined }): void => {
-    if (run.lost !== null) return;
-    const { inputTokens, outputTokens } = reply.usage;
-    const call = { purpose, model: reply.model, inputTokens, outputTokens, costMicroUsd: reply.costMicroUsd ?? null, latencyMs: Math.round(reply.latencyMs) };
-    const number = run.nextCall.get(path) ?? 0;
-    run.nextCall.set(path, number + 1);
-    const now = loop.now();
-    run.ledger.push({ ...call, run: run.id, path, attempt, call: number, at: now });
-    loop.send(run, { type: 'called', slot, call, prompt: values.refer(secrets.redact(request.messages as unknown as Json), run.blobs), reply: values.refer(secrets.redact(reply.text), run.blobs), now });
-  };
-  return {
-    async generate(request, options): Promise<ModelReply> {
-      const startedAt = loop.now();
-      try {
-        const reply = await model.generate(request, options);
-        enter(request, reply);
-        return reply;
-      } catch (error) {
-        const bill = failedBill(toFailure(error), model);
-        if (bill.billed === 'yes') enter(request, { ...bill, model: model.id, text: '', latencyMs: loop.now() - startedAt });
-        throw error;
-      }
-    },
-  };
 }

@@ -44,6 +44,8 @@ export interface LiveRun {
   sinceSnapshot: number;
   /** Number of the next model call, by path: it goes on where a dead process stopped, so that no row of the ledger is written over (S12). */
   readonly nextCall: Map<string, number>;
+  /** Number of the next reservation of this epoch. */
+  reservations: number;
 }
 
 /** One effect that is under way. */
@@ -62,6 +64,6 @@ export function outsideEvent(run: LiveRun, event: Event, seq: number): RunEvent 
 export function newLiveRun(id: string, plan: Plan, state: RunState, epoch: number, row: LiveRun['row'], create: LiveRun['create'] = null): LiveRun {
   return {
     id, plan, state, epoch, row, create, durable: state.seq, inputs: [], events: [], effects: [], blobs: [], ledger: [], consumed: [], obeyed: new Set(), waiters: [], inFlight: new Map(), timers: new Map(), deadline: undefined,
-    held: 0, tokens: new Set(), listeners: new Set(), settlers: [], lost: null, sinceSnapshot: 0, nextCall: new Map(),
+    held: 0, tokens: new Set(), listeners: new Set(), settlers: [], lost: null, sinceSnapshot: 0, nextCall: new Map(), reservations: 0,
   };
 }

@@ -33,6 +33,8 @@ export interface Workshop {
 export class Flight implements InFlight {
   progress: InFlight['progress'] = null;
   tokens: number | null = null;
+  /** It met the cap of a budget that may be raised: it is taken back, not failed. */
+  held = false;
   #controller: AbortController | null = null;
   #stopped: { reason: unknown } | null = null;
   #abandon: ((reason: unknown) => void) | null = null;
@@ -89,7 +91,7 @@ async function settle(shop: Workshop, run: LiveRun, task: PlanTask, slot: number
   try {
     outcome = await attemptOf(shop, run, task, slot, attempt, flight);
   } catch (error) {
-    outcome = { ok: false, failure: redacted(shop, failureOf(flight, error)) };
+    outcome = { ok: false, failure: redacted(shop, failureOf(flight, error)), ...(flight.held ? { held: true as const } : {}) };
   }
   flight.done();
   if (run.inFlight.get(slot) === flight) run.inFlight.delete(slot);

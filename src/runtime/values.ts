@@ -46,7 +46,12 @@ export class ValueStore {
       return kept.value;
     }
     const content = this.#store.blob(ref.b);
-    if (content instanceof Promise) throw new ValuePending(content.then(text => void this.#arrive(ref.b, text)));
+    if (content instanceof Promise) {
+      const arrival = content.then(text => void this.#arrive(ref.b, text));
+      // Whoever can do without the value does not wait for it, and need not hear that it never came.
+      arrival.catch(() => {});
+      throw new ValuePending(arrival);
+    }
     return this.#arrive(ref.b, content);
   }
 

@@ -117,31 +117,71 @@ test('S8 one run that cannot be written does not stop the others', async () => {
   expect((await handles[1]!.result()).status).toBe('completed');
 });
 
-test('S5 a large value that is missing is named, and nothing goes on with something else in its place', async () => {
-  watchRejections();
+const WAITING_FOR_BIG = `
+- { id: big, action: say, parameters: { value: "{{ 'x' * 200000 }}" } }
+- { id: ok, action: approval, dependencies: [big], parameters: { prompt: "?" } }
+- { id: use, action: say, dependencies: [ok], parameters: { value: "{{ big | length }}" } }
+- { id: guarded, action: do.effectful, dependencies: [ok], condition: "{{ big | length > 3 }}" }`;
+const late = <T>(value: T, ms = 5): Promise<T> => new Promise(resolve => setTimeout(() => resolve(value), ms));
+
+/** A run that needs a large value once it is approved, in a folder where nobody drives it. */
+async function approved(): Promise<{ folder: string; run: string }> {
   const folder = makeFolder();
-  const first = await openBench({ folder });
-  const tasks = '- { id: big, action: say, parameters: { value: "{{ \'x\' * 200000 }}" } }\n- { id: ok, action: approval, dependencies: [big], parameters: { prompt: "?" } }\n- { id: use, action: say, dependencies: [ok], parameters: { value: "{{ big | length }}" } }\n- { id: guarded, action: do.effectful, dependencies: [ok], condition: "{{ big | length > 3 }}" }';
-  const { run } = await first.shell.run(await first.compile(tasks));
-  await first.shell.close();
-  const { shell, performed } = await openBench({ folder, faults: () => ({ blob: () => undefined }) });
-  await shell.command(run, { type: 'approve', task: 'ok', choice: 'approve', by: 'me', comment: null });
+  const { shell, compile } = await openBench({ folder });
+  const { run } = await shell.run(await compile(WAITING_FOR_BIG));
+  await shell.close();
+  const other = await openBench({ folder });
+  await other.shell.command(run, { type: 'approve', task: 'ok', choice: 'approve', by: 'me', comment: null });
+  await other.shell.close();
+  return { folder, run };
+}
+
+test.each([['at once', (): undefined => undefined], ['late', (): never => late(undefined) as never]])('S5 a large value that is missing, told %s, is named, and nothing goes on with something else in its place', async (_name, blob) => {
+  watchRejections();
+  const { folder, run } = await approved();
+  const { shell, performed } = await openBench({ folder, faults: () => ({ blob }) });
   await expect((async () => (await shell.resume(run)).result())()).rejects.toEqual(coded('ORC-504'));
   expect(performed()).toEqual(['big']);
 });
 
 test('S8 values that come late from the store are waited for', async () => {
   watchRejections();
-  const folder = makeFolder();
-  const first = await openBench({ folder });
-  const tasks = '- { id: big, action: say, parameters: { value: "{{ \'x\' * 200000 }}" } }\n- { id: ok, action: approval, dependencies: [big], parameters: { prompt: "?" } }\n- { id: use, action: say, dependencies: [ok], parameters: { value: "{{ big | length }}" } }\n- { id: guarded, action: do.effectful, dependencies: [ok], condition: "{{ big | length > 3 }}" }';
-  const { run } = await first.shell.run(await first.compile(tasks));
-  await first.shell.close();
-  const late = <T>(value: T): Promise<T> => new Promise(resolve => setTimeout(() => resolve(value), 5));
+  const { folder, run } = await approved();
   const { shell } = await openBench({ folder, faults: store => ({ blob: hash => late(store.blob(hash)) as never, commit: batches => late(store.commit(batches)) as never, read: (...range) => late(store.read(...range)) as never, inbox: run => late(store.inbox(run)) as never }) });
-  await shell.command(run, { type: 'approve', task: 'ok', choice: 'approve', by: 'me', comment: null });
   const document = await (await shell.resume(run)).result();
   expect(document).toMatchObject({ status: 'completed', tasks: { use: { output: 200_000 }, guarded: { status: 'completed' } } });
+});
+
+test('S4 a value that arrives when the shell has been closed moves nothing', async () => {
+  watchRejections();
+  const { folder, run } = await approved();
+  let [closed, after] = [false, 0];
+  const { shell } = await openBench({
+    folder,
+    faults: store => ({
+      blob: hash => late(store.blob(hash), 60) as never,
+      commit: batches => {
+        if (closed) after++;
+        return store.commit(batches);
+      },
+    }),
+  });
+  const handle = await shell.resume(run);
+  await shell.close();
+  closed = true;
+  await late(null, 120);
+  expect(after).toBe(0);
+  await expect(handle.result()).rejects.toEqual(coded('ORC-231'));
+});
+
+test('S8 an order that is read twice before it is answered counts once', async () => {
+  const { shell, compile, events } = await openBench({ faults: store => ({ inbox: run => late(store.inbox(run), 300) as never }) });
+  const { run } = await shell.run(await compile('- { id: a, action: signal.wait, parameters: { name: go } }\n- { id: b, action: signal.wait, dependencies: [a], parameters: { name: go } }'));
+  await late(null, 200);
+  await shell.command(run, { type: 'signal', name: 'go', payload: 1, by: 'me' });
+  await late(null, 800);
+  expect((await events(run)).filter(event => event.type === 'signal.received')).toHaveLength(1);
+  expect((await shell.show(run)).status).toBe('waiting');
 });
 
 test('S5 S12 what comes in while a commit is under way goes into the next one whole: large values, costs, orders', async () => {
