@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../json.ts';
 import { compile } from '../plan/compile.ts';
 import type { Plan } from '../plan/index.ts';
 import type { ActionSpec } from '../tools/port.ts';
-import { apply, decide, documentOf, evaluateSite, initial, pathOf, slotOf, TASK_STATUSES, type Command, type Computing, type Effect, type Event, type Input, type RunDocument, type RunState } from './index.ts';
+import { apply, compute, decide, documentOf, evaluateSite, initial, pathOf, slotOf, TASK_STATUSES, type Command, type Computing, type Effect, type Event, type Input, type RunDocument, type RunState } from './index.ts';
 
 /* What the tests of this room share: a pipeline from YAML, and a world that does at once what a task's script says. */
 
@@ -23,7 +23,7 @@ const CATALOG: ActionSpec[] = [
 export type Act = { fails: Partial<Failure> } | { gives: Json } | 'hangs';
 
 export interface Script {
-  /** By path; a list gives one act an attempt, the last for all that follow. A task without a script gives its path. */
+  /** By path; a list gives one act an attempt, the last for all that follow. A task without a script succeeds. */
   acts?: { [path: string]: Act | Act[] };
   /** Answers to tags, by path and number: `search 0`. */
   answers?: { [tag: string]: Json | { fails: Partial<Failure> } };
@@ -124,10 +124,13 @@ export class Play {
     this.send({ type: 'answered', slot, index, answer: fails ? { ok: false, failure: failing(answer['fails'] as Partial<Failure>) } : { ok: true, value: { v: answer as Json }, source: 'model', model: 'm', reason: null } });
   }
 
+  /** Computes the parameters, as every action has it, then does what the script says; without one it gives its text, or its path. */
   #perform(slot: number, attempt: number): void {
+    const task = this.#task(slot);
+    const parameters = compute(task.parameters, this.computing, { slot }) as JsonObject;
     const acts = this.#script.acts?.[this.path(slot)];
     const act = Array.isArray(acts) ? acts[Math.min(attempt, acts.length) - 1]! : acts;
-    if (act !== 'hangs') this.settle(this.path(slot), act);
+    if (act !== 'hangs') this.settle(this.path(slot), act ?? { gives: parameters['text'] ?? this.path(slot) });
   }
 
   /** Says what became of the attempt that is under way. */

@@ -141,11 +141,8 @@ function whileBinding(values: Values, owner: number, index: number, name: string
 
 function loopRecord(values: Values, owner: number, index: number, block: Block): Value {
   const names = block.kind === 'for_each' ? FOR_EACH_NAMES : WHILE_NAMES;
-  return view(
-    key => (block.kind === 'for_each' ? forEachBinding(values, owner, index, key, block.queue === true) : whileBinding(values, owner, index, key)),
-    () => names,
-    () => null,
-  );
+  const get = (key: string): Value | undefined => (block.kind === 'for_each' ? forEachBinding(values, owner, index, key, block.queue === true) : whileBinding(values, owner, index, key));
+  return view(get, () => names, () => Object.fromEntries(names.map(name => [name, get(name)!])));
 }
 
 /** What the pipeline's own handler is about: the first failure that nothing has made good. */

@@ -33,9 +33,11 @@ describe('names', () => {
   });
 
   test('inside a while the iteration, and what the one before gave', () => {
-    const lines = '- id: w\n  while: "{{ iteration < 2 }}"\n  loop_name: round\n  tasks:\n    - { id: x, action: work }';
+    const lines = '- id: w\n  while: "{{ round.iteration < 2 }}"\n  loop_name: round\n  tasks:\n    - { id: x, action: work }';
     expect(said(lines, 'w@1/x', '[iteration, index, is_first, previous.x, loop_state.previous.x, round.iteration]')).toEqual([1, 1, false, 'w@0/x', 'w@0/x', 1]);
     expect(said(lines, 'w@0/x', '[previous, loop_state.iteration]')).toEqual([null, 0]);
+    expect(said(lines, 'w@0/x', "['is_first' in round, 'x' in tasks, round]")).toEqual([true, true, { iteration: 0, index: 0, is_first: true, loop_state: expect.anything(), previous: null }]);
+    for (const unknown of ['round.nothing', 'tasks.nobody', 'x.nothing', 'tasks.x.nothing']) expect(() => said(lines, 'w@0/x', unknown)).toThrow(expect.objectContaining({ class: 'template' }));
   });
 
   test('inputs, the run itself, and bindings over all', () => {
@@ -44,7 +46,7 @@ describe('names', () => {
     const ask = (text: string, more: object = {}): unknown => compute({ e: text, at: [0, 1, 1] }, play.computing, { slot: 0, ...more });
     expect(ask('[topic, inputs.topic, parameters.topic, execution.id, execution.date]')).toEqual(['sun', 'sun', 'sun', 'run_1', '2023-11-14']);
     expect(ask('topic', { bindings: { topic: 'moon' } })).toBe('moon');
-    expect(compute({ e: 'a', at: [0, 1, 1] }, play.computing, { slot: -1 })).toBe('a');
+    expect(compute({ e: 'a', at: [0, 1, 1] }, play.computing, { slot: -1 })).toBe('sun');
   });
 
   test('an unknown name is told with those that are there', () => {
