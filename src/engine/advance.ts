@@ -1,6 +1,7 @@
 import type { Failure } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { PlanTask } from '../plan/index.ts';
+import { hold, mayHold } from './budget.ts';
 import type { Input, Outcome } from './effect.ts';
 import { fallbackEvaluated } from './handlers.ts';
 import { loopCondition, observedOf, openScopeOf, queueInside, startLoop } from './loops.ts';
@@ -121,6 +122,7 @@ export function settled(turn: Turn, input: SettledInput): void {
   if (!performing && !asking) return;
   if (outcome.ok) return completeTask(turn, slot, outcome.output, { ...(outcome.cached ? { cached: true as const } : {}), ...observedOf(outcome) });
   if (state.status === 'cancelling') return cancelTask(turn, slot, stopReason(state));
+  if (outcome.held && mayHold(state, slot)) return hold(turn, slot);
   // Only a tag of the condition is asked this early: the condition cannot be evaluated, so the task does not run (S10).
   if (state.taskStatus[slot] === PENDING) return skipTask(turn, slot, 'condition_error', null, outcome.failure);
   const retryAt = retryTime(turn, slot, attempt, outcome.failure);

@@ -40,13 +40,18 @@ export function apply(plan: Plan, state: RunState, event: Event): void {
     case 'value.overridden':
       if (event.type === 'value.overridden') (extraOf(state, event.slot).overrides ??= new Map()).set(event.path, event.value);
       return;
+    case 'budget.set':
+    case 'budget.reserved':
+    case 'budget.released':
+      return applyBudget(state, event);
     default:
       return event.type.startsWith('run.') ? applyRun(state, event as RunEvents) : applyDetail(plan, state, event as DetailEvents);
   }
 }
 
+type BudgetEvents = Extract<Event, { type: `budget.${string}` }>;
 type RunEvents = Extract<Event, { type: `run.${string}` }>;
-type DetailEvents = Exclude<Event, RunEvents | Of<'task.completed' | 'attempt.started' | 'task.scheduled' | 'task.failed' | 'task.skipped' | 'task.cancelled' | 'task.reset' | 'task.adopted' | 'task.logged' | 'value.overridden'>>;
+type DetailEvents = Exclude<Event, RunEvents | BudgetEvents | Of<'task.completed' | 'attempt.started' | 'task.scheduled' | 'task.failed' | 'task.skipped' | 'task.cancelled' | 'task.reset' | 'task.adopted' | 'task.logged' | 'value.overridden'>>;
 
 function applyRun(state: RunState, event: RunEvents): void {
   switch (event.type) {
@@ -95,6 +100,18 @@ function applyRun(state: RunState, event: RunEvents): void {
   }
 }
 
+function applyBudget(state: RunState, event: BudgetEvents): void {
+  if (event.type === 'budget.set') {
+    state.budget = { microUsd: event.microUsd, onExceed: event.onExceed };
+  } else if (event.type === 'budget.reserved') {
+    state.reserved[event.key] = event.microUsd;
+    state.reservedMicroUsd += event.microUsd;
+  } else {
+    state.reservedMicroUsd -= state.reserved[event.key]!;
+    delete state.reserved[event.key];
+  }
+}
+
 function applyDetail(plan: Plan, state: RunState, event: DetailEvents): void {
   switch (event.type) {
     case 'scope.opened':
@@ -123,6 +140,10 @@ function applyDetail(plan: Plan, state: RunState, event: DetailEvents): void {
     }
     case 'attempt.deferred':
       return wait(state, event.slot, DEFERRED, event.reason, event.until, event.at);
+    case 'attempt.held':
+      state.attempt[event.slot] = event.attempt - 1;
+      state.phase[event.slot] = IDLE;
+      return enter(state, event.slot, SCHEDULED, event.at);
     case 'attempt.doubtful':
       return wait(state, event.slot, ATTENTION, 'needs_attention', null, event.at);
     case 'timer.fired':
@@ -136,7 +157,7 @@ function applyDetail(plan: Plan, state: RunState, event: DetailEvents): void {
   }
 }
 
-type OutsideEvents = Exclude<DetailEvents, Of<'scope.opened' | 'loop.started' | 'condition.evaluated' | 'attempt.failed' | 'attempt.deferred' | 'attempt.doubtful' | 'timer.fired' | 'timer.set'>>;
+type OutsideEvents = Exclude<DetailEvents, Of<'scope.opened' | 'loop.started' | 'condition.evaluated' | 'attempt.failed' | 'attempt.deferred' | 'attempt.held' | 'attempt.doubtful' | 'timer.fired' | 'timer.set'>>;
 
 /** What people, models and steps said. */
 function applyOutside(state: RunState, event: OutsideEvents): void {
@@ -168,7 +189,10 @@ function applyOutside(state: RunState, event: OutsideEvents): void {
       usage.inputTokens += call.inputTokens;
       usage.outputTokens += call.outputTokens;
       usage.costMicroUsd += call.costMicroUsd ?? 0;
+      if (call.route !== undefined) usage.route = call.route;
+      if (call.tried !== undefined) usage.tried = call.tried;
       state.costMicroUsd += call.costMicroUsd ?? 0;
+      if (call.costMicroUsd === null) state.unpricedCalls++;
       return;
     }
     case 'step.started':

@@ -1,5 +1,6 @@
 import type { Plan } from '../plan/index.ts';
 import { advance, evaluatedTask, proceed, settled, type SettledInput } from './advance.ts';
+import { hold, mayHold, release, reserve, setBudget } from './budget.ts';
 import { command, due } from './outside.ts';
 import type { Effect, Input } from './effect.ts';
 import type { Event } from './event.ts';
@@ -41,7 +42,7 @@ export function owed(plan: Plan, state: RunState, now: number): Decision {
 
 function respond(turn: Turn, input: Input): void {
   const { state } = turn;
-  if (hasEnded(state) && input.type !== 'reopen') return;
+  if (hasEnded(state) && input.type !== 'reopen' && input.type !== 'budget') return;
   switch (input.type) {
     case 'start':
       return start(turn);
@@ -49,6 +50,8 @@ function respond(turn: Turn, input: Input): void {
       return recover(turn, input);
     case 'reopen':
       return reopen(turn, input.by);
+    case 'budget':
+      return setBudget(turn, input.microUsd, input.by);
     case 'expired':
       return cancelRun(turn, 'timeout', 'timed_out');
     case 'pause':
@@ -60,13 +63,14 @@ function respond(turn: Turn, input: Input): void {
       if (input.command.type === 'cancel') return cancelRun(turn, input.command.by, 'requested');
       if (input.command.type === 'pause') return respond(turn, { type: 'pause', reason: 'requested', now: input.now });
       if (input.command.type === 'resume') return resume(turn, null);
+      if (input.command.type === 'budget') return setBudget(turn, input.command.microUsd, input.command.by);
       return command(turn, input.command);
     default:
       return respondForTask(turn, input);
   }
 }
 
-type TaskInput = Exclude<Input, { type: 'start' | 'recovered' | 'reopen' | 'expired' | 'pause' | 'resume' | 'command' }>;
+type TaskInput = Exclude<Input, { type: 'start' | 'recovered' | 'reopen' | 'budget' | 'expired' | 'pause' | 'resume' | 'command' }>;
 
 function respondForTask(turn: Turn, input: TaskInput): void {
   switch (input.type) {
@@ -87,6 +91,10 @@ function respondForTask(turn: Turn, input: TaskInput): void {
       return step(turn, input);
     case 'called':
       return emit(turn, { type: 'model.called', slot: input.slot, call: input.call, prompt: input.prompt, reply: input.reply });
+    case 'reserve':
+      return reserve(turn, input.slot, input.key, input.microUsd);
+    case 'release':
+      return release(turn, input.slot, input.key);
     case 'logged':
       return emit(turn, { type: 'task.logged', slot: input.slot, level: input.level, text: input.text });
     case 'override':
@@ -139,6 +147,7 @@ function answered(turn: Turn, input: Extract<Input, { type: 'answered' }>): void
   const { slot, index, answer } = input;
   if (slot >= 0 && state.taskStatus[slot] !== SCHEDULED && state.taskStatus[slot] !== PENDING) return;
   if (state.extra.get(slot)?.autos?.[index] !== undefined) return;
+  if (!answer.ok && answer.held && mayHold(state, slot)) return hold(turn, slot);
   if (!answer.ok) return slot < 0 ? finish(turn, answer.failure) : settled(turn, { slot, attempt: state.attempt[slot]! + 1, outcome: answer });
   emit(turn, { type: 'auto.resolved', slot, index, value: answer.value, source: answer.source, model: answer.model, reason: answer.reason });
   if (slot < 0) startRoot(turn);

@@ -1,6 +1,6 @@
 import type { Failure } from '../errors.ts';
 import type { Json } from '../json.ts';
-import type { Reason, RunStatus, TaskStatus } from './event.ts';
+import type { OnExceed, Reason, RouteRecord, RunStatus, TaskStatus } from './event.ts';
 
 /** One task run in the result document (CONTRACT.md section 4). */
 export interface TaskDocument {
@@ -24,6 +24,10 @@ export interface TaskDocument {
   model: string | null;
   usage: { inputTokens: number; outputTokens: number };
   costUsd: number;
+  /** How the model was chosen, where it was chosen by requirements. */
+  route?: RouteRecord;
+  /** Models that were asked before the one that answered, and why they did not. */
+  tried?: { id: string; code: string; message: string }[];
 }
 
 /** What `run --json` and `show --json` print, and what the library gives back. */
@@ -43,6 +47,8 @@ export interface RunDocument<Outputs = { [name: string]: Json }> {
   endedAt: string | null;
   durationMs: number | null;
   costUsd: number;
+  /** The cap of the run. `reservedUsd` is set aside for calls under way, and for those whose reply was lost. */
+  budget?: { usd: number; onExceed: OnExceed; reservedUsd: number };
   error: (Pick<Failure, 'code' | 'class' | 'message' | 'help'> & { path: string | null }) | null;
   parent: { run: string; at: string } | null;
   /** AUTO answers, with where each came from. */

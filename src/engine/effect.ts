@@ -28,6 +28,9 @@ export type Input = { now: number } & (
   | { type: 'settled'; slot: number; attempt: number; outcome: Outcome }
   | { type: 'step'; slot: number; attempt: number; name: string; step: { started: { key: string; effect: string } } | { completed: Ref } }
   | { type: 'called'; slot: number; call: CallRecord; prompt: Ref; reply: Ref }
+  | { type: 'budget'; microUsd: number; by: string }
+  | { type: 'reserve'; slot: number; key: string; microUsd: number }
+  | { type: 'release'; slot: number; key: string }
   | { type: 'logged'; slot: number; level: 'debug' | 'info' | 'warn' | 'error'; text: string }
   | { type: 'due'; slot: number }
   | { type: 'expired' }
@@ -41,6 +44,7 @@ export type Input = { now: number } & (
 /** `value` is what the site gives: a boolean for conditions, `{ items, … }` for loops, parameters, inputs, outputs. Large ones are references already. */
 export type Evaluation = { ok: true; value: Json; ref: Ref; observed?: Observation[] } | { ok: false; failure: Failure };
 
-export type Answer = { ok: true; value: Ref; source: 'model' | 'default' | 'pinned'; model: string | null; reason: string | null } | { ok: false; failure: Failure };
+/** `held` where a budget was met that may be raised: the question, or the attempt, is as if it had not been. */
+export type Answer = { ok: true; value: Ref; source: 'model' | 'default' | 'pinned'; model: string | null; reason: string | null } | { ok: false; failure: Failure; held?: true };
 
-export type Outcome = { ok: true; output: Ref; cached?: boolean; observed?: Observation[] } | { ok: false; failure: Failure };
+export type Outcome = { ok: true; output: Ref; cached?: boolean; observed?: Observation[] } | { ok: false; failure: Failure; held?: true };

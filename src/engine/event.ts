@@ -15,6 +15,15 @@ export type Reason =
 /** What an expression learnt from the world (`now()`, `file_exists()`), so that replay sees the same. */
 export type Observation = { call: string; argument: string | null; value: Json };
 
+/** How a model was chosen by requirements: its score, and who was not taken, with the reason. */
+export interface RouteRecord {
+  strategy: string;
+  score: number;
+  /** What was let go, where nobody met all requirements. */
+  relaxed: string[];
+  rejected: { id: string; reason: string }[];
+}
+
 /** One model call, as the ledger keeps it. */
 export interface CallRecord {
   purpose: string;
@@ -23,7 +32,18 @@ export interface CallRecord {
   outputTokens: number;
   costMicroUsd: number | null;
   latencyMs: number;
+  /** Present where the model was chosen by requirements. */
+  route?: RouteRecord;
+  /** Models that were asked before this one, and why they did not answer. */
+  tried?: { id: string; code: string; message: string }[];
+  /** It came out of the response cache. */
+  cached?: true;
+  /** Code of the failure, where the call gave nothing that can be used and is billed all the same. */
+  failed?: string;
 }
+
+/** What happens where the next call could cost more than a budget has left. */
+export type OnExceed = 'pause' | 'fail' | 'fallback-model';
 
 /**
  * A fact of a run. Slots are the numbers of task runs: the root scope has 0 … n-1, each scope that opens gets the next block of numbers.
@@ -52,10 +72,14 @@ export type Event =
   | { type: 'attempt.started'; at: number; slot: number; attempt: number; effect: string }
   | { type: 'attempt.failed'; at: number; slot: number; attempt: number; failure: Failure; retryAt: number | null; handler?: number }
   | { type: 'attempt.deferred'; at: number; slot: number; until: number; reason: Reason }
+  | { type: 'attempt.held'; at: number; slot: number; attempt: number; reason: Reason }
   | { type: 'attempt.doubtful'; at: number; slot: number; attempt: number }
   | { type: 'step.started'; at: number; slot: number; name: string; key: string; effect: string }
   | { type: 'step.completed'; at: number; slot: number; name: string; output: Ref }
   | { type: 'model.called'; at: number; slot: number; call: CallRecord; prompt: Ref; reply: Ref }
+  | { type: 'budget.set'; at: number; microUsd: number; onExceed: OnExceed; by: string }
+  | { type: 'budget.reserved'; at: number; slot: number; key: string; microUsd: number }
+  | { type: 'budget.released'; at: number; slot: number; key: string }
   | { type: 'auto.resolved'; at: number; slot: number; index: number; value: Ref; source: 'model' | 'default' | 'pinned'; model: string | null; reason: string | null }
   | { type: 'timer.set'; at: number; slot: number; until: number; kind: 'sleep' | 'timeout' }
   | { type: 'timer.fired'; at: number; slot: number }
@@ -72,6 +96,7 @@ export type Command =
   | { type: 'cancel'; by: string }
   | { type: 'pause'; by: string }
   | { type: 'resume'; by: string }
+  | { type: 'budget'; microUsd: number; by: string }
   | { type: 'approve'; task: string; choice: string; by: string; comment: string | null }
   | { type: 'signal'; name: string; payload: Json; by: string }
   | { type: 'settle'; task: string; as: 'retry' | 'skip' | 'fail' | 'completed'; value: Json; by: string };

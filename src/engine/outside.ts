@@ -77,7 +77,7 @@ function approve(turn: Turn, slot: number, choice: string, by: string, comment: 
 }
 
 /** What a person or another process asked of a task. What does not fit the state is left alone: the sender was told when it was checked. */
-export function command(turn: Turn, order: Exclude<Command, { type: 'cancel' | 'pause' | 'resume' }>): void {
+export function command(turn: Turn, order: Exclude<Command, { type: 'cancel' | 'pause' | 'resume' | 'budget' }>): void {
   const { state, plan } = turn;
   if (order.type === 'signal') return receive(turn, order.name, order.payload);
   const slot = slotOf(plan, state, order.task);

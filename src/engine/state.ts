@@ -1,7 +1,7 @@
 import type { Failure } from '../errors.ts';
 import { edges } from '../plan/index.ts';
 import type { Block, Plan, PlanTask } from '../plan/plan.ts';
-import type { Event, Observation, Reason, Ref, RunStatus, TaskStatus } from './event.ts';
+import type { Event, Observation, OnExceed, Reason, Ref, RouteRecord, RunStatus, TaskStatus } from './event.ts';
 
 /** Task statuses by their number in `RunState.status`. */
 export const TASK_STATUSES: readonly TaskStatus[] = ['pending', 'scheduled', 'running', 'waiting', 'completed', 'failed', 'skipped', 'cancelled'];
@@ -81,7 +81,7 @@ export interface Extra {
   prompt?: string;
   signal?: string;
   steps?: Map<string, { effect: string; output: Ref | null }>;
-  usage?: { model: string; inputTokens: number; outputTokens: number; costMicroUsd: number };
+  usage?: { model: string; inputTokens: number; outputTokens: number; costMicroUsd: number; route?: RouteRecord; tried?: { id: string; code: string; message: string }[] };
   observed?: Observation[];
   overrides?: Map<string, Ref>;
   effect?: string;
@@ -134,6 +134,13 @@ export interface RunState {
   done: number;
   failed: number;
   costMicroUsd: number;
+  /** Calls whose price is not known. */
+  unpricedCalls: number;
+  /** The cap of the run, and what happens on it. */
+  budget: { microUsd: number; onExceed: OnExceed } | null;
+  /** What is set aside for calls under way, and for those whose reply was lost, by their keys; and its sum. */
+  reserved: { [key: string]: number };
+  reservedMicroUsd: number;
   signals: Map<string, Ref[]>;
   /** Scope of the pipeline's own handler, once it runs. */
   handlerScope: number;
@@ -144,7 +151,7 @@ export function initial(): RunState {
     seq: 0, at: 0, status: 'pending', reason: null, created: null, epoch: 0, owner: '', inputs: null, until: null, startedAt: 0, endedAt: 0, outputs: null, failure: null,
     slots: 0, taskStatus: new Uint8Array(0), phase: new Uint8Array(0), taskReason: [], waitingOn: new Int32Array(0), attempt: new Uint16Array(0), scopeOf: new Int32Array(0),
     scheduledAt: new Float64Array(0), beganAt: new Float64Array(0), settledAt: new Float64Array(0), output: [], extra: new Map(), scopes: [], order: [],
-    active: 0, running: 0, done: 0, failed: 0, costMicroUsd: 0, signals: new Map(), handlerScope: -1,
+    active: 0, running: 0, done: 0, failed: 0, costMicroUsd: 0, unpricedCalls: 0, budget: null, reserved: {}, reservedMicroUsd: 0, signals: new Map(), handlerScope: -1,
   };
 }
 

@@ -1,6 +1,7 @@
 import { isoTime } from '../clock.ts';
 import type { Failure } from '../errors.ts';
 import { isObject, type Json } from '../json.ts';
+import { budgetWarnings } from './budget.ts';
 import type { RunDocument, TaskDocument } from './document.ts';
 import type { Reason, RunStatus } from './event.ts';
 import { hasEnded } from './status.ts';
@@ -87,6 +88,7 @@ export function documentOf(values: Values): RunDocument {
     endedAt: state.endedAt === 0 ? null : isoTime(state.endedAt),
     durationMs: state.startedAt === 0 ? null : (state.endedAt || state.at) - state.startedAt,
     costUsd: state.costMicroUsd / 1_000_000,
+    ...(state.budget === null ? {} : { budget: { usd: state.budget.microUsd / 1_000_000, onExceed: state.budget.onExceed, reservedUsd: state.reservedMicroUsd / 1_000_000 } }),
     error: failure,
     parent: state.created?.parent ?? null,
     autos: autosOf(values),
@@ -148,6 +150,8 @@ function taskDocument(values: Values, slot: number): TaskDocument {
     model: extra.usage?.model ?? null,
     usage: extra.usage === undefined ? NO_USAGE : { inputTokens: extra.usage.inputTokens, outputTokens: extra.usage.outputTokens },
     costUsd: (extra.usage?.costMicroUsd ?? 0) / 1_000_000,
+    ...(extra.usage?.route === undefined ? {} : { route: extra.usage.route }),
+    ...(extra.usage?.tried === undefined ? {} : { tried: extra.usage.tried }),
   };
 }
 
@@ -169,7 +173,7 @@ function autosOf(values: Values): RunDocument['autos'] {
 /** What a person should know though nothing failed. */
 function warningsOf(values: Values): string[] {
   const { state, plan } = values;
-  const warnings: string[] = [];
+  const warnings = budgetWarnings(state);
   for (const [slot, extra] of state.extra) {
     if (slot < 0) continue;
     if (extra.exhausted) warnings.push(`\`${pathOf(plan, state, slot)}\` stopped after ${extra.loop?.limit} iterations, its max_iterations`);
@@ -185,6 +189,7 @@ function nextCommands(values: Values, status: RunStatus, reason: Reason | null):
     return [`orchestrator retry ${run}`, ...(first === null ? [] : [`orchestrator show ${run} --task '${first.path}'`]), `orchestrator logs ${run}`];
   }
   if (status === 'cancelled') return [`orchestrator retry ${run}`];
+  if (status === 'paused' && reason === 'budget') return [`orchestrator resume ${run} --budget ${(state.budget!.microUsd * 2) / 1_000_000}`];
   if (status === 'paused') return [`orchestrator resume ${run}`];
   if (status !== 'waiting') return [];
   const commands: string[] = [];

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
+import type { JsonObject } from '../json.ts';
 import { BREAKER, CircuitBreaker, isServiceFailure, type BreakerState } from './breaker.ts';
 import { failedBill } from './billing.ts';
 import { isDeterministic, requestKey, type ResponseCache } from './cache.ts';
@@ -151,9 +152,9 @@ function withTried(error: unknown, tried: { id: string; failure: Failure }[], { 
   const { retryable, help, retryAfterMs } = error;
   const told = tried.map(({ id, failure }) => {
     const { code, class: kind, message } = failure;
-    return { id, code, class: kind, message, billed: failedBill(failure, find(id)).billed };
+    return { id, code, class: kind, message, ...failedBill(failure, find(id)) } as unknown as JsonObject;
   });
-  const before = told.slice(0, -1).map(({ message }) => message);
+  const before = tried.slice(0, -1).map(({ failure }) => failure.message);
   return new OrchestratorError(error.code, `${error.message}; before it, ${before.join('; ')}`, {
     class: error.class,
     retryable: retryable || tried.some(({ failure }) => failure.retryable),
