@@ -3,7 +3,6 @@ import { startModelServer, type Answer, type ModelServer } from '../../test/supp
 import { toFailure } from '../errors.ts';
 import { failedBill, reservationFor } from './billing.ts';
 import { openModels } from './catalog.ts';
-import { checkModel } from './checkup.ts';
 import type { ModelPrice, ModelRequest } from './port.ts';
 
 const PRICE: ModelPrice = { inputPerMillion: 1_000_000, outputPerMillion: 5_000_000 };
@@ -77,30 +76,4 @@ test('C24 what is set aside is never below the bill, whatever the text and whoev
 test('C24 nothing can be set aside where a price is unknown; a local model needs nothing, and a request without a limit gets one', () => {
   expect(reservationFor([PAID, { price: undefined, local: false }], REQUEST).microUsd).toBeUndefined();
   expect(reservationFor([{ price: undefined, local: true }], REQUEST)).toEqual({ microUsd: 0, maxTokens: 4096 });
-});
-
-test('a model is tried on all that pipelines want of it', async () => {
-  const checks = await checkModel(setup().get('lab/small'), signal);
-  expect(checks.map(({ name, ok }) => [name, ok])).toEqual([
-    ['there', true],
-    ['text', true],
-    ['streaming', true],
-    ['structured', true],
-    ['usage', true],
-  ]);
-});
-
-test('what is wrong with a model is told check by check, and what is not there is tried no further', async () => {
-  server.respond(request => (request.body['stream'] === true ? { status: 500, body: {} } : { text: 'ok', usage: null }));
-  const checks = await checkModel(setup().get('lab/small'), signal);
-  expect(checks.map(({ name, ok, failure }) => [name, ok, failure?.code])).toEqual([
-    ['there', true, undefined],
-    ['text', true, undefined],
-    ['streaming', false, 'ORC-404'],
-    ['structured', false, undefined],
-    ['usage', false, undefined],
-  ]);
-  expect((await checkModel(setup().get('lab/other'), signal)).map(({ name, failure }) => [name, failure?.code])).toEqual([
-    ['there', 'ORC-401'],
-  ]);
 });

@@ -4,7 +4,6 @@ export { failedBill, reservationFor, type FailedBill, type Reservation } from '.
 export { CircuitBreaker, type BreakerState, type CircuitBreakerOptions } from './breaker.ts';
 export { openCache, requestKey, type ResponseCache } from './cache.ts';
 export { ModelNotFoundError, openModels, type Models, type OpenModelsOptions } from './catalog.ts';
-export { checkModel, type Check } from './checkup.ts';
 export { fallbackChain, priceClass, type FallbackSettings } from './fallback.ts';
 export type { ModelStateJson } from './guard.ts';
 export { healthOf, type Health, type HealthKind, type HealthRecord } from './health.ts';
