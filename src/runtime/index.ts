@@ -1,4 +1,4 @@
-export type { ActiveTask, ForkOptions, RunEvent, RunHandle, RunView, Shell, StartOptions } from './api.ts';
+export type { ActiveTask, ForkOptions, ResumeOptions, RunEvent, RunHandle, RunView, Shell, StartOptions } from './api.ts';
 export { compileFile, compileText, readInside, readSource, startInputs, ValidationError, type Compiled } from './compile.ts';
 export * from './config/index.ts';
 export { deniedByPolicy } from './denied.ts';

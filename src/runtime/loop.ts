@@ -188,6 +188,8 @@ export class Loop {
   #offer(run: LiveRun, offer: Extract<Effect, { type: 'offer' }>): void {
     if (run.state.status !== 'running') return;
     const needsRoom = offer.stage !== 'enter';
+    // A run that is resumed offers again what a question is under way for: the answer takes it on.
+    if (needsRoom && run.tokens.has(offer.slot)) return;
     if (this.holding || (needsRoom && !this.#admission.take(run.id, run.plan.concurrency))) {
       run.held++;
       this.#admission.wait(run.id, offer);

@@ -2,7 +2,7 @@ import type { RunDocument } from '../engine/index.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { RunFilter, RunRow } from '../store/port.ts';
 import type { Action } from '../tools/port.ts';
-import type { ForkOptions, RunEvent, RunHandle, StartOptions } from './api.ts';
+import type { ForkOptions, ResumeOptions, RunEvent, RunHandle, StartOptions } from './api.ts';
 import { openShell } from './open.ts';
 import { Pipeline } from './pipeline.ts';
 import type { EmbeddedShell } from './shell.ts';
@@ -60,8 +60,8 @@ export class Orchestrator {
   }
 
   /** Goes on with a run that waits, is paused, failed, or whose process died. */
-  resume(run: string): Promise<RunHandle> {
-    return this.#shell.resume(run);
+  resume(run: string, options: ResumeOptions = {}): Promise<RunHandle> {
+    return this.#shell.resume(run, options);
   }
 
   /** Runs the failed tasks of a run again, in the same run. */

@@ -2,9 +2,10 @@ import { OrchestratorError } from '../errors.ts';
 import type { Models } from '../models/index.ts';
 import type { Plan } from '../plan/index.ts';
 import type { StartOptions } from './api.ts';
+import type { Config } from './config/index.ts';
 
 /** Before a run is accepted: are the models and providers that it needs there? Throws ORC-402, ORC-407 (exit 4), ORC-201 for an unknown `until`. */
-export function checkReady(plan: Plan, models: Models, options: StartOptions): void {
+export function checkReady(plan: Plan, models: Models, options: StartOptions, budget: Config['budget'] = {}): void {
   const mocked = new Set(Object.keys(options.mocks ?? {}));
   const tasks = plan.blocks.flatMap(block => block.tasks);
   if (options.until !== undefined && !plan.blocks[0]!.tasks.some(task => task.id === options.until)) {
@@ -13,6 +14,11 @@ export function checkReady(plan: Plan, models: Models, options: StartOptions): v
   for (const [name, action] of Object.entries(plan.actions)) {
     if (action.provider === undefined || !tasks.some(task => task.action === name && !mocked.has(task.id))) continue;
     throw new OrchestratorError('ORC-407', `\`${name}\` needs a provider, and none is configured`, { class: 'unavailable', help: [`orchestrator actions ${name}`] });
+  }
+  if (plan.needsModel && budget.per_day_usd !== undefined) {
+    throw new OrchestratorError('ORC-602', 'the configuration caps what all runs of a day may cost, and calls are not yet stopped at that', {
+      class: 'budget', help: ['take `per_day_usd` out of `budget:` in orchestrator.config.yaml, and cap each run: per_run_usd'],
+    });
   }
   if (!plan.needsModel || models.hasDefault() || plan.defaultModel !== undefined) return;
   const open = tasks.filter(task => needsModel(task) && !mocked.has(task.id));

@@ -84,9 +84,14 @@ function formsOf(value: string): string[] {
   const bytes = Buffer.from(value);
   const hex = bytes.toString('hex');
   const base64 = [bytes.toString('base64'), ...[0, 1, 2].map(lead => base64Within(bytes, lead))];
-  const quoted = JSON.stringify(value).slice(1, -1);
+  const json = JSON.stringify(value).slice(1, -1);
+  const ascii = json.replace(/[\u007f-\uffff]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   const url = encodeURIComponent(value);
-  return [value, quoted, url, url.replaceAll('%20', '+'), htmlText(value), hex, hex.toUpperCase(), ...base64, ...base64.map(text => text.replaceAll('+', '-').replaceAll('/', '_'))];
+  const urls = [url, url.replace(/[!'()*]/g, sign => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`), new URLSearchParams({ '': value }).toString().slice(1)];
+  return [
+    value, json, ascii, json.replaceAll('/', '\\/'), htmlText(value), hex, hex.toUpperCase(),
+    ...urls, ...urls.map(text => text.replace(/%../g, code => code.toLowerCase())), ...base64, ...base64.map(text => text.replaceAll('+', '-').replaceAll('/', '_')),
+  ];
 }
 
 /** The characters that depend on the value alone where it stands in a longer base64 text, as in `Basic …`, after `lead` bytes modulo 3. */

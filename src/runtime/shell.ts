@@ -8,15 +8,18 @@ import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { newId } from '../ids.ts';
 import { canonicalJson, type JsonObject } from '../json.ts';
+import { microUsd } from '../money.ts';
 import type { Host } from '../language/expression/index.ts';
 import type { Models } from '../models/index.ts';
 import type { Plan } from '../plan/index.ts';
 import type { RunFilter, RunRow, Store } from '../store/port.ts';
 import type { Action, Policy } from '../tools/port.ts';
-import type { ForkOptions, RunEvent, RunHandle, Shell, StartOptions } from './api.ts';
+import type { ForkOptions, ResumeOptions, RunEvent, RunHandle, Shell, StartOptions } from './api.ts';
 import { ask, gatewayFor, type AskingShop } from './asking.ts';
+import { budgetOf, checkBudget } from './budgets.ts';
 import { checkCommand } from './commands.ts';
 import { compileFile, startInputs, type Compiled } from './compile.ts';
+import type { Config } from './config/index.ts';
 import { DistantHandle } from './distant.ts';
 import { readEvents } from './follow.ts';
 import { forkRun } from './fork.ts';
@@ -40,6 +43,8 @@ export interface ShellSettings {
   actions: Action[];
   /** Effects under way at once in this process. */
   concurrency: number;
+  /** Caps on spending, of the configuration. */
+  budget?: Config['budget'];
   /** Name and version of this program, for the journal. */
   program: string;
   clock?: Clock;
@@ -140,7 +145,7 @@ export class EmbeddedShell implements Shell {
     const host = { now: () => now, fileExists: (path: string) => existsSync(resolve(this.#settings.cwd, path)), file: (path: string) => plan.inclusions[path] ?? '' };
     const inputs = startInputs(plan, given, host);
     for (const { name, type } of plan.inputs) if (type === 'secret' && typeof inputs[name] === 'string') this.#settings.secrets.named(inputs[name], name);
-    checkReady(plan, this.#settings.models, options);
+    checkReady(plan, this.#settings.models, options, this.#settings.budget);
     const control = await this.store.control();
     if (control.drain || control.stop) throw new OrchestratorError('ORC-514', `nothing new is started: ${control.reason ?? 'the system is draining'}`, { class: 'unavailable', help: ['orchestrator undrain'] });
     const keyHash = options.key === undefined ? null : sha256(canonicalJson({ plan: plan.hash, inputs }));
@@ -192,7 +197,8 @@ export class EmbeddedShell implements Shell {
       type: 'run.created', at: now, plan: plan.hash, inputs: this.shop.values.refer(inputs, blobs), workspace, program: this.#settings.program, trigger: options.trigger ?? 'cli',
       user: options.user ?? null, tags: options.tags ?? [], key: options.key ?? null, parent: null, until: options.until ?? null, mocks: options.mocks ?? null,
     };
-    return this.#newRun(id, plan, body, [created], blobs, { user: created.user, tags: created.tags, key: created.key, keyHash, parent: null, workspace });
+    const budget = budgetOf(plan, options.budgetUsd, this.#settings.budget, now);
+    return this.#newRun(id, plan, body, budget === undefined ? [created] : [created, budget], blobs, { user: created.user, tags: created.tags, key: created.key, keyHash, parent: null, workspace });
   }
 
   /** A run that does not exist yet: its first events wait for the first commit. */
@@ -225,32 +231,43 @@ export class EmbeddedShell implements Shell {
     return handle;
   }
 
-  async resume(name: string, options: { until?: string } = {}): Promise<RunHandle> {
+  async resume(name: string, options: ResumeOptions = {}): Promise<RunHandle> {
+    if (options.budgetUsd !== undefined) checkBudget(options.budgetUsd);
     const id = await this.find(name);
-    return this.#alone(id, () => this.#resume(id, options.until ?? null));
+    return this.#alone(id, () => this.#resume(id, options));
   }
 
-  async #resume(id: string, until: string | null): Promise<RunHandle> {
+  async #resume(id: string, options: ResumeOptions): Promise<RunHandle> {
+    const { until = null } = options;
     const live = this.#loop.runs.get(id);
     if (live !== undefined) {
+      this.#cap(live, options);
       if (live.state.status === 'paused') await this.#loop.sendDurably(live, { type: 'resume', until, now: this.#clock.now() });
       return new Handle(this.shop, live);
     }
     const row = await rowOf(this.store, id);
     if (row.status === 'completed') throw new OrchestratorError('ORC-508', `${id} is completed: there is nothing to resume`, { class: 'invalid_input', help: [`orchestrator show ${id}`, `orchestrator fork ${id} --at TASK`] });
-    if (row.status === 'failed' || row.status === 'cancelled') return this.#retry(id);
+    if (row.status === 'failed' || row.status === 'cancelled') return this.#retry(id, options);
     if (row.status === 'paused' && until === null && (await this.#isElsewhere(row))) {
+      if (options.budgetUsd !== undefined) await this.command(id, { type: 'budget', microUsd: microUsd(options.budgetUsd), by: 'resume' });
       await this.command(id, { type: 'resume', by: 'another process' });
       return new DistantHandle(this.shop, row);
     }
     const run = await this.#take(id);
+    this.#cap(run, options);
     await this.#revive(run, { until });
     return new Handle(this.shop, run);
   }
 
-  async retry(name: string): Promise<RunHandle> {
+  async retry(name: string, options: ResumeOptions = {}): Promise<RunHandle> {
+    if (options.budgetUsd !== undefined) checkBudget(options.budgetUsd);
     const id = await this.find(name);
-    return this.#alone(id, () => this.#retry(id));
+    return this.#alone(id, () => this.#retry(id, options));
+  }
+
+  /** A cap that was given on the way stands from now on. */
+  #cap(run: LiveRun, { budgetUsd }: ResumeOptions): void {
+    if (budgetUsd !== undefined) this.#loop.send(run, { type: 'budget', microUsd: microUsd(budgetUsd), by: 'resume', now: this.#clock.now() });
   }
 
   /** Work that takes a run up, one at a time a run: who comes second finds it taken. */
@@ -264,12 +281,13 @@ export class EmbeddedShell implements Shell {
     return mine;
   }
 
-  async #retry(id: string): Promise<RunHandle> {
+  async #retry(id: string, options: ResumeOptions): Promise<RunHandle> {
     const row = await rowOf(this.store, id);
     if (row.status !== 'failed' && row.status !== 'cancelled') {
       throw new OrchestratorError('ORC-508', `${id} is ${row.status}: only a failed or cancelled run is tried again`, { class: 'invalid_input', help: [row.status === 'completed' ? `orchestrator fork ${id} --at TASK` : `orchestrator resume ${id}`] });
     }
     const run = await this.#take(id);
+    this.#cap(run, options);
     await this.#loop.sendDurably(run, { type: 'reopen', by: 'retry', now: this.#clock.now() });
     this.#startPoll();
     return new Handle(this.shop, run);
@@ -286,6 +304,7 @@ export class EmbeddedShell implements Shell {
     const body = (await this.store.plan(plan.hash))!;
     const run = this.#newRun(newId('run', now, Math.random), plan, body, events, blobs, { user: row.user, tags: row.tags, key: null, keyHash: null, parent, workspace: row.workspace });
     for (const override of overrides) this.#loop.send(run, { type: 'override', ...override, now });
+    if (state.budget !== null) this.#loop.send(run, { type: 'budget', microUsd: state.budget.microUsd, by: 'fork', now });
     run.inputs.push({ type: 'recovered', epoch: 1, owner: this.store.owner, program: this.#settings.program, now });
     return this.#begin(run, {});
   }
