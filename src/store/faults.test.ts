@@ -12,6 +12,7 @@ import { sha256 } from '../hash.ts';
 import { addition, creation } from './batches.ts';
 import { Database } from './database.ts';
 import { openStore, type Store } from './index.ts';
+import { loadRun } from './journal.ts';
 import { hasLostCommits } from './log.ts';
 import { migrate } from './schema.ts';
 import { Writer } from './writer.ts';
@@ -215,6 +216,42 @@ async function served(store: Store, blobs: string[]): Promise<Map<string, string
   return answers;
 }
 
+describe('what the writer remembers', () => {
+  it('S4 is never taken for what the database says', async () => {
+    const store = await open();
+    store.commit([creation('run_a')]);
+    const db = new DatabaseSync(fileOf());
+    db.exec('UPDATE runs SET seq = 5');
+    db.close();
+    expect(store.commit([addition('run_a', 1)])).toEqual(['fenced']);
+    await store.close();
+  });
+
+  it('S5 is forgotten when a transaction is rolled back', () => {
+    let isFull = false;
+    class FullDatabase extends Database {
+      override write<Result>(work: () => Result): Result {
+        return super.write(() => {
+          const result = work();
+          if (isFull) throw new OrchestratorError('ORC-512', 'the disk is full');
+          return result;
+        });
+      }
+    }
+    const db = new FullDatabase(fileOf(), { create: true, readOnly: false });
+    migrate(db);
+    const writer = new Writer(db, 'own_a', new Map());
+    writer.commit([creation('run_a')]);
+    const change = addition('run_a', 1, 0, { change: { tasksDone: 1 } });
+    isFull = true;
+    expect(() => writer.commit([change])).toThrow('the disk is full');
+    isFull = false;
+    expect(writer.commit([change])).toEqual(['ok']);
+    expect(loadRun(db, 'run_a')?.row.tasksDone).toBe(1);
+    db.close();
+  });
+});
+
 describe('damage', () => {
   /**
    * Damages the file in many ways, one at a time. Whatever is served must be what was written; what is refused or missing must be so by name,
@@ -288,7 +325,6 @@ describe('damage', () => {
     const store = await open();
     store.commit([creation('run_a'), creation('run_b')]);
     store.commit([addition('run_a', 1), addition('run_b', 1)]);
-    await store.release('run_a');
     const db = new DatabaseSync(fileOf());
     db.exec(`UPDATE journal SET events = replace(events, 'task', 'tusk') WHERE run = 'run_a' AND seq = 2`);
     db.close();
@@ -296,8 +332,9 @@ describe('damage', () => {
     await expect(store.run('run_a')).rejects.toEqual(coded('ORC-504'));
     await expect(store.acquire('run_a')).rejects.toEqual(coded('ORC-504'));
     expect(store.commit([addition('run_a', 2), addition('run_b', 2)])).toEqual(['fenced', 'ok']);
+    await store.release('run_a');
     expect((await store.runs({})).map(row => row.run)).toEqual(['run_b']);
-    expect((await store.orphans())).toEqual([]);
+    expect(await store.orphans()).toEqual([]);
     expect(store.read('run_b')).toHaveLength(3);
     expect((await store.verify()).map(({ run }) => run)).toEqual(['run_a']);
     expect((await store.prune({ run: 'run_a' })).runs).toEqual(['run_a']);
@@ -306,8 +343,12 @@ describe('damage', () => {
     await store.close();
   });
 
-  it('S5 notices that the last events, or the first, or the row of a run are gone', async () => {
-    for (const [run, sql] of [['run_1', 'DELETE FROM journal WHERE run = ? AND seq = 3'], ['run_2', 'DELETE FROM journal WHERE run = ? AND seq = 1'], ['run_3', 'DELETE FROM runs WHERE run = ?'], ['run_4', 'DELETE FROM journal WHERE run = ?']] as const) {
+  it('S5 notices that events or the row of a run are gone, or others than were written', async () => {
+    for (const [run, sql] of [
+      ['run_5', 'UPDATE journal SET first = 1 WHERE run = ? AND seq = 2'], ['run_6', 'UPDATE runs SET tasks_done = 9 WHERE run = ?'], ['run_7', 'UPDATE runs SET seq = 2 WHERE run = ?'],
+      ['run_1', 'DELETE FROM journal WHERE run = ? AND seq = 3'], ['run_2', 'DELETE FROM journal WHERE run = ? AND seq = 1'],
+      ['run_3', 'DELETE FROM runs WHERE run = ?'], ['run_4', 'DELETE FROM journal WHERE run = ?'],
+    ] as const) {
       const store = await open();
       store.commit([creation(run)]);
       store.commit([addition(run, 1)]);
@@ -371,6 +412,16 @@ describe('the write-ahead log', () => {
     await reader.close();
     rmSync(fileOf() + '-wal', { force: true });
     await expectQuarantine();
+  });
+
+  it('S5 is missed when it is gone with all that was ever written', async () => {
+    const { process, lines } = child(`store.commit([creation('run_a')]); say('done'); setInterval(() => {}, 1000);`);
+    await lines.next();
+    await kill(process);
+    rmSync(fileOf() + '-wal');
+    const store = await open();
+    expect((await store.verify()).map(({ run }) => run)).toEqual([null]);
+    await store.close();
   });
 
   it('S5 is missed when a flipped bit makes SQLite forget the rest of it', async () => {
