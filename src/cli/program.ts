@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { Command, Option, type CommanderError } from 'commander';
 import type { OrchestratorError } from '../errors.ts';
 import { Flags, usageError, type CommandFunction, type Invocation } from './invocation.ts';
-import { COMMANDS, GLOBAL_OPTIONS, type CommandSpec, type OptionSpec } from './specs.ts';
+import type { CommandSpec, OptionSpec } from './spec.ts';
+import { COMMANDS, GLOBAL_OPTIONS } from './specs.ts';
 import { openTerminal, type GlobalFlags, type Terminal } from './terminal.ts';
 
 export type Perform = (load: () => Promise<CommandFunction>, terminal: Terminal, invocation: Invocation) => Promise<void>;

@@ -1,4 +1,5 @@
-import { COMMANDS, GLOBAL_OPTIONS, type CommandSpec, type OptionSpec } from './specs.ts';
+import type { CommandSpec, OptionSpec } from './spec.ts';
+import { COMMANDS, GLOBAL_OPTIONS } from './specs.ts';
 
 /** The reference page of the command line, as Markdown. */
 export function cliReference(): string {

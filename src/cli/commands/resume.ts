@@ -1,4 +1,4 @@
-import type { RunHandle } from '../../runtime/api.ts';
+import type { ResumeOptions, RunHandle } from '../../runtime/api.ts';
 import type { EmbeddedShell } from '../../runtime/index.ts';
 import { drive } from '../drive.ts';
 import type { Invocation } from '../invocation.ts';
@@ -16,10 +16,15 @@ export async function takeUp(
   return withShell(terminal, async shell => drive(terminal, shell, await begin(shell), flags));
 }
 
+function resumeOptions({ flags }: Invocation): ResumeOptions {
+  const budgetUsd = flags.number('budget');
+  return budgetUsd === undefined ? {} : { budgetUsd };
+}
+
 export function resume(terminal: Terminal, invocation: Invocation): Promise<number> {
-  return takeUp(terminal, invocation, shell => shell.resume(invocation.args[0]!));
+  return takeUp(terminal, invocation, shell => shell.resume(invocation.args[0]!, resumeOptions(invocation)));
 }
 
 export function retry(terminal: Terminal, invocation: Invocation): Promise<number> {
-  return takeUp(terminal, invocation, shell => shell.retry(invocation.args[0]!));
+  return takeUp(terminal, invocation, shell => shell.retry(invocation.args[0]!, resumeOptions(invocation)));
 }

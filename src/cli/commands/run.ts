@@ -4,7 +4,7 @@ import type { StartOptions } from '../../runtime/api.ts';
 import { drive, RUN_OUTPUTS } from '../drive.ts';
 import { renderProblems } from '../frame.ts';
 import { gatherInputs, gatherMocks } from '../inputs.ts';
-import { usageError, type Flags, type Invocation } from '../invocation.ts';
+import type { Flags, Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
 import { count } from '../text.ts';
@@ -28,12 +28,6 @@ export async function run(terminal: Terminal, { args, flags }: Invocation): Prom
 
 /** A run that was started under a promise keeps it or does not start. */
 function checkPromises(plan: Plan, flags: Flags): void {
-  const budget = flags.number('budget');
-  if (budget !== undefined && plan.needsModel) {
-    throw usageError('--budget cannot be kept for this pipeline: it asks models, and calls are not yet stopped at a price', [
-      'run it without --budget, or with results in place of the calls: --mock TASK=@FILE',
-    ]);
-  }
   if (!flags.on('locked')) return;
   const tags = [
     ...plan.inputs.flatMap(input => input.autos ?? []),
@@ -54,6 +48,8 @@ function startOptions(terminal: Terminal, flags: Flags): StartOptions {
     const text = flags.text(name);
     if (text !== undefined) options[name] = text;
   }
+  const budgetUsd = flags.number('budget');
+  if (budgetUsd !== undefined) options.budgetUsd = budgetUsd;
   if (flags.list('mock').length > 0) options.mocks = gatherMocks(flags.list('mock'), terminal);
   if (flags.on('locked')) options.locked = true;
   return options;
