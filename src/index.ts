@@ -16,7 +16,7 @@ export { CircularDependencyError, DependencyResolver, MissingDependencyError } f
 export { PipelineRecovery, type Checkpoint, type RestoredPipeline } from './recover/index.ts';
 export {
   ModelRegistry, Orchestrator, Pipeline, Task, ValidationError,
-  type ForkOptions, type OrchestratorOptions, type RunEvent, type RunHandle, type RunResult, type RunView, type StartOptions,
+  type ForkOptions, type OrchestratorOptions, type ResumeOptions, type RunEvent, type RunHandle, type RunResult, type RunView, type StartOptions,
 } from './runtime/index.ts';
 export { SchemaValidator } from './runtime/validator.ts';
 export { BackendConnectionError, createBackend, type Backend, type RunFilter, type RunRow } from './store/index.ts';

@@ -50,6 +50,7 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
     store,
     stateFolder: loaded.stateUrl.startsWith('sqlite:') ? dirname(loaded.stateUrl.slice('sqlite:'.length)) : undefined,
     models: options.models ?? modelsOf(loaded, options.env),
+    budget: config.budget,
     policy: config.policy,
     secrets: new Secrets(name => loaded.secret(name)),
     actions: [...BUILTIN_ACTIONS, ...own],
