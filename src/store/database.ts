@@ -111,7 +111,7 @@ export class Database {
 
   /** Several reads that see one state. */
   read<Result>(work: () => Result): Result {
-    if (this.#db.isTransaction) return work();
+    if (this.#db.isOpen && this.#db.isTransaction) return work();
     this.execute('BEGIN');
     try {
       return work();

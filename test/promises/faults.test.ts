@@ -304,3 +304,19 @@ test('S8 whoever waits while the shell closes gets an answer', async () => {
   expect(settled).toHaveLength(6);
   expect(settled[0]!.status).toBe('fulfilled');
 });
+
+test('S8 after close() everything that is asked ends with a named error', async () => {
+  watchRejections();
+  const { shell, compile } = await openBench();
+  const plan = await compile('- { id: a, action: do.read, parameters: { gate: never } }');
+  const handle = await shell.start(plan);
+  const reader = (async () => { for await (const event of handle.events()) void event; })();
+  const read = expect(reader).rejects.toBeInstanceOf(OrchestratorError);
+  await new Promise(resolve => setTimeout(resolve, 20));
+  await shell.close();
+  await read;
+  for (const ask of [() => shell.start(plan), () => shell.show(handle.id), () => shell.resume(handle.id), () => shell.fork(handle.id, { at: 'a' }), () => shell.runs(), () => handle.result(), () => handle.cancel()]) {
+    await expect(ask()).rejects.toBeInstanceOf(OrchestratorError);
+  }
+  await shell.close();
+});
