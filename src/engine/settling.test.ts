@@ -103,13 +103,11 @@ describe('retries', () => {
 
   test('an attempt put off for a rate limit counts none, and is offered again when its time comes', () => {
     const run = setup('- { id: a, action: work }\n- { id: b, action: work }', { acts: { b: 'hangs' } });
-    const late = setup('- { id: a, action: work }', { acts: {} });
     expect(run.send({ type: 'deferred', slot: 1, until: run.now + 5, reason: 'rate_limit' })).toEqual([]);
-    expect(late.document.status).toBe('completed');
     const held = setup('- { id: w, action: sleep, parameters: { duration: 0 } }\n- { id: a, action: work, dependencies: [w] }');
     held.held = [];
     held.wait(0);
-    const [offer] = held.held;
+    expect(held.held).toMatchObject([{ stage: 'call' }]);
     held.send({ type: 'deferred', slot: 1, until: held.now + 5000, reason: 'rate_limit' });
     expect(held.status('a')).toBe('waiting rate_limit');
     held.held = null;
@@ -117,7 +115,6 @@ describe('retries', () => {
     expect(held.status('a')).toBe('waiting rate_limit');
     held.wait(5000);
     expect(held.document.tasks['a']).toMatchObject({ status: 'completed', attempts: 1 });
-    expect(offer).toMatchObject({ stage: 'call' });
   });
 });
 

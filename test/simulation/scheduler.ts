@@ -163,7 +163,8 @@ function check(world: World, process: Process): void {
   if (!world.equal(process.state, world.fold())) observer.problem('S7 the live state differs from its fold');
   if (!world.equal(process.state, engine.restore(engine.snapshot(process.state)))) observer.problem('S7 a state does not survive its snapshot');
   const attempts = observer.tasks.reduce((sum, seen) => sum + seen.attempts, 0);
-  if (journal.length > 40 + 10 * observer.tasks.length + 12 * attempts + 6 * world.crashes + world.inputs) observer.problem(`${journal.length} events for ${observer.tasks.length} tasks`);
+  const most = 40 + 10 * observer.tasks.length + 12 * attempts + 4 * observer.resets + 6 * world.crashes + world.inputs;
+  if (journal.length > most) observer.problem(`${journal.length} events for ${observer.tasks.length} tasks`);
   const prophecy = foretell(setting.scenario, setting.script);
   if (!prophecy.exact || !observer.exact) return;
   if (observer.status !== (prophecy.failed ? 'failed' : 'completed')) observer.problem(`the run is ${observer.status}, expected ${prophecy.failed ? 'failed' : 'completed'}`);
