@@ -313,6 +313,7 @@ export class Loop {
       run.waiters = [];
       for (const waiter of waiters) waiter.resolve();
     }
+    if (run.inFlight.size > 0 && hasEnded(run.state)) for (const flight of run.inFlight.values()) flight.abort(new OrchestratorError('ORC-231', 'the run has ended', { class: 'cancelled' }));
     if (run.inFlight.size === 0 && run.inputs.length === 0) this.#perhapsIdle(run);
   }
 

@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { OrchestratorError } from '../../src/errors.ts';
+import { openModels } from '../../src/models/index.ts';
 import type { Store } from '../../src/store/index.ts';
+import { startModelServer } from '../support/model-server.ts';
 import { makeFolder, openBench, pipelineOf, startChild, until } from './bench.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ code });
@@ -201,6 +203,34 @@ test('S8 an action that hangs and ignores its signal is left behind at its time-
   const { shell, compile } = await openBench();
   const document = await shell.run(await compile('- { id: a, action: hang, timeout: 0.05, on_failure: continue }\n- { id: b, action: say, dependencies: [a], parameters: { value: "{{ a.error.code }}" } }'));
   expect(document).toMatchObject({ status: 'failed', tasks: { a: { status: 'failed', timedOut: true, error: { code: 'ORC-218', class: 'timeout' } }, b: { output: 'ORC-218' } } });
+});
+
+test('S8 a cancel, or the end of the run, does not wait for a model that says nothing', async () => {
+  const server = await startModelServer();
+  onTestFinished(() => server.close());
+  server.respond(() => ({ fault: 'hang' }));
+  const folder = makeFolder();
+  const { shell, compile } = await openBench({ folder, models: openModels({ default: 'lab/small', providers: { lab: { type: 'openai-compatible', base_url: server.url, api_key: 'sk-lab' } } }, { env: {}, folder }) });
+  const plan = await compile('- { id: asked, action: say, parameters: { value: <AUTO>what?</AUTO> } }\n- { id: told, action: generate_text, parameters: { prompt: hello } }');
+  const startedAt = performance.now();
+  const handle = await shell.start(plan);
+  await until(() => server.requests.length === 2);
+  await handle.cancel();
+  expect((await handle.result()).status).toBe('cancelled');
+  const broken = await shell.run(await compile('- { id: asked, action: say, parameters: { value: <AUTO>what?</AUTO> } }\n- { id: bad, action: fail, parameters: { message: no } }'));
+  expect(broken).toMatchObject({ status: 'failed', tasks: { asked: { status: 'cancelled' } } });
+  expect(performance.now() - startedAt).toBeLessThan(2500);
+});
+
+test('S8 a signal of the caller cancels, also one that was given before', async () => {
+  watchRejections();
+  const { shell, compile } = await openBench();
+  const plan = await compile('- { id: a, action: do.read, parameters: { gate: never } }');
+  const late = new AbortController();
+  const handle = await shell.start(plan, {}, { signal: late.signal });
+  late.abort();
+  expect((await handle.result()).status).toBe('cancelled');
+  expect((await shell.run(plan, {}, { signal: AbortSignal.abort() })).status).toBe('cancelled');
 });
 
 test('S8 what an action throws, returns or leaves behind fails its task and nothing else', async () => {
