@@ -45,12 +45,18 @@ export interface CallRecord {
 /** What happens where the next call could cost more than a budget has left. */
 export type OnExceed = 'pause' | 'fail' | 'fallback-model';
 
+/** Answers to AUTO tags that stand from the start, by task path and target; a locked run asks for no others. */
+export interface Pins {
+  locked: boolean;
+  answers: { [path: string]: { [target: string]: Json } };
+}
+
 /**
  * A fact of a run. Slots are the numbers of task runs: the root scope has 0 … n-1, each scope that opens gets the next block of numbers.
  * Decisions are events too, so that an old journal folds the same under a newer program. Times are ms since 1970.
  */
 export type Event =
-  | { type: 'run.created'; at: number; plan: string; inputs: Ref; workspace: string; program: string; trigger: string; user: string | null; tags: string[]; key: string | null; parent: { run: string; at: string } | null; until: string | null; mocks: { [path: string]: Json } | null }
+  | { type: 'run.created'; at: number; plan: string; inputs: Ref; workspace: string; program: string; trigger: string; user: string | null; tags: string[]; key: string | null; parent: { run: string; at: string } | null; until: string | null; mocks: { [path: string]: Json } | null; pins?: Pins }
   | { type: 'run.acquired'; at: number; epoch: number; owner: string; program: string; again: number[]; doubt: number[] }
   | { type: 'run.started'; at: number }
   | { type: 'run.paused'; at: number; reason: Reason }

@@ -16,7 +16,9 @@ export interface StartOptions {
   /** Root of relative paths; the current folder by default. */
   workspace?: string;
   trigger?: string;
-  /** Refuses to ask a model for AUTO tags: takes `pipeline.auto.json`. */
+  /** Answers to AUTO tags, by task path and target: these are not asked. */
+  answers?: { [path: string]: { [target: string]: Json } };
+  /** Refuses to ask a model for AUTO tags: takes `answers`, else those of `pipeline.auto.json` beside the file. */
   locked?: boolean;
   /** What the run may cost at most, in dollars; instead of what the pipeline and the configuration say. */
   budgetUsd?: number;

@@ -7,6 +7,7 @@ import type { PlanAuto, PlanValue } from '../plan/index.ts';
 import type { Action, ModelAnswer, ModelCall, ModelGateway } from '../tools/port.ts';
 import type { LiveRun } from './live.ts';
 import { Meter, type Chosen } from './meter.ts';
+import { pinnedAnswer } from './pins.ts';
 import { Flight, redacted, type Workshop } from './perform.ts';
 import type { ValueStore } from './values.ts';
 
@@ -40,6 +41,8 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
   const tag = tagOf(run, slot, index);
   const given = slot < 0 ? givenInput(shop.values, run, index) : undefined;
   if (given !== undefined) return { ok: true, value: shop.values.refer(given, run.blobs), source: 'pinned', model: null, reason: 'given to the run' };
+  const pinned = pinnedAnswer(run, slot, index);
+  if (pinned !== undefined) return { ok: true, value: shop.values.refer(pinned, run.blobs), source: 'pinned', model: null, reason: null };
   const takeDefault = (reason: string): Answer => ({ ok: true, value: shop.values.refer(tag.default!, run.blobs), source: 'default', model: null, reason: shop.secrets.redactText(reason) });
   const chosen = await shop.values.settle(() => modelFor(shop, run, slot, tag.model));
   if (chosen === undefined) {

@@ -5,6 +5,7 @@ export { deniedByPolicy } from './denied.ts';
 export { findRun, foldRun } from './load.ts';
 export { knownActions, ModelRegistry, openShell, PROGRAM, type OpenShellOptions } from './open.ts';
 export { Orchestrator, type OrchestratorOptions, type RunResult } from './orchestrator.ts';
+export { answerKey, inputKey, lockFileOf } from './pins.ts';
 export { Pipeline, Task } from './pipeline.ts';
 export { Secrets } from './secrets.ts';
 export { EmbeddedShell, type ShellSettings } from './shell.ts';

@@ -21,8 +21,8 @@ export function checkReady(plan: Plan, models: Models, options: StartOptions, bu
     });
   }
   if (!plan.needsModel || models.hasDefault() || plan.defaultModel !== undefined) return;
-  const open = tasks.filter(task => needsModel(task) && !mocked.has(task.id));
-  if (open.length === 0 && !plan.inputs.some(input => input.autos?.some(tag => tag.default === undefined && tag.model === undefined))) return;
+  const open = tasks.filter(task => needsModel(task, options.locked) && !mocked.has(task.id));
+  if (open.length === 0 && (options.locked === true || !plan.inputs.some(input => input.autos?.some(tag => tag.default === undefined && tag.model === undefined)))) return;
   throw new OrchestratorError('ORC-402', `${open.length === 0 ? 'an input' : `\`${open[0]!.id}\``} needs a model, and none is configured`, {
     class: 'unavailable',
     help: ['name one in orchestrator.config.yaml, under models: default', 'or give the <AUTO> tags a default="…"', 'or take a recorded result: --mock TASK=@FILE'],
@@ -31,7 +31,8 @@ export function checkReady(plan: Plan, models: Models, options: StartOptions, bu
 
 const ASKING = new Set(['generate_text', 'generate_structured', 'analyze_text']);
 
-function needsModel(task: Plan['blocks'][number]['tasks'][number]): boolean {
+/** A locked run asks for no tags. */
+function needsModel(task: Plan['blocks'][number]['tasks'][number], locked = false): boolean {
   if (task.model !== undefined) return false;
-  return ASKING.has(task.action) || task.autos.some(tag => tag.default === undefined && tag.model === undefined);
+  return ASKING.has(task.action) || (!locked && task.autos.some(tag => tag.default === undefined && tag.model === undefined));
 }

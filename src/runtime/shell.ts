@@ -28,6 +28,7 @@ import { newLiveRun, type LiveRun } from './live.ts';
 import { findRun, foldRun, PlanShelf, rowOf } from './load.ts';
 import { Loop } from './loop.ts';
 import { effectOf, perform } from './perform.ts';
+import { pinsOf } from './pins.ts';
 import { checkReady } from './ready.ts';
 import type { Secrets } from './secrets.ts';
 import { ValueStore } from './values.ts';
@@ -193,9 +194,10 @@ export class EmbeddedShell implements Shell {
     const id = newId('run', now, Math.random);
     const workspace = resolve(this.#settings.cwd, options.workspace ?? '.');
     const blobs: LiveRun['blobs'] = [];
+    const pins = pinsOf(plan, this.#settings.cwd, options);
     const created: Event = {
       type: 'run.created', at: now, plan: plan.hash, inputs: this.shop.values.refer(inputs, blobs), workspace, program: this.#settings.program, trigger: options.trigger ?? 'cli',
-      user: options.user ?? null, tags: options.tags ?? [], key: options.key ?? null, parent: null, until: options.until ?? null, mocks: options.mocks ?? null,
+      user: options.user ?? null, tags: options.tags ?? [], key: options.key ?? null, parent: null, until: options.until ?? null, mocks: options.mocks ?? null, ...(pins === undefined ? {} : { pins }),
     };
     const budget = budgetOf(plan, options.budgetUsd, this.#settings.budget, now);
     return this.#newRun(id, plan, body, budget === undefined ? [created] : [created, budget], blobs, { user: created.user, tags: created.tags, key: created.key, keyHash, parent: null, workspace });

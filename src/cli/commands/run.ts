@@ -1,5 +1,3 @@
-import { OrchestratorError } from '../../errors.ts';
-import type { Plan } from '../../plan/plan.ts';
 import type { StartOptions } from '../../runtime/api.ts';
 import { drive, RUN_OUTPUTS } from '../drive.ts';
 import { renderProblems } from '../frame.ts';
@@ -7,7 +5,6 @@ import { gatherInputs, gatherMocks } from '../inputs.ts';
 import type { Flags, Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
-import { count } from '../text.ts';
 import { isWorker } from '../worker.ts';
 
 export async function run(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
@@ -19,27 +16,10 @@ export async function run(terminal: Terminal, { args, flags }: Invocation): Prom
     const warnings = compiled.diagnostics.filter(problem => problem.severity === 'warning');
     if (warnings.length > 0 && !terminal.quiet)
       terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);
-    checkPromises(compiled.plan, flags);
     const inputs = gatherInputs(compiled.plan, flags.list('input'), flags.text('inputs'), terminal);
     const handle = await shell.start(compiled, inputs, startOptions(terminal, flags));
     return drive(terminal, shell, handle, flags);
   });
-}
-
-/** A run that was started under a promise keeps it or does not start. */
-function checkPromises(plan: Plan, flags: Flags): void {
-  if (!flags.on('locked')) return;
-  const tags = [
-    ...plan.inputs.flatMap(input => input.autos ?? []),
-    ...plan.blocks.flatMap(block => block.tasks.flatMap(task => task.autos)),
-  ];
-  if (tags.length > 0) {
-    throw new OrchestratorError(
-      'ORC-318',
-      `the run is locked, and ${count(tags.length, '<AUTO> tag')} ${tags.length === 1 ? 'has' : 'have'} no recorded answer`,
-      { class: 'invalid_input', help: ['run it without --locked'] },
-    );
-  }
 }
 
 function startOptions(terminal: Terminal, flags: Flags): StartOptions {
