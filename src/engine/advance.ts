@@ -2,7 +2,7 @@ import type { Failure } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { PlanTask } from '../plan/index.ts';
 import { hold, mayHold } from './budget.ts';
-import type { Input, Outcome } from './effect.ts';
+import type { Input } from './effect.ts';
 import { fallbackEvaluated } from './handlers.ts';
 import { loopCondition, observedOf, openScopeOf, queueInside, startLoop } from './loops.ts';
 import { startWait } from './outside.ts';
@@ -107,27 +107,26 @@ function hasClosed({ state }: Turn, slot: number): boolean {
   return state.scopes[state.extra.get(slot)?.scopes?.at(-1) ?? -1]?.open === 0;
 }
 
-export interface SettledInput {
-  slot: number;
-  attempt: number;
-  outcome: Outcome;
-}
-
-/** An attempt ended. A failed answer to an AUTO tag counts as one that ended before its effect. */
-export function settled(turn: Turn, input: SettledInput): void {
+/** An attempt ended. */
+export function settled(turn: Turn, { slot, attempt, outcome }: Extract<Input, { type: 'settled' }>): void {
   const { state } = turn;
-  const { slot, attempt, outcome } = input;
-  const performing = state.phase[slot] === PERFORMING && state.attempt[slot] === attempt;
-  const asking = (state.taskStatus[slot] === SCHEDULED || state.taskStatus[slot] === PENDING) && attempt === state.attempt[slot]! + 1 && !outcome.ok;
-  if (!performing && !asking) return;
+  if (state.phase[slot] !== PERFORMING || state.attempt[slot] !== attempt) return;
   if (outcome.ok) return completeTask(turn, slot, outcome.output, { ...(outcome.cached ? { cached: true as const } : {}), ...observedOf(outcome) });
   if (state.status === 'cancelling') return cancelTask(turn, slot, stopReason(state));
   if (outcome.held && mayHold(state, slot)) return hold(turn, slot);
-  // Only a tag of the condition is asked this early: the condition cannot be evaluated, so the task does not run (S10).
-  if (state.taskStatus[slot] === PENDING) return skipTask(turn, slot, 'condition_error', null, outcome.failure);
-  const retryAt = retryTime(turn, slot, attempt, outcome.failure);
-  if (retryAt === null) return failTask(turn, slot, outcome.failure);
-  emit(turn, { type: 'attempt.failed', slot, attempt, failure: outcome.failure, retryAt });
+  attemptFailed(turn, slot, attempt, outcome.failure);
+}
+
+/** A question has no answer. Where it stands in the condition, that cannot be evaluated, and the task does not run (S10); else the attempt has failed before its effect. */
+export function questionFailed(turn: Turn, slot: number, failure: Failure): void {
+  if (turn.state.taskStatus[slot] === PENDING) skipTask(turn, slot, 'condition_error', null, failure);
+  else attemptFailed(turn, slot, turn.state.attempt[slot]! + 1, failure);
+}
+
+function attemptFailed(turn: Turn, slot: number, attempt: number, failure: Failure): void {
+  const retryAt = retryTime(turn, slot, attempt, failure);
+  if (retryAt === null) return failTask(turn, slot, failure);
+  emit(turn, { type: 'attempt.failed', slot, attempt, failure, retryAt });
   turn.effects.push({ type: 'timer', slot, until: retryAt });
 }
 

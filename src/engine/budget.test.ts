@@ -1,79 +1,101 @@
-import { describe, expect, test } from 'vitest';
-import { failing, setup, type Play } from './fixture.ts';
-import { stateHash } from './index.ts';
+import { expect, test } from 'vitest';
+import type { Failure } from '../errors.ts';
+import { setup } from './fixture.ts';
+import { restore, snapshot, stateHash } from './index.ts';
 
-const CALL = { purpose: 'text', model: 'm', inputTokens: 1, outputTokens: 1, latencyMs: 1 };
+const FAILURE = { code: 'ORC-602', class: 'budget', message: 'no', retryable: false, help: [] } satisfies Failure;
+const TWO = '- { id: a, action: work }\n- { id: b, action: work, dependencies: [a] }';
+const SCRIPT = { acts: { a: 'hangs', b: 'hangs' } } as const;
 
-function begun(lines = '- { id: a, action: work }'): Play {
-  const run = setup(lines, { acts: { a: 'hangs' } });
-  run.send({ type: 'budget', microUsd: 1000, by: 'me' });
-  return run;
-}
+const called = (costMicroUsd: number | null) => ({
+  type: 'called' as const,
+  slot: 0,
+  prompt: { v: '' },
+  reply: { v: '' },
+  call: { purpose: 'text', model: 'm', inputTokens: 1, outputTokens: 1, costMicroUsd, latencyMs: 1 },
+});
 
-function spend(run: Play, costMicroUsd: number | null): void {
-  run.send({ type: 'called', slot: 0, call: { ...CALL, costMicroUsd }, prompt: { v: '' }, reply: { v: '' } });
-}
+test('S12 settled and reserved together stay within the cap; what is released is free again, once', () => {
+  const run = setup(TWO, SCRIPT);
+  const reserve = (key: string, microUsd: number) => run.send({ type: 'reserve', slot: 0, key, microUsd }).map(({ type }) => type);
+  expect(reserve('1.0', 1)).toEqual([]);
+  run.send({ type: 'budget', microUsd: 100, by: 'test' });
+  expect([reserve('1.1', 60), reserve('1.2', 41), reserve('1.3', 40)]).toEqual([['budget.reserved'], [], ['budget.reserved']]);
+  run.send(called(30));
+  expect(run.send({ type: 'release', slot: 0, key: '1.1' })).toHaveLength(1);
+  expect(run.send({ type: 'release', slot: 0, key: '1.1' })).toEqual([]);
+  expect([reserve('1.4', 31), reserve('1.5', 30)]).toEqual([[], ['budget.reserved']]);
+  expect(run.document.budget).toEqual({ usd: 0.0001, onExceed: 'pause', reservedUsd: 0.00007 });
+  expect(stateHash(restore(snapshot(run.state)))).toBe(stateHash(run.fold()));
+});
 
-describe('a budget', () => {
-  test('C24 sets the worst case of a call aside, while it stays within the cap', () => {
-    const run = begun();
-    expect(run.send({ type: 'reserve', slot: 0, key: 'one', microUsd: 600 })).toHaveLength(1);
-    expect(run.send({ type: 'reserve', slot: 0, key: 'two', microUsd: 401 })).toEqual([]);
-    run.send({ type: 'reserve', slot: 0, key: 'two', microUsd: 400 });
-    expect(run.document.budget).toEqual({ usd: 0.001, onExceed: 'pause', reservedUsd: 0.001 });
-    run.send({ type: 'release', slot: 0, key: 'one' });
-    expect(run.send({ type: 'release', slot: 0, key: 'one' })).toEqual([]);
-    expect(run.state.reservedMicroUsd).toBe(400);
+test('C24 an attempt that is held is taken back, and counts only once the cap is raised', () => {
+  const run = setup(TWO, SCRIPT);
+  run.send({ type: 'budget', microUsd: 100, by: 'test' });
+  run.send({ type: 'settled', slot: 0, attempt: 1, outcome: { ok: false, failure: FAILURE, held: true } });
+  expect(run.document).toMatchObject({
+    status: 'paused',
+    reason: 'budget',
+    next: ['orchestrator resume run_1 --budget 0.0002'],
+    tasks: { a: { status: 'scheduled', attempts: 0 } },
   });
+  run.order({ type: 'budget', microUsd: 500, by: 'ann' });
+  run.send({ type: 'resume', until: null });
+  expect(run.document).toMatchObject({ status: 'running', tasks: { a: { status: 'running', attempts: 1 } }, budget: { usd: 0.0005 } });
+});
 
-  test('S12 what was set aside for a call whose reply was lost in a crash stays set aside', () => {
-    const run = begun();
-    run.send({ type: 'reserve', slot: 0, key: '0.0', microUsd: 400 });
-    run.crash();
-    run.send({ type: 'reserve', slot: 0, key: '1.0', microUsd: 500 });
-    run.send({ type: 'release', slot: 0, key: '1.0' });
-    expect(run.state).toMatchObject({ reservedMicroUsd: 400, reserved: { '0.0': 400 } });
-    expect(stateHash(run.fold())).toBe(stateHash(run.state));
-  });
+test('where nothing goes on around it, a task on the cap fails like any other', () => {
+  const run = setup('- { id: a, action: work }\n- { id: b, action: work }', SCRIPT);
+  run.settle('b', { fails: {} });
+  run.send({ type: 'settled', slot: 0, attempt: 1, outcome: { ok: false, failure: FAILURE, held: true } });
+  expect(run.document).toMatchObject({ status: 'failed', tasks: { a: { status: 'failed', error: { code: 'ORC-602' } } } });
+});
 
-  test('without a cap nothing is set aside', () => {
-    const run = setup('- { id: a, action: work }', { acts: { a: 'hangs' } });
-    expect(run.send({ type: 'reserve', slot: 0, key: 'one', microUsd: 1 })).toEqual([]);
-  });
-
-  test('an attempt that met the cap is as if it had not begun, and the run pauses until the cap is raised', () => {
-    const run = begun();
-    run.send({ type: 'settled', slot: 0, attempt: 1, outcome: { ok: false, failure: failing(), held: true } });
-    expect(run.document).toMatchObject({ status: 'paused', reason: 'budget', next: ['orchestrator resume run_1 --budget 0.002'], tasks: { a: { status: 'scheduled', attempts: 0 } } });
-    run.order({ type: 'budget', microUsd: 5000, by: 'me' });
-    run.order({ type: 'resume', by: 'me' });
-    expect(run.performed).toEqual(['a#1', 'a#1']);
-    run.settle('a');
+test('a question on the cap is asked again, of a task, of a condition and of an input', () => {
+  for (const tasks of [
+    '- { id: a, action: work, parameters: { x: "<AUTO>how many</AUTO>" } }',
+    '- { id: a, action: work, condition: "<AUTO>whether</AUTO>" }',
+  ]) {
+    const run = setup(tasks);
+    run.send({ type: 'answered', slot: 0, index: 0, answer: { ok: false, failure: FAILURE, held: true } });
+    expect([run.document.status, run.document.reason]).toEqual(['paused', 'budget']);
+    run.send({ type: 'resume', until: null });
+    run.send({ type: 'answered', slot: 0, index: 0, answer: { ok: true, value: { v: true }, source: 'model', model: 'm', reason: null } });
     expect(run.document.status).toBe('completed');
-    expect(run.send({ type: 'budget', microUsd: 1, by: 'me' })).toHaveLength(1);
-  });
+  }
+});
 
-  test('so is a question; while the run stops, both fail', () => {
-    const asking = '- { id: b, action: work, parameters: { x: "<AUTO>what?</AUTO>" } }';
-    const run = setup(asking);
-    run.order({ type: 'budget', microUsd: 1, by: 'me' });
-    run.send({ type: 'answered', slot: 0, index: 0, answer: { ok: false, failure: failing(), held: true } });
-    expect(run.document).toMatchObject({ status: 'paused', reason: 'budget' });
-    const stopping = begun();
-    stopping.order({ type: 'cancel', by: 'me' });
-    stopping.send({ type: 'settled', slot: 0, attempt: 1, outcome: { ok: false, failure: failing(), held: true } });
-    expect(stopping.document.status).toBe('cancelled');
-  });
+test('a cap may be set when the run has ended, for those who try it again', () => {
+  const run = setup('- { id: a, action: work }', { acts: { a: { fails: {} } } });
+  expect(run.send({ type: 'budget', microUsd: 7, by: 'resume' })).toMatchObject([{ type: 'budget.set', microUsd: 7, by: 'resume' }]);
+  expect(run.document.status).toBe('failed');
+});
 
-  test('warns of what is nearly spent, and of prices that nobody knows', () => {
-    const run = begun();
-    spend(run, 800);
-    expect(run.document.warnings).toEqual([expect.stringContaining('over 80 %')]);
-    spend(run, 200);
-    spend(run, null);
-    expect(run.document.warnings).toEqual([expect.stringContaining('one model call'), expect.stringContaining('over 95 %')]);
-    spend(run, null);
-    run.send({ type: 'budget', microUsd: 0, by: 'me' });
-    expect(run.document.warnings).toEqual([expect.stringContaining('2 model calls'), expect.stringContaining('over 95 %')]);
-  });
+test.for([
+  [79, []],
+  [80, ['over 80 % of the budget is spent: $0.00008 of $0.0001']],
+  [95, ['over 95 % of the budget is spent: $0.000095 of $0.0001']],
+] as const)('%d %% of the budget', ([cost, warnings]) => {
+  const run = setup(TWO, SCRIPT);
+  run.send({ type: 'budget', microUsd: 100, by: 'test' });
+  run.send(called(cost));
+  expect(run.document.warnings).toEqual(warnings);
+});
+
+test('S12 calls whose price is not known are told, and no cap at all is no part of nothing', () => {
+  const run = setup(TWO, SCRIPT);
+  run.send(called(null));
+  run.send(called(null));
+  expect(run.document.warnings).toEqual(['the prices of 2 model calls are not known, so the run cost more than is shown']);
+  run.send({ type: 'budget', microUsd: 0, by: 'test' });
+  expect(run.document.warnings).toHaveLength(1);
+});
+
+test('how a model was chosen, and who was tried before it, stands at its task', () => {
+  const run = setup(TWO, SCRIPT);
+  const route = { strategy: 'cheapest', score: 1, relaxed: [], rejected: [{ id: 'x', reason: 'it is excluded' }] };
+  const tried = [{ id: 'y', code: 'ORC-404', message: 'down' }];
+  const input = called(1);
+  run.send({ ...input, call: { ...input.call, route, tried } });
+  expect(run.document.tasks['a']).toMatchObject({ route, tried });
 });

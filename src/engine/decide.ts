@@ -1,5 +1,5 @@
 import type { Plan } from '../plan/index.ts';
-import { advance, evaluatedTask, proceed, settled, type SettledInput } from './advance.ts';
+import { advance, evaluatedTask, proceed, questionFailed, settled } from './advance.ts';
 import { hold, mayHold, release, reserve, setBudget } from './budget.ts';
 import { command, due } from './outside.ts';
 import type { Effect, Input } from './effect.ts';
@@ -86,7 +86,7 @@ function respondForTask(turn: Turn, input: TaskInput): void {
     case 'answered':
       return answered(turn, input);
     case 'settled':
-      return settled(turn, input satisfies SettledInput);
+      return settled(turn, input);
     case 'step':
       return step(turn, input);
     case 'called':
@@ -148,7 +148,7 @@ function answered(turn: Turn, input: Extract<Input, { type: 'answered' }>): void
   if (slot >= 0 && state.taskStatus[slot] !== SCHEDULED && state.taskStatus[slot] !== PENDING) return;
   if (state.extra.get(slot)?.autos?.[index] !== undefined) return;
   if (!answer.ok && answer.held && mayHold(state, slot)) return hold(turn, slot);
-  if (!answer.ok) return slot < 0 ? finish(turn, answer.failure) : settled(turn, { slot, attempt: state.attempt[slot]! + 1, outcome: answer });
+  if (!answer.ok) return slot < 0 ? finish(turn, answer.failure) : questionFailed(turn, slot, answer.failure);
   emit(turn, { type: 'auto.resolved', slot, index, value: answer.value, source: answer.source, model: answer.model, reason: answer.reason });
   if (slot < 0) startRoot(turn);
   else if (state.taskStatus[slot] === SCHEDULED) proceed(turn, slot);

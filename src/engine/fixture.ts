@@ -3,7 +3,24 @@ import type { Json, JsonObject } from '../json.ts';
 import { compile } from '../plan/compile.ts';
 import type { Plan } from '../plan/index.ts';
 import type { ActionSpec } from '../tools/port.ts';
-import { apply, compute, decide, documentOf, evaluateSite, initial, pathOf, slotOf, TASK_STATUSES, type Command, type Computing, type Effect, type Event, type Input, type RunDocument, type RunState } from './index.ts';
+import {
+  apply,
+  compute,
+  decide,
+  documentOf,
+  evaluateSite,
+  initial,
+  pathOf,
+  slotOf,
+  TASK_STATUSES,
+  type Command,
+  type Computing,
+  type Effect,
+  type Event,
+  type Input,
+  type RunDocument,
+  type RunState,
+} from './index.ts';
 
 /* What the tests of this room share: a pipeline from YAML, and a world that does at once what a task's script says. */
 
@@ -14,9 +31,14 @@ function spec(name: string, more: Partial<ActionSpec> = {}): ActionSpec {
 }
 
 const CATALOG: ActionSpec[] = [
-  spec('work'), spec('mail', { effect: 'effectful' }), spec('write', { effect: 'idempotent' }),
+  spec('work'),
+  spec('mail', { effect: 'effectful' }),
+  spec('write', { effect: 'idempotent' }),
   spec('say', { parameters: { type: 'object', properties: { text: { type: 'string' } }, additionalProperties: true } }),
-  spec('sleep', { engine: 'sleep' }), spec('approval', { engine: 'approval' }), spec('signal.wait', { engine: 'signal' }), spec('pipeline.run', { engine: 'pipeline' }),
+  spec('sleep', { engine: 'sleep' }),
+  spec('approval', { engine: 'approval' }),
+  spec('signal.wait', { engine: 'signal' }),
+  spec('pipeline.run', { engine: 'pipeline' }),
 ];
 
 /** What a task does at an attempt: a failure, a value, or nothing until the test says so. */
@@ -62,8 +84,19 @@ export class Play {
     this.#script = script;
     this.state = initial();
     const created: Event = {
-      type: 'run.created', at: this.now, plan: plan.hash, inputs: { v: script.inputs ?? {} }, workspace: '/w', program: 'test', trigger: 'test', user: null, tags: [], key: null, parent: null,
-      until: script.until ?? null, mocks: script.mocks ?? null,
+      type: 'run.created',
+      at: this.now,
+      plan: plan.hash,
+      inputs: { v: script.inputs ?? {} },
+      workspace: '/w',
+      program: 'test',
+      trigger: 'test',
+      user: null,
+      tags: [],
+      key: null,
+      parent: null,
+      until: script.until ?? null,
+      mocks: script.mocks ?? null,
     };
     apply(plan, this.state, created);
     this.events.push(created);
@@ -121,7 +154,14 @@ export class Play {
     const answer = this.#script.answers?.[`${slot < 0 ? 'inputs' : this.path(slot)} ${index}`];
     if (answer === undefined) return;
     const fails = answer !== null && typeof answer === 'object' && !Array.isArray(answer) && 'fails' in answer;
-    this.send({ type: 'answered', slot, index, answer: fails ? { ok: false, failure: failing(answer['fails'] as Partial<Failure>) } : { ok: true, value: { v: answer as Json }, source: 'model', model: 'm', reason: null } });
+    this.send({
+      type: 'answered',
+      slot,
+      index,
+      answer: fails
+        ? { ok: false, failure: failing(answer['fails'] as Partial<Failure>) }
+        : { ok: true, value: { v: answer as Json }, source: 'model', model: 'm', reason: null },
+    });
   }
 
   /** Computes the parameters, as every action has it, then does what the script says; without one it gives its text, or its path. */
@@ -136,7 +176,12 @@ export class Play {
   /** Says what became of the attempt that is under way. */
   settle(path: string, act: Exclude<Act, 'hangs'> = { gives: path }): Event[] {
     const slot = this.slot(path);
-    return this.send({ type: 'settled', slot, attempt: this.state.attempt[slot]!, outcome: 'fails' in act ? { ok: false, failure: failing(act.fails) } : { ok: true, output: { v: act.gives } } });
+    return this.send({
+      type: 'settled',
+      slot,
+      attempt: this.state.attempt[slot]!,
+      outcome: 'fails' in act ? { ok: false, failure: failing(act.fails) } : { ok: true, output: { v: act.gives } },
+    });
   }
 
   /** Lets time pass, and fires what is due. */
@@ -164,7 +209,13 @@ export class Play {
   }
 
   get computing(): Computing {
-    return { plan: this.plan, state: this.state, run: 'run_1', load: ref => ('v' in ref ? ref.v : null), host: { now: () => this.now, fileExists: () => false, file: () => '' } };
+    return {
+      plan: this.plan,
+      state: this.state,
+      run: 'run_1',
+      load: ref => ('v' in ref ? ref.v : null),
+      host: { now: () => this.now, fileExists: () => false, file: () => '' },
+    };
   }
 
   get document(): RunDocument {

@@ -4,20 +4,32 @@ import { setup } from './fixture.ts';
 const BROKEN = { fails: {} };
 
 function handled(handlers: string, more = ''): string {
-  return `- id: a\n  action: work\n${more}  on_error:\n${handlers.split('\n').map(line => `    ${line}`).join('\n')}\n- { id: b, action: say, parameters: { text: "{{ a }}" } }`;
+  return `- id: a\n  action: work\n${more}  on_error:\n${handlers
+    .split('\n')
+    .map(line => `    ${line}`)
+    .join('\n')}\n- { id: b, action: say, parameters: { text: "{{ a }}" } }`;
 }
 
 describe('handlers of a task', () => {
   test('the first that matches and completes gives its result', () => {
-    const run = setup(handled('- { action: work, match: { codes: [ORC-601] } }\n- { action: work, match: { patterns: ["^it br"] } }'), { acts: { a: BROKEN, 'a/on_error[1]/on_error_2': { gives: 'mended' } } });
+    const run = setup(handled('- { action: work, match: { codes: [ORC-601] } }\n- { action: work, match: { patterns: ["^it br"] } }'), {
+      acts: { a: BROKEN, 'a/on_error[1]/on_error_2': { gives: 'mended' } },
+    });
     expect(run.document.tasks['a']).toMatchObject({ status: 'completed', recovered: true, output: 'mended', error: null });
     expect(run.document.status).toBe('completed');
   });
 
   test('classes and codes match, and a handler sees the error', () => {
-    const run = setup(handled('- { action: say, match: { classes: [network] }, parameters: { text: "{{ error.class }} {{ error.task }} {{ error.attempt }}" } }'), { acts: { a: { fails: { class: 'network' } } } });
+    const run = setup(
+      handled(
+        '- { action: say, match: { classes: [network] }, parameters: { text: "{{ error.class }} {{ error.task }} {{ error.attempt }}" } }',
+      ),
+      { acts: { a: { fails: { class: 'network' } } } },
+    );
     expect(run.document.tasks['a']!.output).toBe('network a 1');
-    expect(setup(handled('- { fallback_value: 1, match: { codes: [ORC-216] } }'), { acts: { a: BROKEN } }).document.tasks['a']!.output).toBe(1);
+    expect(
+      setup(handled('- { fallback_value: 1, match: { codes: [ORC-216] } }'), { acts: { a: BROKEN } }).document.tasks['a']!.output,
+    ).toBe(1);
   });
 
   test('where none matches the task fails', () => {
@@ -26,7 +38,9 @@ describe('handlers of a task', () => {
 
   test('one that fails makes room for its fallback value, or for the next', () => {
     const acts = { a: BROKEN, 'a/on_error[0]/on_error_1': BROKEN };
-    expect(setup(handled('- { action: work, fallback_value: "{{ error.message }}" }'), { acts }).document.tasks['a']!.output).toBe('it broke');
+    expect(setup(handled('- { action: work, fallback_value: "{{ error.message }}" }'), { acts }).document.tasks['a']!.output).toBe(
+      'it broke',
+    );
     const run = setup(handled('- { action: work }\n- { fallback_value: "{{ 1 / 0 }}" }\n- { fallback_value: 3 }'), { acts });
     expect(run.document.tasks['a']!.output).toBe(3);
     expect(run.document.status).toBe('completed');
@@ -41,19 +55,34 @@ describe('handlers of a task', () => {
   test('one that only retries runs the task again', () => {
     const run = setup(handled('- { retry: true }'), { acts: { a: [BROKEN, { gives: 2 }] } });
     expect(run.document.tasks['a']).toMatchObject({ status: 'completed', attempts: 2, output: 2, recovered: false });
-    expect(setup(handled('- { retry: true }'), { acts: { a: BROKEN } }).document.tasks['a']).toMatchObject({ status: 'failed', attempts: 2 });
+    expect(setup(handled('- { retry: true }'), { acts: { a: BROKEN } }).document.tasks['a']).toMatchObject({
+      status: 'failed',
+      attempts: 2,
+    });
   });
 
   test('a container that is run again keeps what has a result (S6), and its loop goes on', () => {
-    const lines = '- id: l\n  for_each: "{{ range(3) }}"\n  on_error: [{ action: work, retry: true }]\n  tasks:\n    - { id: x, action: work }\n    - { id: y, action: work, dependencies: [x] }';
+    const lines =
+      '- id: l\n  for_each: "{{ range(3) }}"\n  on_error: [{ action: work, retry: true }]\n  tasks:\n    - { id: x, action: work }\n    - { id: y, action: work, dependencies: [x] }';
     const run = setup(lines, { acts: { 'l[1]/y': [BROKEN, { gives: 1 }] } });
     expect(run.document).toMatchObject({ status: 'completed', tasks: { l: { status: 'completed', recovered: false } } });
-    expect(run.performed.filter(path => path.startsWith('l[') && !path.includes('on_error'))).toEqual(['l[0]/x#1', 'l[0]/y#1', 'l[1]/x#1', 'l[1]/y#1', 'l[1]/y#2', 'l[2]/x#1', 'l[2]/y#1']);
+    expect(run.performed.filter(path => path.startsWith('l[') && !path.includes('on_error'))).toEqual([
+      'l[0]/x#1',
+      'l[0]/y#1',
+      'l[1]/x#1',
+      'l[1]/y#1',
+      'l[1]/y#2',
+      'l[2]/x#1',
+      'l[2]/y#1',
+    ]);
   });
 
   test('a handler of a sub-pipeline that failed in its outputs computes them again', () => {
     const files = { 'sub.yaml': 'name: sub\nversion: "1"\ntasks:\n  - { id: x, action: work }\noutputs: { n: "{{ x / 0 }}" }' };
-    const run = setup('- { id: s, action: pipeline.run, parameters: { file: sub.yaml }, on_error: [{ retry: true }] }', { files, acts: { 's/x': { gives: 1 } } });
+    const run = setup('- { id: s, action: pipeline.run, parameters: { file: sub.yaml }, on_error: [{ retry: true }] }', {
+      files,
+      acts: { 's/x': { gives: 1 } },
+    });
     expect(run.document.tasks['s']).toMatchObject({ status: 'failed' });
     expect(run.performed).toEqual(['s/x#1']);
   });
@@ -90,7 +119,9 @@ describe('handlers of the pipeline', () => {
   test('the run ends only when they have ended, also after a crash and when it is cancelled', () => {
     const run = setup(lines('{ action: work }'), { acts: { a: BROKEN, '/on_error[0]/on_error_1': 'hangs' } });
     run.crash();
-    expect(run.send({ type: 'evaluated', slot: -1, site: 'outputs', index: 0, result: { ok: true, value: {}, ref: { v: {} } } })).toEqual([]);
+    expect(run.send({ type: 'evaluated', slot: -1, site: 'outputs', index: 0, result: { ok: true, value: {}, ref: { v: {} } } })).toEqual(
+      [],
+    );
     run.order({ type: 'cancel', by: 'me' });
     expect(run.state.status).toBe('cancelling');
     run.settle('/on_error[0]/on_error_1');

@@ -18,7 +18,14 @@ describe('a crash', () => {
     const again = expected === 'running';
     expect(verdict).toMatchObject({ type: 'run.acquired', epoch: 1, again: again ? [0] : [], doubt: again ? [] : [0] });
     expect(run.status('a')).toBe(expected);
-    expect(run.effects.filter(({ type }) => type === 'perform')).toEqual(again ? [{ type: 'perform', slot: 0, attempt: 1 }, { type: 'perform', slot: 0, attempt: 1 }] : [{ type: 'perform', slot: 0, attempt: 1 }]);
+    expect(run.effects.filter(({ type }) => type === 'perform')).toEqual(
+      again
+        ? [
+            { type: 'perform', slot: 0, attempt: 1 },
+            { type: 'perform', slot: 0, attempt: 1 },
+          ]
+        : [{ type: 'perform', slot: 0, attempt: 1 }],
+    );
   });
 
   test('S9 a step that was begun and is effectful puts its attempt in doubt; one that has its result does not', () => {
@@ -50,9 +57,10 @@ describe('a crash', () => {
   });
 
   test('S6 what has a result never runs again, what waited waits on, and what was open goes on', () => {
-    const run = setup('- { id: a, action: work }\n- { id: s, action: sleep, parameters: { duration: 5 } }\n- { id: r, action: work, retry: { initial_backoff: 9, jitter: false } }\n- id: l\n  for_each: "{{ range(2) }}"\n  tasks:\n    - { id: x, action: work }\n- id: g\n  parallel:\n    - { id: y, action: signal.wait }\n- { id: b, action: work, dependencies: [s, l] }', {
-      acts: { r: [{ fails: { retryable: true } }, { gives: 1 }], 'l[0]/x': 'hangs' },
-    });
+    const run = setup(
+      '- { id: a, action: work }\n- { id: s, action: sleep, parameters: { duration: 5 } }\n- { id: r, action: work, retry: { initial_backoff: 9, jitter: false } }\n- id: l\n  for_each: "{{ range(2) }}"\n  tasks:\n    - { id: x, action: work }\n- id: g\n  parallel:\n    - { id: y, action: signal.wait }\n- { id: b, action: work, dependencies: [s, l] }',
+      { acts: { r: [{ fails: { retryable: true } }, { gives: 1 }], 'l[0]/x': 'hangs' } },
+    );
     run.crash();
     expect(run.performed).toEqual(['a#1', 'r#1', 'l[0]/x#1']);
     run.settle('l[0]/x');
@@ -66,16 +74,34 @@ describe('a crash', () => {
     const play = new Play(planFrom('name: p\nversion: "1"\ntasks:\n- { id: a, action: work }'), {});
     play.crash();
     expect(play.document.status).toBe('completed');
-    const asked = new Play(planFrom('name: p\nversion: "1"\ninputs: { t: { type: string, default: "<AUTO>what?</AUTO>" } }\ntasks:\n- { id: a, action: say, parameters: { text: "{{ t }}" } }'), {});
+    const asked = new Play(
+      planFrom(
+        'name: p\nversion: "1"\ninputs: { t: { type: string, default: "<AUTO>what?</AUTO>" } }\ntasks:\n- { id: a, action: say, parameters: { text: "{{ t }}" } }',
+      ),
+      {},
+    );
     asked.send({ type: 'start' });
     asked.crash();
-    expect(asked.effects).toEqual([{ type: 'ask', slot: -1, index: 0 }, { type: 'ask', slot: -1, index: 0 }]);
-    asked.send({ type: 'answered', slot: -1, index: 0, answer: { ok: true, value: { v: 'sun' }, source: 'model', model: 'm', reason: null } });
+    expect(asked.effects).toEqual([
+      { type: 'ask', slot: -1, index: 0 },
+      { type: 'ask', slot: -1, index: 0 },
+    ]);
+    asked.send({
+      type: 'answered',
+      slot: -1,
+      index: 0,
+      answer: { ok: true, value: { v: 'sun' }, source: 'model', model: 'm', reason: null },
+    });
     expect(asked.document).toMatchObject({ status: 'completed', inputs: { t: 'sun' }, autos: [{ path: '', target: 'inputs.t' }] });
   });
 
   test('an input that no model answers fails the run, and a retry asks again', () => {
-    const play = new Play(planFrom('name: p\nversion: "1"\ninputs: { t: { type: string, default: "<AUTO>what?</AUTO>" } }\ntasks:\n- { id: a, action: say, parameters: { text: "{{ t }}" } }'), {});
+    const play = new Play(
+      planFrom(
+        'name: p\nversion: "1"\ninputs: { t: { type: string, default: "<AUTO>what?</AUTO>" } }\ntasks:\n- { id: a, action: say, parameters: { text: "{{ t }}" } }',
+      ),
+      {},
+    );
     play.send({ type: 'start' });
     play.send({ type: 'answered', slot: -1, index: 0, answer: { ok: false, failure: failing() } });
     expect(play.document).toMatchObject({ status: 'failed', error: { code: 'ORC-216', path: null } });
@@ -84,7 +110,10 @@ describe('a crash', () => {
   });
 
   test('while a run is cancelled, what ran when the process died is cancelled', () => {
-    const run = setup('- { id: a, action: work }\n- { id: b, action: mail }\n- id: l\n  for_each: "{{ [1] }}"\n  tasks:\n    - { id: x, action: work }', { acts: { a: 'hangs', b: 'hangs', 'l[0]/x': 'hangs' } });
+    const run = setup(
+      '- { id: a, action: work }\n- { id: b, action: mail }\n- id: l\n  for_each: "{{ [1] }}"\n  tasks:\n    - { id: x, action: work }',
+      { acts: { a: 'hangs', b: 'hangs', 'l[0]/x': 'hangs' } },
+    );
     run.order({ type: 'cancel', by: 'me' });
     run.crash();
     expect(run.statuses).toEqual(['a cancelled requested', 'b cancelled requested', 'l cancelled requested', 'l[0]/x cancelled requested']);
@@ -92,7 +121,10 @@ describe('a crash', () => {
   });
 
   test('S7 the state is the fold of its events, and what is owed is read from it alone', () => {
-    const run = setup('- { id: s, action: sleep, parameters: { duration: 5 } }\n- { id: a, action: work, condition: "{{ s is none }}" }', {});
+    const run = setup(
+      '- { id: s, action: sleep, parameters: { duration: 5 } }\n- { id: a, action: work, condition: "{{ s is none }}" }',
+      {},
+    );
     expect(stateHash(run.fold())).toBe(stateHash(run.state));
     const { events, effects } = owed(run.plan, run.fold(), run.now);
     expect(events).toEqual([]);
@@ -122,11 +154,18 @@ describe('pause and cancel', () => {
   });
 
   test('cancelling stops what waits at once, what runs when it has ended, and begins no retry', () => {
-    const lines = '- { id: a, action: work, retry: { on: [network] } }\n- { id: s, action: sleep, parameters: { duration: 9 } }\n- { id: r, action: work, retry: { initial_backoff: 9 } }\n- id: g\n  parallel:\n    - { id: x, action: signal.wait }';
+    const lines =
+      '- { id: a, action: work, retry: { on: [network] } }\n- { id: s, action: sleep, parameters: { duration: 9 } }\n- { id: r, action: work, retry: { initial_backoff: 9 } }\n- id: g\n  parallel:\n    - { id: x, action: signal.wait }';
     const run = setup(lines, { acts: { a: 'hangs', r: { fails: { retryable: true } } } });
     run.order({ type: 'cancel', by: 'me' });
     run.settle('a', { fails: { class: 'network' } });
-    expect(run.statuses).toEqual(['a cancelled requested', 's cancelled requested', 'r cancelled requested', 'g cancelled requested', 'g/x cancelled requested']);
+    expect(run.statuses).toEqual([
+      'a cancelled requested',
+      's cancelled requested',
+      'r cancelled requested',
+      'g cancelled requested',
+      'g/x cancelled requested',
+    ]);
     expect(run.document).toMatchObject({ status: 'cancelled', reason: 'requested' });
   });
 
@@ -139,7 +178,12 @@ describe('pause and cancel', () => {
 
 describe('a fork', () => {
   test('S6 what it adopts is not performed, and what is open goes on', () => {
-    const run = new Play(planFrom('name: p\nversion: "1"\ntasks:\n- { id: a, action: work }\n- { id: b, action: work, dependencies: [a] }\n- { id: c, action: work }'), {});
+    const run = new Play(
+      planFrom(
+        'name: p\nversion: "1"\ntasks:\n- { id: a, action: work }\n- { id: b, action: work, dependencies: [a] }\n- { id: c, action: work }',
+      ),
+      {},
+    );
     const at = run.now;
     const adopted = { type: 'task.adopted', at, recovered: true, from: 'run_0:a' } as const;
     const events: Event[] = [
@@ -151,12 +195,16 @@ describe('a fork', () => {
     run.events.push(...events);
     run.crash();
     expect(run.performed).toEqual(['b#1']);
-    expect(run.document).toMatchObject({ status: 'completed', tasks: { a: { output: 7, recovered: true, attempts: 0 }, c: { status: 'skipped' } } });
+    expect(run.document).toMatchObject({
+      status: 'completed',
+      tasks: { a: { output: 7, recovered: true, attempts: 0 }, c: { status: 'skipped' } },
+    });
   });
 });
 
 describe('until', () => {
-  const LINES = '- { id: a, action: work, condition: "{{ 1 < 2 }}" }\n- { id: b, action: work }\n- { id: c, action: work, dependencies: [a] }\n- id: l\n  for_each: "{{ [c] }}"\n  tasks:\n    - { id: x, action: work }\n- { id: d, action: work, dependencies: [l] }';
+  const LINES =
+    '- { id: a, action: work, condition: "{{ 1 < 2 }}" }\n- { id: b, action: work }\n- { id: c, action: work, dependencies: [a] }\n- id: l\n  for_each: "{{ [c] }}"\n  tasks:\n    - { id: x, action: work }\n- { id: d, action: work, dependencies: [l] }';
 
   test('runs a task and what it needs, then pauses', () => {
     const run = setup(LINES, { until: 'l' });
@@ -179,7 +227,10 @@ describe('mocks', () => {
 
 describe('a retry of the run', () => {
   test('S6 opens what failed, was cancelled, or was skipped for it, and keeps what has a result', () => {
-    const run = setup('- { id: a, action: work }\n- { id: b, action: work, dependencies: [a] }\n- { id: c, action: work, dependencies: [b] }\n- { id: d, action: sleep, parameters: { duration: 9 } }', { acts: { b: [BROKEN, { gives: 2 }] } });
+    const run = setup(
+      '- { id: a, action: work }\n- { id: b, action: work, dependencies: [a] }\n- { id: c, action: work, dependencies: [b] }\n- { id: d, action: sleep, parameters: { duration: 9 } }',
+      { acts: { b: [BROKEN, { gives: 2 }] } },
+    );
     expect(run.document.status).toBe('failed');
     expect(run.document.next[0]).toBe('orchestrator retry run_1');
     run.send({ type: 'reopen', by: 'me' });
@@ -190,7 +241,9 @@ describe('a retry of the run', () => {
 
   test('attempts made before do not count against the retries of a task', () => {
     const passing = { fails: { retryable: true } };
-    const run = setup('- { id: a, action: work, retry: { max_attempts: 2, initial_backoff: 1, jitter: false } }', { acts: { a: [passing, passing, passing, { gives: 1 }] } });
+    const run = setup('- { id: a, action: work, retry: { max_attempts: 2, initial_backoff: 1, jitter: false } }', {
+      acts: { a: [passing, passing, passing, { gives: 1 }] },
+    });
     run.wait(1000);
     run.send({ type: 'reopen', by: 'me' });
     run.wait(1000);
@@ -198,18 +251,29 @@ describe('a retry of the run', () => {
   });
 
   test('what a route had left out because of a failure may run now', () => {
-    const run = setup('- { id: a, action: work, on_failure: c }\n- { id: b, action: work }\n- { id: c, action: work }', { acts: { a: [BROKEN, { gives: 1 }] } });
+    const run = setup('- { id: a, action: work, on_failure: c }\n- { id: b, action: work }\n- { id: c, action: work }', {
+      acts: { a: [BROKEN, { gives: 1 }] },
+    });
     run.send({ type: 'reopen', by: 'me' });
     expect(run.statuses).toEqual(['a completed', 'b completed', 'c completed']);
     expect(run.document.order).toEqual(['c', 'a', 'b']);
   });
 
   test('iterations that failed run again, no more of them at once than max_parallel says, and what needs the loop waits for them', () => {
-    const lines = '- id: l\n  for_each: "{{ range(4) }}"\n  on_failure: skip\n  tasks:\n    - { id: x, action: work }\n- id: g\n  dependencies: [l]\n  parallel:\n    - { id: y, action: work }';
+    const lines =
+      '- id: l\n  for_each: "{{ range(4) }}"\n  on_failure: skip\n  tasks:\n    - { id: x, action: work }\n- id: g\n  dependencies: [l]\n  parallel:\n    - { id: y, action: work }';
     const twice = [BROKEN, 'hangs' as const];
     const run = setup(lines, { acts: { 'l[1]/x': twice, 'l[2]/x': twice, 'l[3]/x': twice, 'g/y': [BROKEN, { gives: 1 }] } });
     run.send({ type: 'reopen', by: 'me' });
-    expect(run.statuses).toEqual(['l running', 'g running', 'l[0]/x completed', 'l[1]/x running', 'l[2]/x pending', 'l[3]/x pending', 'g/y pending']);
+    expect(run.statuses).toEqual([
+      'l running',
+      'g running',
+      'l[0]/x completed',
+      'l[1]/x running',
+      'l[2]/x pending',
+      'l[3]/x pending',
+      'g/y pending',
+    ]);
     run.crash();
     run.settle('l[1]/x');
     expect(run.status('l[2]/x')).toBe('running');
@@ -219,14 +283,19 @@ describe('a retry of the run', () => {
   });
 
   test('a container that had been recovered stays as it is', () => {
-    const run = setup('- id: g\n  on_error: [{ fallback_value: 1 }]\n  parallel:\n    - { id: x, action: work }\n- { id: a, action: work }', { acts: { 'g/x': BROKEN, a: [BROKEN, { gives: 1 }] } });
+    const run = setup(
+      '- id: g\n  on_error: [{ fallback_value: 1 }]\n  parallel:\n    - { id: x, action: work }\n- { id: a, action: work }',
+      { acts: { 'g/x': BROKEN, a: [BROKEN, { gives: 1 }] } },
+    );
     run.send({ type: 'reopen', by: 'me' });
     expect(run.document).toMatchObject({ status: 'completed', tasks: { g: { recovered: true, output: 1 } } });
     expect(run.performed.filter(path => path.startsWith('g'))).toEqual(['g/x#1']);
   });
 
   test('where only the outputs could not be computed, they are computed again', () => {
-    const play = new Play(planFrom('name: p\nversion: "1"\ntasks:\n- { id: a, action: work }\noutputs: { n: "{{ a / 0 }}" }'), { acts: { a: { gives: 4 } } });
+    const play = new Play(planFrom('name: p\nversion: "1"\ntasks:\n- { id: a, action: work }\noutputs: { n: "{{ a / 0 }}" }'), {
+      acts: { a: { gives: 4 } },
+    });
     play.send({ type: 'start' });
     expect(play.document).toMatchObject({ status: 'failed', error: { class: 'template', path: null } });
     const events = play.send({ type: 'reopen', by: 'me' });

@@ -14,8 +14,12 @@ describe('sleep', () => {
   });
 
   test('a time that is none fails it; so does one that cannot be computed', () => {
-    expect(setup('- { id: s, action: sleep, parameters: { duration: "{{ [1] }}" } }').document.tasks['s']!.error).toMatchObject({ code: 'ORC-110' });
-    expect(setup('- { id: s, action: sleep, parameters: { seconds: "{{ 1 / 0 }}" } }').document.tasks['s']!.error).toMatchObject({ class: 'template' });
+    expect(setup('- { id: s, action: sleep, parameters: { duration: "{{ [1] }}" } }').document.tasks['s']!.error).toMatchObject({
+      code: 'ORC-110',
+    });
+    expect(setup('- { id: s, action: sleep, parameters: { seconds: "{{ 1 / 0 }}" } }').document.tasks['s']!.error).toMatchObject({
+      class: 'template',
+    });
   });
 });
 
@@ -24,7 +28,11 @@ describe('approval', () => {
 
   test('waits for a person, who may approve or reject', () => {
     const run = setup(ASK);
-    expect(run.document).toMatchObject({ status: 'waiting', reason: 'approval', next: ["orchestrator approve run_1 'ok' --choice approve"] });
+    expect(run.document).toMatchObject({
+      status: 'waiting',
+      reason: 'approval',
+      next: ["orchestrator approve run_1 'ok' --choice approve"],
+    });
     expect(waitsForOutside(run.state)).toBe(true);
     const by = 'ann';
     expect(run.order({ type: 'approve', task: 'ok', choice: 'perhaps', by, comment: null })).toEqual([]);
@@ -43,14 +51,18 @@ describe('approval', () => {
     [', on_timeout: approve', 'completed'],
     [', on_timeout: reject', 'failed'],
   ])('that nobody answers in time (%s) is %s', ([more, expected]) => {
-    const run = setup(`- { id: ok, action: approval, parameters: { prompt: "{{ {'a': 1} }}", choices: [approve, reject], timeout: 5${more} } }`);
+    const run = setup(
+      `- { id: ok, action: approval, parameters: { prompt: "{{ {'a': 1} }}", choices: [approve, reject], timeout: 5${more} } }`,
+    );
     expect(waitsForOutside(run.state)).toBe(true);
     run.wait(5000);
     expect(run.status('ok')).toBe(expected);
   });
 
   test('a time limit that is none fails it', () => {
-    expect(setup('- { id: ok, action: approval, parameters: { timeout: "{{ \'soon\' }}" } }').document.tasks['ok']!.error).toMatchObject({ code: 'ORC-110' });
+    expect(setup('- { id: ok, action: approval, parameters: { timeout: "{{ \'soon\' }}" } }').document.tasks['ok']!.error).toMatchObject({
+      code: 'ORC-110',
+    });
   });
 });
 
@@ -63,7 +75,9 @@ describe('signals', () => {
     run.order({ type: 'signal', name: 'other', payload: 1, by: 'me' });
     run.order({ type: 'signal', name: 'go', payload: { n: 2 }, by: 'me' });
     expect(run.document.tasks['s']!.output).toEqual({ n: 2 });
-    const early = setup(`- { id: w, action: sleep, parameters: { duration: 1 } }\n${WAIT.replace('{ id: s', '{ id: s, dependencies: [w]')}\n${WAIT.replace('id: s', 'id: t, dependencies: [s]')}`);
+    const early = setup(
+      `- { id: w, action: sleep, parameters: { duration: 1 } }\n${WAIT.replace('{ id: s', '{ id: s, dependencies: [w]')}\n${WAIT.replace('id: s', 'id: t, dependencies: [s]')}`,
+    );
     for (const payload of [1, 2]) early.order({ type: 'signal', name: 'go', payload, by: 'me' });
     early.wait(1000);
     expect(early.document).toMatchObject({ status: 'completed', tasks: { s: { output: 1 }, t: { output: 2 } } });
@@ -71,7 +85,9 @@ describe('signals', () => {
   });
 
   test('its name is the id of the task where none is given, and its time may run out', () => {
-    const run = setup('- { id: s, action: signal.wait, parameters: { timeout: 1 } }\n- { id: t, action: signal.wait, parameters: { timeout: 2, on_timeout: go on } }');
+    const run = setup(
+      '- { id: s, action: signal.wait, parameters: { timeout: 1 } }\n- { id: t, action: signal.wait, parameters: { timeout: 2, on_timeout: go on } }',
+    );
     run.wait(1000);
     expect(run.document.tasks['s']!.error).toMatchObject({ message: 'the signal `s` did not come in time' });
     const other = setup('- { id: t, action: signal.wait, parameters: { timeout: 2, on_timeout: go on } }');
@@ -82,10 +98,17 @@ describe('signals', () => {
 
 describe('what a run waits for', () => {
   test('a person before a signal before a timer; what runs makes it running', () => {
-    const run = setup('- { id: z, action: sleep, parameters: { duration: 9 } }\n- { id: s, action: signal.wait }\n- { id: ok, action: approval }\n- { id: a, action: work }', { acts: { a: 'hangs' } });
+    const run = setup(
+      '- { id: z, action: sleep, parameters: { duration: 9 } }\n- { id: s, action: signal.wait }\n- { id: ok, action: approval }\n- { id: a, action: work }',
+      { acts: { a: 'hangs' } },
+    );
     expect(run.document.status).toBe('running');
     run.settle('a');
-    expect(run.document).toMatchObject({ status: 'waiting', reason: 'approval', next: [expect.stringContaining('signal'), expect.stringContaining('approve')] });
+    expect(run.document).toMatchObject({
+      status: 'waiting',
+      reason: 'approval',
+      next: [expect.stringContaining('signal'), expect.stringContaining('approve')],
+    });
     expect(waitsForOutside(run.state)).toBe(false);
     const timer = setup('- { id: z, action: sleep, parameters: { duration: 9 } }');
     expect(waitsForOutside(timer.state)).toBe(false);
@@ -93,7 +116,9 @@ describe('what a run waits for', () => {
   });
 
   test('a task that was offered and not admitted makes it running', () => {
-    const run = setup('- { id: z, action: sleep, parameters: { duration: 0 } }\n- { id: a, action: work, dependencies: [z] }\n- { id: s, action: signal.wait }');
+    const run = setup(
+      '- { id: z, action: sleep, parameters: { duration: 0 } }\n- { id: a, action: work, dependencies: [z] }\n- { id: s, action: signal.wait }',
+    );
     run.held = [];
     run.wait(0);
     expect(visibleStatus(run.state).status).toBe('running');

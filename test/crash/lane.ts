@@ -95,7 +95,10 @@ export class Lane implements Listener {
     this.#phase = phase;
     this.#killed = null;
     this.#seen = 0;
-    const child = spawn(this.#quota.command, [...again, '--output', 'ndjson', '--config', 'config.yaml', '-q'], { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(this.#quota.command, [...again, '--output', 'ndjson', '--config', 'config.yaml', '-q'], {
+      cwd: this.#folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#child = child;
     const ended = new Promise<number | null>(resolve => child.on('close', resolve));
     const limit = setTimeout(() => {
@@ -127,9 +130,12 @@ export class Lane implements Listener {
   #arm(phase: Phase | null): FSWatcher | null {
     if (phase === 'start' || phase === 'recovery') {
       const child = this.#child;
-      setTimeout(() => {
-        if (this.#seen === 0 && this.#child === child) this.#kill(phase);
-      }, 60 + this.#random() * 350);
+      setTimeout(
+        () => {
+          if (this.#seen === 0 && this.#child === child) this.#kill(phase);
+        },
+        60 + this.#random() * 350,
+      );
       return null;
     }
     const folder = join(this.#folder, '.orchestrator');
@@ -188,7 +194,10 @@ export class Lane implements Listener {
     for (const path of paths) {
       this.#settled.add(path);
       const verdict = pick(this.#random, ['retry', 'completed']);
-      const child = spawn(this.#quota.command, ['settle', this.#oracle.run!, path, '--as', verdict, '--config', 'config.yaml', '-q'], { cwd: this.#folder, stdio: 'ignore' });
+      const child = spawn(this.#quota.command, ['settle', this.#oracle.run!, path, '--as', verdict, '--config', 'config.yaml', '-q'], {
+        cwd: this.#folder,
+        stdio: 'ignore',
+      });
       const code = await new Promise<number | null>(resolve => child.on('close', resolve));
       if (code !== 0) this.#oracle.problems.push(`S9 settle of ${path} exits ${code}`);
     }

@@ -42,7 +42,8 @@ export class Oracle {
     if (key === null) return void this.problems.push(`S3 ${path} came without a key`);
     const known = this.#keys.get(path);
     if (known !== undefined && known !== key) this.problems.push(`S3 ${path} came under ${key}, and before under ${known}`);
-    for (const [other, used] of this.#keys) if (other !== path && used === key) this.problems.push(`S3 ${path} and ${other} came under one key`);
+    for (const [other, used] of this.#keys)
+      if (other !== path && used === key) this.problems.push(`S3 ${path} and ${other} came under one key`);
     this.#keys.set(path, key);
   }
 
@@ -67,7 +68,8 @@ export class Oracle {
       if (last.run !== journal.run) this.problems.push(`S1 the run is ${journal.run}, and was ${last.run}`);
       if (last.texts.some((text, i) => text !== journal.texts[i])) this.problems.push('S5 the journal has lost or changed what it held');
     }
-    for (const { seq, type } of this.#told) if (journal.facts[seq - 1]?.type !== type) this.problems.push(`S5 event ${seq} (${type}) was told, and is not in the journal`);
+    for (const { seq, type } of this.#told)
+      if (journal.facts[seq - 1]?.type !== type) this.problems.push(`S5 event ${seq} (${type}) was told, and is not in the journal`);
     this.#told.length = 0;
     this.#checkIntents(journal);
     this.#checkOutcomes(journal);
@@ -79,7 +81,8 @@ export class Oracle {
   #checkIntents({ facts, paths }: Journal): void {
     const intended = new Map<string, number>();
     for (const fact of facts) if (fact.type === 'attempt.started') intended.set(paths[fact.slot!]!, fact.attempt!);
-    for (const { path } of this.#requests) if (!intended.has(path)) this.problems.push(`S2 ${path} was performed before its intent was on the disk`);
+    for (const { path } of this.#requests)
+      if (!intended.has(path)) this.problems.push(`S2 ${path} was performed before its intent was on the disk`);
   }
 
   /** S4: one outcome per attempt, one end per task, one end of the run. */
@@ -110,7 +113,8 @@ export class Oracle {
       const times = this.#requests.filter(request => request.path === path).length;
       if (times === 0 && !settled.has(path)) this.problems.push(`S3 ${path} is completed, and nothing arrived`);
       if (times > 1 + kills + (flaky ? 1 : 0)) this.problems.push(`S6 ${path} arrived ${times} times after ${kills} kills`);
-      if (kind === 'effectful' && times > 1 + (flaky ? 1 : 0) && !settled.has(path)) this.problems.push(`S9 ${path} is effectful, and arrived ${times} times without a verdict`);
+      if (kind === 'effectful' && times > 1 + (flaky ? 1 : 0) && !settled.has(path))
+        this.problems.push(`S9 ${path} is effectful, and arrived ${times} times without a verdict`);
     }
   }
 }

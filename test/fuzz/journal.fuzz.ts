@@ -21,13 +21,41 @@ const BLOB = JSON.stringify(LONG);
 async function fill(folder: string): Promise<void> {
   const store = await openStore('sqlite:state.db', { base: folder });
   const row: NonNullable<Batch['create']>['row'] = {
-    run: RUN, planHash: sha256(PLAN), pipeline: 'p', version: '1', file: 'p.yaml', workspace: '/', status: 'running', reason: null, createdAt: 1000, startedAt: 1000, endedAt: null,
-    dueAt: null, user: 'me', tags: ['a', 'b'], key: 'k', keyHash: 'h', parent: null, tasksDone: 0, tasksTotal: 30, costMicroUsd: 0, error: null,
+    run: RUN,
+    planHash: sha256(PLAN),
+    pipeline: 'p',
+    version: '1',
+    file: 'p.yaml',
+    workspace: '/',
+    status: 'running',
+    reason: null,
+    createdAt: 1000,
+    startedAt: 1000,
+    endedAt: null,
+    dueAt: null,
+    user: 'me',
+    tags: ['a', 'b'],
+    key: 'k',
+    keyHash: 'h',
+    parent: null,
+    tasksDone: 0,
+    tasksTotal: 30,
+    costMicroUsd: 0,
+    error: null,
   };
   let expectedSeq = 0;
   for (let i = 0; i < 30; i++) {
-    const batch: Batch = { run: RUN, expectedSeq, epoch: 1, events: [{ type: 'task.scheduled', at: 1000 + i, slot: i }, { type: 'task.completed', at: 1001 + i, slot: i, output: { v: `${i}${LONG}` } }] };
-    if (i === 0) Object.assign(batch, { create: { row, plan: { hash: sha256(PLAN), body: PLAN } }, blobs: [{ hash: sha256(BLOB), content: BLOB }] });
+    const batch: Batch = {
+      run: RUN,
+      expectedSeq,
+      epoch: 1,
+      events: [
+        { type: 'task.scheduled', at: 1000 + i, slot: i },
+        { type: 'task.completed', at: 1001 + i, slot: i, output: { v: `${i}${LONG}` } },
+      ],
+    };
+    if (i === 0)
+      Object.assign(batch, { create: { row, plan: { hash: sha256(PLAN), body: PLAN } }, blobs: [{ hash: sha256(BLOB), content: BLOB }] });
     if (i % 10 === 9) batch.snapshot = JSON.stringify({ seq: expectedSeq + 2, state: LONG });
     const [verdict] = await store.commit([batch]);
     if (verdict !== 'ok') throw new Error(`the store could not be filled: ${verdict}`);
@@ -62,7 +90,12 @@ class Damager {
     this.#random = random;
     this.#tables = ['runs', 'journal', 'journal', 'journal', 'plans', 'blobs', 'snapshots'].map(name => {
       const info = this.#db.prepare(`PRAGMA table_info(${name})`).all() as { name: string; pk: number }[];
-      return { name, keys: info.filter(({ pk }) => pk > 0).map(column => column.name), columns: info.map(column => column.name), rows: this.#db.prepare(`SELECT * FROM ${name}`).all() as Row[] };
+      return {
+        name,
+        keys: info.filter(({ pk }) => pk > 0).map(column => column.name),
+        columns: info.map(column => column.name),
+        rows: this.#db.prepare(`SELECT * FROM ${name}`).all() as Row[],
+      };
     });
   }
 
@@ -73,7 +106,8 @@ class Damager {
     const where = table.keys.map(key => `"${key}" = ?`).join(' AND ');
     const keysOf = (of: Row): Row[string][] => table.keys.map(key => of[key]!);
     const marks = table.columns.map(() => '?').join(', ');
-    const insert = (of: Row): unknown => this.#db.prepare(`INSERT OR REPLACE INTO ${table.name} VALUES (${marks})`).run(...table.columns.map(column => of[column] ?? null));
+    const insert = (of: Row): unknown =>
+      this.#db.prepare(`INSERT OR REPLACE INTO ${table.name} VALUES (${marks})`).run(...table.columns.map(column => of[column] ?? null));
     const remove = (of: Row): unknown => this.#db.prepare(`DELETE FROM ${table.name} WHERE ${where}`).run(...keysOf(of));
     if (this.#random() < 0.15) {
       remove(row);

@@ -21,7 +21,9 @@ interface Told {
 
 /** Runs one fuzzer; its last line says how many inputs it took and how many of them failed. One that dies has failed. */
 async function run(file: string): Promise<Told> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, file), '--count', values.inputs, '--seed', values.seed], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, file), '--count', values.inputs, '--seed', values.seed], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));

@@ -110,6 +110,8 @@ export class Observer {
         this.status = event.status;
         this.ended = true;
         for (const seen of this.tasks) if (!isSettled(seen.status)) this.problem(`S8 the run ended while ${seen.path} is ${seen.status}`);
+        return;
+      default:
     }
   }
 
@@ -121,7 +123,8 @@ export class Observer {
       const effectful = seen.performing === 'effectful' || [...seen.steps.values()].some(step => !step.done && step.effect === 'effectful');
       expected[effectful && seen.spec.onAmbiguous !== 'retry' ? 1 : 0].push(slot);
     });
-    if (JSON.stringify(expected) !== JSON.stringify([again, doubt])) this.problem(`S9 verdicts ${JSON.stringify([again, doubt])}, expected ${JSON.stringify(expected)}`);
+    if (JSON.stringify(expected) !== JSON.stringify([again, doubt]))
+      this.problem(`S9 verdicts ${JSON.stringify([again, doubt])}, expected ${JSON.stringify(expected)}`);
     this.again = again;
     if (doubt.length > 0) this.exact = false;
   }
@@ -137,7 +140,8 @@ export class Observer {
     for (const seen of this.tasks) {
       if (seen.scope !== 0) continue;
       if (wanted.has(seen.local) && !isSettled(seen.status)) this.problem(`until: paused while ${seen.path} is ${seen.status}`);
-      if (!wanted.has(seen.local) && seen.status !== 'pending' && seen.reason !== 'routed') this.problem(`until: ${seen.path} is ${seen.status}, and nobody wanted it`);
+      if (!wanted.has(seen.local) && seen.status !== 'pending' && seen.reason !== 'routed')
+        this.problem(`until: ${seen.path} is ${seen.status}, and nobody wanted it`);
     }
   }
 
@@ -145,18 +149,33 @@ export class Observer {
     const specs = this.#blocks[event.block]!;
     const owner = this.tasks[event.owner];
     const handles = owner === undefined ? this.scopes.length > 0 : specs !== owner.spec.body;
-    const prefix = owner === undefined ? (handles ? `/on_error[${event.index}]/` : '') : owner.path + linkOf(owner.spec, handles, event.index);
+    const prefix =
+      owner === undefined ? (handles ? `/on_error[${event.index}]/` : '') : owner.path + linkOf(owner.spec, handles, event.index);
     if (owner !== undefined && !handles) {
       if (isSettled(owner.status)) this.problem(`a scope opens in ${owner.path}, which is ${owner.status}`);
       const open = this.scopes.filter(scope => scope.owner === event.owner && scope.open > 0 && this.#blocks[scope.block] === specs).length;
-      if (!this.copying && open + 1 > (owner.spec.kind === 'for_each' ? owner.spec.parallel : 1)) this.problem(`max_parallel: ${open + 1} iterations of ${owner.path}`);
+      if (!this.copying && open + 1 > (owner.spec.kind === 'for_each' ? owner.spec.parallel : 1))
+        this.problem(`max_parallel: ${open + 1} iterations of ${owner.path}`);
       owner.status = 'running';
     }
     this.scopes.push({ block: event.block, owner: event.owner, base: this.tasks.length, open: specs.length, tasks: specs.length });
     specs.forEach((spec, local) => {
       this.tasks.push({
-        path: prefix + spec.id, spec, scope: this.scopes.length - 1, local, status: 'pending', reason: null, attempts: 0, performing: null, waitsFor: null, conditionHeld: false,
-        outcomes: new Set(), steps: new Map(), adopted: false, reset: false, answers: new Set(),
+        path: prefix + spec.id,
+        spec,
+        scope: this.scopes.length - 1,
+        local,
+        status: 'pending',
+        reason: null,
+        attempts: 0,
+        performing: null,
+        waitsFor: null,
+        conditionHeld: false,
+        outcomes: new Set(),
+        steps: new Map(),
+        adopted: false,
+        reset: false,
+        answers: new Set(),
       });
     });
   }
@@ -181,6 +200,9 @@ export class Observer {
         return this.#wait(seen, event.retryAt === null ? 'running' : 'waiting', null);
       case 'attempt.doubtful':
         return this.#wait(seen, 'waiting', 'needs_attention');
+      case 'attempt.held':
+        seen.attempts = event.attempt - 1;
+        return this.#wait(seen, 'scheduled', null);
       case 'attempt.deferred':
       case 'timer.set':
         return this.#wait(seen, 'waiting', null);
@@ -231,6 +253,7 @@ export class Observer {
         return this.#settle(seen, event.status, null);
       case 'task.reset':
         return this.#reset(seen);
+      default:
     }
   }
 
@@ -255,7 +278,14 @@ export class Observer {
     this.resets++;
     if (seen.status === 'completed' && seen.spec.body.length === 0) this.problem(`S6 ${seen.path} is completed, and is reset`);
     if (isSettled(seen.status)) this.scopes[seen.scope]!.open++;
-    Object.assign(seen, { status: this.#hasBody(seen) ? 'running' : 'pending', reason: null, performing: null, waitsFor: null, conditionHeld: false, reset: true });
+    Object.assign(seen, {
+      status: this.#hasBody(seen) ? 'running' : 'pending',
+      reason: null,
+      performing: null,
+      waitsFor: null,
+      conditionHeld: false,
+      reset: true,
+    });
   }
 
   #hasBody(seen: Seen): boolean {
@@ -265,7 +295,8 @@ export class Observer {
 
   #checkMayBegin(seen: Seen): void {
     if (seen.status !== 'pending') this.problem(`${seen.path} is scheduled, being ${seen.status}`);
-    if (seen.spec.condition !== 'none' && !seen.conditionHeld) this.problem(`S10 ${seen.path} is scheduled, and its condition did not hold`);
+    if (seen.spec.condition !== 'none' && !seen.conditionHeld)
+      this.problem(`S10 ${seen.path} is scheduled, and its condition did not hold`);
     this.#checkNeeds(seen);
   }
 
@@ -273,15 +304,20 @@ export class Observer {
     for (const { need, orderOnly } of this.#edgesOf(seen)) {
       const other = this.tasks[this.scopes[seen.scope]!.base + need]!;
       if (!isSettled(other.status)) this.problem(`order: ${seen.path} goes before ${other.path}, which is ${other.status}`);
-      const blocks = other.status === 'failed' ? other.spec.onFailure !== 'continue' : other.status === 'cancelled' || other.reason === 'upstream_failed';
-      if (blocks && !orderOnly && !(seen.reset && seen.spec.body.length > 0)) this.problem(`${seen.path} runs though ${other.path} is ${other.status}`);
+      const blocks =
+        other.status === 'failed'
+          ? other.spec.onFailure !== 'continue'
+          : other.status === 'cancelled' || other.reason === 'upstream_failed';
+      if (blocks && !orderOnly && !(seen.reset && seen.spec.body.length > 0))
+        this.problem(`${seen.path} runs though ${other.path} is ${other.status}`);
     }
   }
 
   #edgesOf(seen: Seen): Edge[] {
     const list = this.#blocks[this.scopes[seen.scope]!.block]!;
     let edges = this.#edges.get(list);
-    if (edges === undefined) this.#edges.set(list, (edges = list.map((_, i) => [...edgesOf(list, i)].map(([need, orderOnly]) => ({ need, orderOnly })))));
+    if (edges === undefined)
+      this.#edges.set(list, (edges = list.map((_, i) => [...edgesOf(list, i)].map(([need, orderOnly]) => ({ need, orderOnly })))));
     return edges[seen.local]!;
   }
 
@@ -289,16 +325,19 @@ export class Observer {
   recount(state: RunState): void {
     const tally = { done: 0, failed: 0, active: 0, running: 0 };
     for (const [slot, { status, scope }] of this.tasks.entries()) {
-      if (STATUSES[state.taskStatus[slot]!] !== status) this.problem(`${this.tasks[slot]!.path} is ${STATUSES[state.taskStatus[slot]!]} in the state and ${status} by its events`);
+      if (STATUSES[state.taskStatus[slot]!] !== status)
+        this.problem(`${this.tasks[slot]!.path} is ${STATUSES[state.taskStatus[slot]!]} in the state and ${status} by its events`);
       if (isSettled(status)) tally.done++;
       else if (status !== 'pending') tally.active++;
       if (status === 'failed') tally.failed++;
       if (status === 'running') tally.running++;
       const { base } = this.scopes[scope]!;
       const waiting = this.#edgesOf(this.tasks[slot]!).filter(({ need }) => !isSettled(this.tasks[base + need]!.status)).length;
-      if (waiting !== state.waitingOn[slot]) this.problem(`waitingOn of ${this.tasks[slot]!.path} is ${state.waitingOn[slot]}, ${waiting} by recount`);
+      if (waiting !== state.waitingOn[slot])
+        this.problem(`waitingOn of ${this.tasks[slot]!.path} is ${state.waitingOn[slot]}, ${waiting} by recount`);
     }
-    for (const key of ['done', 'failed', 'active', 'running'] as const) if (state[key] !== tally[key]) this.problem(`${key} is ${state[key]}, ${tally[key]} by recount`);
+    for (const key of ['done', 'failed', 'active', 'running'] as const)
+      if (state[key] !== tally[key]) this.problem(`${key} is ${state[key]}, ${tally[key]} by recount`);
     this.scopes.forEach(({ open }, id) => {
       if (state.scopes[id]!.open !== open) this.problem(`scope ${id} has ${state.scopes[id]!.open} open, ${open} by recount`);
     });
@@ -307,7 +346,8 @@ export class Observer {
       const { path, spec } = this.tasks[slot]!;
       const rounds = this.scopes.filter(({ owner, block }) => owner === slot && this.#blocks[block] === spec.body);
       const done = rounds.filter(({ open }) => open === 0).length;
-      if (loop.opened !== rounds.length || loop.done !== done) this.problem(`${path} counts ${loop.done} of ${loop.opened} iterations, ${done} of ${rounds.length} by recount`);
+      if (loop.opened !== rounds.length || loop.done !== done)
+        this.problem(`${path} counts ${loop.done} of ${loop.opened} iterations, ${done} of ${rounds.length} by recount`);
     }
   }
 

@@ -18,9 +18,27 @@ export function planOf(scenario: Scenario): Planned {
   addBlock(maker, 'root', null, scenario.tasks);
   const handlers = scenario.handlers.map((handler, i) => makeHandler(maker, null, handler, i));
   const plan: Plan = {
-    format: 1, hash: `plan-${scenario.seed}`, pipeline: { id: 'p', name: 'p', version: '1' }, files: [], inclusions: {}, inputs: [], outputs: [], blocks, handlers, actions: {}, needsModel: false,
+    format: 1,
+    hash: `plan-${scenario.seed}`,
+    pipeline: { id: 'p', name: 'p', version: '1' },
+    files: [],
+    inclusions: {},
+    inputs: [],
+    outputs: [],
+    blocks,
+    handlers,
+    actions: {},
+    needsModel: false,
   };
-  if (scenario.inputTags > 0) plan.inputs.push({ name: 'topic', schema: true, type: 'string', required: false, at: NOWHERE, autos: Array.from({ length: scenario.inputTags }, () => tag('inputs.topic')) });
+  if (scenario.inputTags > 0)
+    plan.inputs.push({
+      name: 'topic',
+      schema: true,
+      type: 'string',
+      required: false,
+      at: NOWHERE,
+      autos: Array.from({ length: scenario.inputTags }, () => tag('inputs.topic')),
+    });
   return { plan, specs };
 }
 
@@ -40,9 +58,22 @@ function addBlock(maker: Maker, kind: Block['kind'], owner: Block['owner'], list
 function makeTask(maker: Maker, owner: { block: number; task: number }, list: Spec[], spec: Spec): PlanTask {
   const edges = edgesOf(list, owner.task);
   const task: PlanTask = {
-    id: spec.id, kind: spec.kind, action: spec.kind, effect: spec.effect, parameters: NOTHING, needs: [...edges.keys()].sort((a, b) => a - b),
-    order: [...edges].filter(([, orderOnly]) => orderOnly).map(([index]) => index).sort((a, b) => a - b),
-    dependencies: spec.dependencies, onFailure: spec.onFailure, handlers: [], autos: [], at: NOWHERE, hash: '',
+    id: spec.id,
+    kind: spec.kind,
+    action: spec.kind,
+    effect: spec.effect,
+    parameters: NOTHING,
+    needs: [...edges.keys()].sort((a, b) => a - b),
+    order: [...edges]
+      .filter(([, orderOnly]) => orderOnly)
+      .map(([index]) => index)
+      .sort((a, b) => a - b),
+    dependencies: spec.dependencies,
+    onFailure: spec.onFailure,
+    handlers: [],
+    autos: [],
+    at: NOWHERE,
+    hash: '',
   };
   if (spec.condition !== 'none') task.condition = NOTHING;
   if (spec.asksCondition) task.autos.push(tag('condition'));
@@ -51,7 +82,14 @@ function makeTask(maker: Maker, owner: { block: number; task: number }, list: Sp
   if (spec.onFalse !== undefined) task.onFalse = spec.onFalse;
   if (spec.onAmbiguous !== undefined) task.onAmbiguous = spec.onAmbiguous;
   if (spec.retry !== undefined) {
-    task.retry = { maxAttempts: spec.retry.attempts, initialBackoffMs: 1000, backoffFactor: 2, maxBackoffMs: 3000, jitter: true, on: spec.retry.all ? ['network', 'rate_limit', 'failed'] : [] };
+    task.retry = {
+      maxAttempts: spec.retry.attempts,
+      initialBackoffMs: 1000,
+      backoffFactor: 2,
+      maxBackoffMs: 3000,
+      jitter: true,
+      on: spec.retry.all ? ['network', 'rate_limit', 'failed'] : [],
+    };
   }
   if (spec.kind === 'while') task[spec.bound] = NOTHING;
   if (spec.body.length > 0) task.body = addBlock(maker, spec.kind as Block['kind'], owner, spec.body);

@@ -1,9 +1,11 @@
 import type { Command, Effect, Event, Input, RunState } from '../../src/engine/index.ts';
 import { isSettled } from './observer.ts';
-import { failureOf } from './script.ts';
+import { failureOf, numberOf } from './script.ts';
 import { pathOfLive, type World } from './world.ts';
 
 type Sent = Input extends infer One ? (One extends Input ? Omit<One, 'now'> : never) : never;
+
+const OVER_BUDGET = failureOf('budget', 'the budget is used up');
 
 /** Something that can happen next. */
 interface Item {
@@ -103,6 +105,8 @@ export class Process {
         return;
       case 'abort':
         this.#aborted.add(effect.slot);
+        return;
+      default:
     }
   }
 
@@ -141,7 +145,12 @@ export class Process {
     const failure = world.setting.script.answer(seen?.path ?? '', index, (seen?.attempts ?? 0) + 1);
     const known = seen === undefined ? world.observer.inputAnswers : seen.answers;
     if (known.has(index)) return;
-    const answer = failure === undefined ? { ok: true as const, value: { v: 'yes' }, source: 'model' as const, model: 'm', reason: null } : { ok: false as const, failure };
+    if (this.#isHeld(slot, -index))
+      return this.feed({ type: 'answered', slot, index, answer: { ok: false, failure: OVER_BUDGET, held: true } });
+    const answer =
+      failure === undefined
+        ? { ok: true as const, value: { v: 'yes' }, source: 'model' as const, model: 'm', reason: null }
+        : { ok: false as const, failure };
     this.feed({ type: 'answered', slot, index, answer });
   }
 
@@ -150,7 +159,8 @@ export class Process {
     const seen = world.seen(slot);
     world.performed++;
     if (this.epoch === world.observer.epoch) {
-      if (seen.attempts < attempt || (seen.performing === null && !isSettled(seen.status))) world.observer.problem(`S2 ${seen.path} is performed without a durable intent`);
+      if (seen.attempts < attempt || (seen.performing === null && !isSettled(seen.status)))
+        world.observer.problem(`S2 ${seen.path} is performed without a durable intent`);
       if (seen.outcomes.has(attempt) || seen.adopted) world.observer.problem(`S6 ${seen.path} is performed again, having its outcome`);
     }
     const step = seen.spec.step;
@@ -166,7 +176,8 @@ export class Process {
       run: () => {
         this.feed({ type: 'step', slot, attempt, name, step: { started: { key: `${this.world.seen(slot).path}/${name}`, effect } } });
         this.#afterCommit.push(() => {
-          if (this.world.seen(slot).steps.get(name)?.done) this.world.observer.problem(`S6 the step of ${this.world.seen(slot).path} is performed again`);
+          if (this.world.seen(slot).steps.get(name)?.done)
+            this.world.observer.problem(`S6 the step of ${this.world.seen(slot).path} is performed again`);
           this.feed({ type: 'step', slot, attempt, name, step: { completed: { v: 'stepped' } } });
           this.#answers(() => this.#settle(slot, attempt));
         });
@@ -175,10 +186,22 @@ export class Process {
     });
   }
 
+  /** Does the attempt meet the cap of a budget? Not for ever: the cap is raised in time. */
+  #isHeld(slot: number, attempt: number): boolean {
+    return numberOf(this.epoch, `${this.world.journal.length >> 4} ${slot}#${attempt}`) < this.world.setting.scenario.holdRate;
+  }
+
   #settle(slot: number, attempt: number): void {
     const { path } = this.world.seen(slot);
+    if (this.#isHeld(slot, attempt))
+      return this.feed({ type: 'settled', slot, attempt, outcome: { ok: false, failure: OVER_BUDGET, held: true } });
     const scripted = this.world.setting.script.attempt(path, attempt);
     const failure = this.#aborted.has(slot) && this.world.random() < 0.5 ? failureOf('cancelled', 'aborted') : scripted;
-    this.feed({ type: 'settled', slot, attempt, outcome: failure === undefined ? { ok: true, output: { v: `${path}#${attempt}` } } : { ok: false, failure } });
+    this.feed({
+      type: 'settled',
+      slot,
+      attempt,
+      outcome: failure === undefined ? { ok: true, output: { v: `${path}#${attempt}` } } : { ok: false, failure },
+    });
   }
 }

@@ -53,6 +53,8 @@ export interface Scenario {
   cancelRate: number;
   duplicateRate: number;
   deferRate: number;
+  /** Chance that a model call, and with it an attempt or a question, meets the cap of a budget. */
+  holdRate: number;
   /** Chance that the clock is set back. */
   jumpRate: number;
   /** What follows once the run has ended. */
@@ -93,6 +95,7 @@ export function makeScenario(seed: number): Scenario {
     cancelRate: calm ? 0 : pick(random, [0, 0.004, 0.02]),
     duplicateRate: pick(random, [0, 0.05]),
     deferRate: pick(random, [0, 0.05]),
+    holdRate: calm ? 0 : pick(random, [0, 0.03]),
     jumpRate: pick(random, [0, 0, 0.01]),
     after: pick(random, ['nothing', 'nothing', 'retry', 'fork']),
   };
@@ -110,7 +113,13 @@ function makeList(maker: Maker, size: number, depth: number): Spec[] {
       else if (shape === 'fan') for (let other = 0; other < i; other++) dependencies.add(other);
       else if (shape === 'any') for (let many = below(random, 3); many > 0; many--) dependencies.add(below(random, i));
     }
-    list.push(makeTask(maker, [...dependencies].sort((a, b) => a - b), depth));
+    list.push(
+      makeTask(
+        maker,
+        [...dependencies].sort((a, b) => a - b),
+        depth,
+      ),
+    );
   }
   if (maker.rich) for (let i = 0; i + 1 < size; i++) if (random() < 0.12) addRoute(random, list, i);
   return list;
@@ -129,7 +138,10 @@ function makeTask(maker: Maker, dependencies: number[], depth: number): Spec {
   const { random, rich } = maker;
   const leaf = depth >= 2 || random() < 0.72;
   const kind = leaf
-    ? pick(random, rich ? (['action', 'action', 'action', 'action', 'action', 'sleep', 'approval', 'signal'] as const) : (['action'] as const))
+    ? pick(
+        random,
+        rich ? (['action', 'action', 'action', 'action', 'action', 'sleep', 'approval', 'signal'] as const) : (['action'] as const),
+      )
     : pick(random, ['for_each', 'for_each', 'while', 'group', 'pipeline'] as const);
   const spec: Spec = {
     id: `t${maker.next++}`,
@@ -149,12 +161,15 @@ function makeTask(maker: Maker, dependencies: number[], depth: number): Spec {
     answer: 'given',
   };
   if (kind === 'action') decorateAction(maker, spec);
-  if (kind === 'approval' || kind === 'signal') spec.answer = pick(random, ['given', 'given', 'given', 'rejected', 'fail', 'skip', 'default'] as const);
+  if (kind === 'approval' || kind === 'signal')
+    spec.answer = pick(random, ['given', 'given', 'given', 'rejected', 'fail', 'skip', 'default'] as const);
   if (kind === 'for_each') spec.count = pick(random, [0, 1, 2, 3, 5, -1]);
   if (kind === 'for_each') spec.parallel = pick(random, [1, 2, 4]);
-  if (kind === 'while') Object.assign(spec, { count: below(random, 4), bound: pick(random, ['while', 'until']), limit: pick(random, [2, 10]) });
+  if (kind === 'while')
+    Object.assign(spec, { count: below(random, 4), bound: pick(random, ['while', 'until']), limit: pick(random, [2, 10]) });
   if (!leaf) spec.body = makeList(maker, 1 + below(random, 3), depth + 1);
-  if (rich && depth < 2 && random() < (leaf ? 0.15 : 0.25)) for (let n = 1 + below(random, 2); n > 0; n--) spec.handlers.push(makeHandler(maker, false));
+  if (rich && depth < 2 && random() < (leaf ? 0.15 : 0.25))
+    for (let n = 1 + below(random, 2); n > 0; n--) spec.handlers.push(makeHandler(maker, false));
   // What a container or a wait fails with hangs on who was first.
   if (kind !== 'action') for (const handler of spec.handlers) handler.classes = [];
   return spec;

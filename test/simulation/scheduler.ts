@@ -36,7 +36,9 @@ class Scheduler {
     const { world } = this;
     const { scenario } = world.setting;
     world.observer.epoch = 1;
-    const first: Event[] = prologue ?? [created(scenario.until === null ? null : scenario.tasks[scenario.until]!.id, scenario.mocks, world.now)];
+    const first: Event[] = prologue ?? [
+      created(scenario.until === null ? null : scenario.tasks[scenario.until]!.id, scenario.mocks, world.now),
+    ];
     world.observer.copying = prologue !== undefined;
     world.append(first, 1, 0);
     world.observer.copying = false;
@@ -58,8 +60,10 @@ class Scheduler {
     if (!ended && world.chance(scenario.crashRate)) return this.#crash();
     if (world.chance(scenario.jumpRate)) world.now -= world.pick(120_000);
     if (this.#zombie !== null && world.random() < 0.2) this.#stepZombie();
-    if (!ended && world.chance(scenario.pauseRate)) return process.command({ type: world.random() < 0.5 ? 'pause' : 'resume', by: 'somebody' });
-    if (!ended && world.chance(scenario.cancelRate)) return world.random() < 0.5 ? process.command({ type: 'cancel', by: 'somebody' }) : process.feed({ type: 'expired' });
+    if (!ended && world.chance(scenario.pauseRate))
+      return process.command({ type: world.random() < 0.5 ? 'pause' : 'resume', by: 'somebody' });
+    if (!ended && world.chance(scenario.cancelRate))
+      return world.random() < 0.5 ? process.command({ type: 'cancel', by: 'somebody' }) : process.feed({ type: 'expired' });
     if (!ended && world.random() < 0.15 && this.#somebodyAnswers()) return;
     if (ended && (process.idle || world.random() < 0.1)) return this.#afterEnd();
     if (process.idle) return this.#wake();
@@ -70,7 +74,8 @@ class Scheduler {
   #crash(): void {
     const { world } = this;
     world.crashes++;
-    if (this.process.unwritten === 0 && !world.equal(this.process.state, world.fold())) world.observer.problem('S7 the live state differs from its fold');
+    if (this.process.unwritten === 0 && !world.equal(this.process.state, world.fold()))
+      world.observer.problem('S7 the live state differs from its fold');
     if (world.observer.ended) {
       this.process = new Process(world, world.observer.epoch, world.fold());
       return;
@@ -113,9 +118,23 @@ class Scheduler {
   #answer(seen: Seen): void {
     const { process, world } = this;
     const by = 'somebody';
-    if (seen.waitsFor === 'approval') process.command({ type: 'approve', task: seen.path, choice: seen.spec.answer === 'rejected' ? 'reject' : 'approve', by, comment: null });
+    if (seen.waitsFor === 'approval')
+      process.command({
+        type: 'approve',
+        task: seen.path,
+        choice: seen.spec.answer === 'rejected' ? 'reject' : 'approve',
+        by,
+        comment: null,
+      });
     else if (seen.waitsFor === 'signal') process.command({ type: 'signal', name: seen.spec.id, payload: { x: 1 }, by });
-    else process.command({ type: 'settle', task: seen.path, as: (['retry', 'retry', 'skip', 'fail', 'completed'] as const)[world.pick(5)]!, value: 'said', by });
+    else
+      process.command({
+        type: 'settle',
+        task: seen.path,
+        as: (['retry', 'retry', 'skip', 'fail', 'completed'] as const)[world.pick(5)]!,
+        value: 'said',
+        by,
+      });
   }
 
   /** Nothing is under way: the run must be paused or wait for the outside, or it is stuck (S8). */
@@ -124,7 +143,12 @@ class Scheduler {
     if (world.observer.status === 'paused') return process.feed({ type: 'resume', until: null });
     if (this.#somebodyAnswersNow()) return;
     if (process.lost > 0) return this.#crash();
-    world.observer.problem(`S8 nothing is owed, nothing waits, and the run is ${world.observer.status}: ${world.observer.tasks.filter(seen => !['completed', 'skipped', 'failed', 'cancelled'].includes(seen.status)).map(seen => `${seen.path} ${seen.status}`).join(', ')}`);
+    world.observer.problem(
+      `S8 nothing is owed, nothing waits, and the run is ${world.observer.status}: ${world.observer.tasks
+        .filter(seen => !['completed', 'skipped', 'failed', 'cancelled'].includes(seen.status))
+        .map(seen => `${seen.path} ${seen.status}`)
+        .join(', ')}`,
+    );
   }
 
   #somebodyAnswersNow(): boolean {
@@ -154,29 +178,48 @@ function isGiven(seen: Seen): boolean {
 
 function created(until: string | null, mocked: string[], at: number): Event {
   const mocks = mocked.length === 0 ? null : Object.fromEntries(mocked.map(path => [path, 'mocked']));
-  return { type: 'run.created', at, plan: 'p', inputs: { v: {} }, workspace: '/', program: 'sim', trigger: 'sim', user: null, tags: [], key: null, parent: null, until, mocks };
+  return {
+    type: 'run.created',
+    at,
+    plan: 'p',
+    inputs: { v: {} },
+    workspace: '/',
+    program: 'sim',
+    trigger: 'sim',
+    user: null,
+    tags: [],
+    key: null,
+    parent: null,
+    until,
+    mocks,
+  };
 }
 
 /** What must hold of a run that has ended. */
 function check(world: World, process: Process): void {
   const { observer, engine, setting, journal } = world;
   if (!world.equal(process.state, world.fold())) observer.problem('S7 the live state differs from its fold');
-  if (!world.equal(process.state, engine.restore(engine.snapshot(process.state)))) observer.problem('S7 a state does not survive its snapshot');
+  if (!world.equal(process.state, engine.restore(engine.snapshot(process.state))))
+    observer.problem('S7 a state does not survive its snapshot');
   const attempts = observer.tasks.reduce((sum, seen) => sum + seen.attempts, 0);
   const most = 40 + 10 * observer.tasks.length + 12 * attempts + 4 * observer.resets + 6 * world.crashes + world.inputs;
   if (journal.length > most) observer.problem(`${journal.length} events for ${observer.tasks.length} tasks`);
   const prophecy = foretell(setting.scenario, setting.script);
   if (!prophecy.exact || !observer.exact) return;
-  if (observer.status !== (prophecy.failed ? 'failed' : 'completed')) observer.problem(`the run is ${observer.status}, expected ${prophecy.failed ? 'failed' : 'completed'}`);
+  if (observer.status !== (prophecy.failed ? 'failed' : 'completed'))
+    observer.problem(`the run is ${observer.status}, expected ${prophecy.failed ? 'failed' : 'completed'}`);
   const latest = new Map(observer.tasks.map(seen => [seen.path, seen]));
   for (const [path, expected] of prophecy.tasks) {
     const seen = latest.get(path);
     if (expected.racing) {
-      if (seen?.status === 'completed' && expected.status !== 'completed') observer.problem(`${path} is completed, expected ${expected.status}`);
+      if (seen?.status === 'completed' && expected.status !== 'completed')
+        observer.problem(`${path} is completed, expected ${expected.status}`);
       continue;
     }
     const reason = expected.status === 'skipped' ? expected.reason : null;
-    if (seen?.status !== expected.status || seen.reason !== reason) observer.problem(`${path} is ${seen?.status} (${seen?.reason}), expected ${expected.status} (${reason})`);
-    else if (seen.spec.kind === 'action' && expected.attempts !== null && seen.attempts !== expected.attempts) observer.problem(`${path} took ${seen.attempts} attempts, expected ${expected.attempts}`);
+    if (seen?.status !== expected.status || seen.reason !== reason)
+      observer.problem(`${path} is ${seen?.status} (${seen?.reason}), expected ${expected.status} (${reason})`);
+    else if (seen.spec.kind === 'action' && expected.attempts !== null && seen.attempts !== expected.attempts)
+      observer.problem(`${path} took ${seen.attempts} attempts, expected ${expected.attempts}`);
   }
 }

@@ -9,12 +9,23 @@ import { parametersOf } from './world.ts';
 const EFFECTS: EffectClass[] = ['pure', 'read', 'idempotent', 'keyed', 'effectful'];
 
 function action(name: string, effect: EffectClass, engine?: ActionSpec['engine']): ActionSpec {
-  return { name, summary: `${name}.`, effect, powers: [], parameters: { type: 'object', additionalProperties: true }, result: {}, ...(engine === undefined ? {} : { engine }) };
+  return {
+    name,
+    summary: `${name}.`,
+    effect,
+    powers: [],
+    parameters: { type: 'object', additionalProperties: true },
+    result: {},
+    ...(engine === undefined ? {} : { engine }),
+  };
 }
 
 const CATALOG: ActionSpec[] = [
   ...EFFECTS.map(effect => action(`work.${effect}`, effect)),
-  action('sleep', 'pure', 'sleep'), action('approval', 'pure', 'approval'), action('signal.wait', 'pure', 'signal'), action('pipeline.run', 'pure', 'pipeline'),
+  action('sleep', 'pure', 'sleep'),
+  action('approval', 'pure', 'approval'),
+  action('signal.wait', 'pure', 'signal'),
+  action('pipeline.run', 'pure', 'pipeline'),
 ];
 
 /** A scenario written down as YAML: flow style, which is JSON, so that nothing but the meaning is tested here. */
@@ -33,14 +44,24 @@ function writeTask(spec: Spec, list: Spec[], files: Map<string, string>): { [key
   const task: { [key: string]: unknown } = { id: spec.id };
   const idOf = (index: number): string => list[index]!.id;
   if (spec.dependencies.length > 0) task['dependencies'] = spec.dependencies.map(idOf);
-  if (spec.condition !== 'none') task['condition'] = spec.asksCondition ? '<AUTO>may it?</AUTO>' : { true: '{{ 1 == 1 }}', false: '{{ 1 == 2 }}', error: '{{ 1 / 0 == 1 }}' }[spec.condition];
+  if (spec.condition !== 'none')
+    task['condition'] = spec.asksCondition
+      ? '<AUTO>may it?</AUTO>'
+      : { true: '{{ 1 == 1 }}', false: '{{ 1 == 2 }}', error: '{{ 1 / 0 == 1 }}' }[spec.condition];
   if (spec.onSuccess !== undefined) task['on_success'] = idOf(spec.onSuccess);
   if (spec.onFalse !== undefined) task['on_false'] = idOf(spec.onFalse);
   task['on_failure'] = typeof spec.onFailure === 'object' ? idOf(spec.onFailure.route) : spec.onFailure;
   if (spec.onAmbiguous !== undefined) task['on_ambiguous'] = spec.onAmbiguous;
   if (spec.handlers.length > 0) task['on_error'] = spec.handlers.map(writeHandler);
   if (spec.retry !== undefined) {
-    task['retry'] = { max_attempts: spec.retry.attempts, initial_backoff: 1, backoff_factor: 2, max_backoff: 3, jitter: true, ...(spec.retry.all ? { on: ['network', 'rate_limit', 'failed'] } : {}) };
+    task['retry'] = {
+      max_attempts: spec.retry.attempts,
+      initial_backoff: 1,
+      backoff_factor: 2,
+      max_backoff: 3,
+      jitter: true,
+      ...(spec.retry.all ? { on: ['network', 'rate_limit', 'failed'] } : {}),
+    };
   }
   Object.assign(task, writeKind(spec, files));
   return task;
@@ -50,11 +71,22 @@ function writeKind(spec: Spec, files: Map<string, string>): { [key: string]: unk
   const body = (): unknown[] => taskList(spec.body, files);
   switch (spec.kind) {
     case 'action':
-      return { action: `work.${spec.effect}`, parameters: Object.fromEntries(Array.from({ length: spec.tags }, (_, i) => [`p${i}`, '<AUTO>what?</AUTO>'])) };
+      return {
+        action: `work.${spec.effect}`,
+        parameters: Object.fromEntries(Array.from({ length: spec.tags }, (_, i) => [`p${i}`, '<AUTO>what?</AUTO>'])),
+      };
     case 'for_each':
-      return { for_each: spec.count < 0 ? '{{ none if true else [] }}' : `{{ range(${spec.count}) }}`, max_parallel: spec.parallel, tasks: body() };
+      return {
+        for_each: spec.count < 0 ? '{{ none if true else [] }}' : `{{ range(${spec.count}) }}`,
+        max_parallel: spec.parallel,
+        tasks: body(),
+      };
     case 'while':
-      return { [spec.bound]: spec.bound === 'while' ? `{{ iteration < ${spec.count} }}` : `{{ iteration + 1 >= ${spec.count} }}`, max_iterations: spec.limit, tasks: body() };
+      return {
+        [spec.bound]: spec.bound === 'while' ? `{{ iteration < ${spec.count} }}` : `{{ iteration + 1 >= ${spec.count} }}`,
+        max_iterations: spec.limit,
+        tasks: body(),
+      };
     case 'group':
       return { parallel: body() };
     case 'pipeline': {
@@ -77,16 +109,31 @@ function writeHandler(handler: HandlerSpec): { [key: string]: unknown } {
 }
 
 /** The compiled plan, and its expressions as they are really evaluated. Throws where the compiler finds fault, or makes another plan than the generator. */
-export function compiled(scenario: Scenario): { plan: Plan; evaluate: (state: RunState, slot: number, site: Site, index: number) => Evaluation } {
+export function compiled(scenario: Scenario): {
+  plan: Plan;
+  evaluate: (state: RunState, slot: number, site: Site, index: number) => Evaluation;
+} {
   const { text, files } = yamlOf(scenario);
   const { plan, diagnostics } = compile({ file: 'p.yaml', text, actions: CATALOG, read: path => files.get(path) ?? null });
-  if (plan === null) throw new Error(`the compiler refuses it: ${diagnostics.filter(({ severity }) => severity === 'error').map(({ code, message }) => `${code} ${message}`).join('; ')}\n${text}`);
+  if (plan === null)
+    throw new Error(
+      `the compiler refuses it: ${diagnostics
+        .filter(({ severity }) => severity === 'error')
+        .map(({ code, message }) => `${code} ${message}`)
+        .join('; ')}\n${text}`,
+    );
   const [mine, theirs] = [planOf(scenario).plan, plan].map(shapeOf);
   if (mine !== theirs) throw new Error(`the compiler makes another plan:\n${theirs}\nexpected\n${mine}`);
   return {
     plan,
     evaluate: (state, slot, site, index) => {
-      const computing: Computing = { plan, state, run: 'run', load: ref => ('v' in ref ? ref.v : null), host: { now: () => 0, fileExists: () => false, file: () => '' } };
+      const computing: Computing = {
+        plan,
+        state,
+        run: 'run',
+        load: ref => ('v' in ref ? ref.v : null),
+        host: { now: () => 0, fileExists: () => false, file: () => '' },
+      };
       const result = evaluateSite(computing, slot, site, index);
       if (!result.ok) return result;
       return { ...result, ref: { v: site === 'loop' ? (result.value as { items: null }).items : result.value } };
@@ -96,7 +143,28 @@ export function compiled(scenario: Scenario): { plan: Plan; evaluate: (state: Ru
 
 function shapeOf({ blocks }: Plan): string {
   return JSON.stringify(
-    blocks.map(({ kind, tasks }) => [kind, tasks.map(({ id, kind, needs, order, body, handlers, onFailure, onSuccess, onFalse, autos, retry, effect }) =>
-      ({ id, kind, needs, order, body, handlers: handlers.map(({ block, retry, maxRetries, classes, fallback }) => [block, retry, maxRetries, classes, fallback !== undefined]), onFailure, onSuccess, onFalse, autos: autos.length, retry: retry?.maxAttempts, effect: kind === 'action' ? effect : null }))]),
+    blocks.map(({ kind, tasks }) => [
+      kind,
+      tasks.map(({ id, kind, needs, order, body, handlers, onFailure, onSuccess, onFalse, autos, retry, effect }) => ({
+        id,
+        kind,
+        needs,
+        order,
+        body,
+        handlers: handlers.map(({ block, retry, maxRetries, classes, fallback }) => [
+          block,
+          retry,
+          maxRetries,
+          classes,
+          fallback !== undefined,
+        ]),
+        onFailure,
+        onSuccess,
+        onFalse,
+        autos: autos.length,
+        retry: retry?.maxAttempts,
+        effect: kind === 'action' ? effect : null,
+      })),
+    ]),
   );
 }
