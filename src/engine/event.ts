@@ -27,11 +27,14 @@ export interface RouteRecord {
 /** One model call, as the ledger keeps it. */
 export interface CallRecord {
   purpose: string;
+  /** Id of the model that answered. */
   model: string;
   inputTokens: number;
   outputTokens: number;
   costMicroUsd: number | null;
   latencyMs: number;
+  /** What its provider calls it, where that is another name. */
+  answered?: string;
   /** Present where the model was chosen by requirements. */
   route?: RouteRecord;
   /** Models that were asked before this one, and why they did not answer. */

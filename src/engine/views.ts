@@ -189,7 +189,7 @@ function nextCommands(values: Values, status: RunStatus, reason: Reason | null):
     return [`orchestrator retry ${run}`, ...(first === null ? [] : [`orchestrator show ${run} --task '${first.path}'`]), `orchestrator logs ${run}`];
   }
   if (status === 'cancelled') return [`orchestrator retry ${run}`];
-  if (status === 'paused' && reason === 'budget') return [`orchestrator resume ${run} --budget ${(state.budget!.microUsd * 2) / 1_000_000}`];
+  if (status === 'paused' && reason === 'budget' && state.budget !== null) return [`orchestrator resume ${run} --budget ${(state.budget.microUsd * 2) / 1_000_000}`];
   if (status === 'paused') return [`orchestrator resume ${run}`];
   if (status !== 'waiting') return [];
   const commands: string[] = [];

@@ -63,11 +63,12 @@ export class Meter {
     const startedAt = this.#shop.loop.now();
     try {
       const reply = await model.generate(request, { ...options, onWait: wait => this.#tellWait(wait) });
-      const before = (reply.fallback?.tried ?? []).map(({ id, failure }) => ({ id, failure, bill: failedBill(failure, this.#shop.models.describe(id)) }));
-      for (const { id, failure, bill } of before) this.#enterFailed(request, id, failure.code, bill, 0);
-      const tried = before.map(({ id, failure }) => ({ id, code: failure.code, message: this.#shop.secrets.redactText(failure.message) }));
+      const id = reply.fallback?.id ?? model.id;
+      const before = (reply.fallback?.tried ?? []).map(one => ({ ...one, bill: failedBill(one.failure, this.#shop.models.describe(one.id)) }));
+      for (const one of before) this.#enterFailed(request, one.id, one.failure.code, one.bill, 0);
+      const tried = before.map(({ id: other, failure }) => ({ id: other, code: failure.code, message: this.#shop.secrets.redactText(failure.message) }));
       this.#enter(request, reply.text, {
-        model: reply.model, ...tokensOf(reply.usage), costMicroUsd: reply.costMicroUsd ?? null, latencyMs: Math.round(reply.latencyMs),
+        model: id, ...(id.endsWith(`/${reply.model}`) ? {} : { answered: reply.model }), ...tokensOf(reply.usage), costMicroUsd: reply.costMicroUsd ?? null, latencyMs: Math.round(reply.latencyMs),
         ...(tried.length === 0 ? {} : { tried }), ...(reply.cached === true ? { cached: true as const } : {}),
       });
       return { reply, isSettled: reply.costMicroUsd !== undefined && before.every(({ bill }) => bill.billed !== 'uncertain') };

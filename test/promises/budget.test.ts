@@ -170,5 +170,5 @@ test('a model that does not answer is stood in for by the next of the chain; who
   const { orchestrator, pipeline, server } = await bench('  fallback: [lab/cheap]');
   server.reply({ status: 503 });
   const { status, tasks } = await orchestrator.run(pipeline('chain', ASK('a')));
-  expect([status, tasks['a']!.model, tasks['a']!.tried]).toEqual(['completed', 'cheap', [{ id: 'lab/dear', code: 'ORC-404', message: expect.stringContaining('not available') }]]);
+  expect([status, tasks['a']!.model, tasks['a']!.tried]).toEqual(['completed', 'lab/cheap', [{ id: 'lab/dear', code: 'ORC-404', message: expect.stringContaining('not available') }]]);
 });
