@@ -405,7 +405,15 @@ export class EmbeddedShell implements Shell {
   /** Takes up all runs that nobody alive owns. */
   async resumeAll(): Promise<RunHandle[]> {
     const handles: RunHandle[] = [];
-    for (const row of await this.store.orphans()) if (row.status !== 'paused') handles.push(await this.resume(row.run));
+    for (const row of await this.store.orphans()) {
+      if (row.status === 'paused') continue;
+      try {
+        handles.push(await this.resume(row.run));
+      } catch (error) {
+        // One that another process was quicker to take, or that is damaged, does not keep the others waiting.
+        if (!(error instanceof OrchestratorError && (error.code === 'ORC-507' || error.code === 'ORC-504'))) throw error;
+      }
+    }
     return handles;
   }
 

@@ -143,6 +143,25 @@ test('S4 two shells on one run: the second is refused while the first lives', as
   expect(performedIn(folder)).toEqual(['a']);
 });
 
+test('S8 a run that another process took first, or that is damaged, does not keep the others from being taken up', async () => {
+  const { run, folder } = await killedAt('- { id: a, action: do.idempotent, parameters: { gate: go } }', ['a']);
+  const other = startChild(folder, `const handle = await shell.start(await compile(${JSON.stringify(pipelineOf('- { id: b, action: do.read, parameters: { gate: go } }'))})); say(handle.id); await handle.result(); await shell.close();`);
+  const [taken, damaged] = [await other.line(), 'run_damaged'];
+  const { shell } = await openBench({
+    folder,
+    faults: store => ({
+      orphans: async () => [(await store.run(taken))!, { ...(await store.run(taken))!, run: damaged }, ...(await store.orphans())],
+      match: (prefix, limit) => (prefix === damaged ? Promise.resolve([damaged]) : store.match(prefix, limit)),
+      run: id => { if (id === damaged) throw new OrchestratorError('ORC-504', 'it is damaged', { class: 'storage' }); return store.run(id); },
+    }),
+  });
+  const handles = await shell.resumeAll();
+  expect(handles.map(handle => handle.id)).toEqual([run]);
+  writeFileSync(join(folder, 'go'), '');
+  expect((await handles[0]!.result()).status).toBe('completed');
+  await other.ended;
+});
+
 test('S4 a run that is taken up twice in one moment in one process is driven once', async () => {
   const { shell, run, folder, performed, events } = await killedAt('- { id: a, action: do.idempotent, parameters: { gate: go } }\n- { id: b, action: do.effectful, dependencies: [a] }', ['a']);
   const handles = await Promise.all([shell.resume(run), shell.resume(run), shell.resume(run)]);
