@@ -102,6 +102,12 @@ export class Play {
     this.events.push(created);
   }
 
+  /** Begins with other events than a run of its own. */
+  begin(events: Event[]): void {
+    this.events.splice(0, Infinity, ...events);
+    this.state = this.stateAt();
+  }
+
   /** Decides an input and lets everything follow that follows by itself. Answers the events of all that. */
   send(input: Input extends infer One ? (One extends Input ? Omit<One, 'now'> : never) : never): Event[] {
     const before = this.events.length;
@@ -203,8 +209,13 @@ export class Play {
   }
 
   fold(): RunState {
+    return this.stateAt();
+  }
+
+  /** The state as it was after so many events. */
+  stateAt(seq?: number): RunState {
     const state = initial();
-    for (const event of this.events) apply(this.plan, state, JSON.parse(JSON.stringify(event)) as Event);
+    for (const event of this.events.slice(0, seq)) apply(this.plan, state, JSON.parse(JSON.stringify(event)) as Event);
     return state;
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { failing, planFrom, Play, setup } from './fixture.ts';
-import { owed, stateHash, type Event } from './index.ts';
+import { owed, stateHash } from './index.ts';
 
 const BROKEN = { fails: {} };
 
@@ -186,13 +186,13 @@ describe('a fork', () => {
     );
     const at = run.now;
     const adopted = { type: 'task.adopted', at, recovered: true, from: 'run_0:a' } as const;
-    const events: Event[] = [
+    run.begin([
+      ...run.events,
       { type: 'run.started', at },
       { type: 'scope.opened', at, owner: -1, block: 0, index: 0, inputs: null },
       { ...adopted, slot: 0, status: 'completed', output: { v: 7 } },
       { ...adopted, slot: 2, status: 'skipped', output: null, recovered: false },
-    ];
-    run.events.push(...events);
+    ]);
     run.crash();
     expect(run.performed).toEqual(['b#1']);
     expect(run.document).toMatchObject({
