@@ -193,7 +193,7 @@ export class Play {
   /** Lets time pass, and fires what is due. */
   wait(ms: number): void {
     this.now += ms;
-    for (const [slot, until] of [...this.#timers]) {
+    for (const [slot, until] of this.#timers) {
       if (until > this.now) continue;
       this.#timers.delete(slot);
       this.send({ type: 'due', slot });

@@ -132,7 +132,7 @@ describe('retries', () => {
 describe('conditions and routes', () => {
   test('S10 a condition that is false, or cannot be evaluated, keeps its task from running, and that fails nobody', () => {
     const run = setup(
-      '- { id: a, action: work, condition: "{{ 1 > 2 }}" }\n- { id: b, action: work, condition: "{{ 1 / 0 > 2 }}" }\n- { id: c, action: work, dependencies: [a, b] }\n- { id: d, action: work, condition: "1 < 2" }',
+      '- { id: a, action: work, condition: "{{ 1 > 2 }}" }\n- { id: b, action: work, condition: "{{ 1 / 0 > 2 }}" }\n- { id: c, action: work, dependencies: [a, b] }\n- { id: d, action: work, condition: "now() is defined and 1 < 2" }',
     );
     expect(run.statuses).toEqual(['a skipped condition_false', 'b skipped condition_error', 'c completed', 'd completed']);
     expect(run.document).toMatchObject({ status: 'completed', warnings: [expect.stringContaining('`b`')] });
