@@ -17,7 +17,7 @@ Start here:
   orchestrator help COMMAND        more about a command`;
 
 /** Words that only hold commands. */
-const PARENTS: Record<string, string> = { auto: 'What models decided: auto explain' };
+const PARENTS: Record<string, string> = { auto: 'What models decided: auto explain, auto pin, auto diff' };
 
 /** The parser, made from the table of commands. */
 export function buildProgram(perform: Perform): Command {

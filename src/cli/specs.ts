@@ -259,6 +259,29 @@ const LOOK: CommandSpec[] = [
     examples: ['orchestrator auto explain last', 'orchestrator auto explain last search'],
     load: () => import('./commands/auto.ts').then(module => module.explainAutos),
   },
+  {
+    name: 'auto pin',
+    args: '<run>',
+    group: 'Act',
+    summary: 'Write the answers of a run into its pipeline, in the place of the AUTO tags',
+    description: `${RUN_NAMES} Everything else in the file, comments too, stays as it is. Refuses where the file has changed since the run. With --lock the file stays, and the answers go beside it (pipeline.auto.json), for \`run --locked\`.`,
+    options: [
+      { flags: '--file <file>', description: 'the pipeline, where it lies elsewhere than at the time of the run' },
+      { flags: '--lock', description: 'write pipeline.auto.json beside the file instead' },
+    ],
+    examples: ['orchestrator auto pin last', 'orchestrator auto pin last --lock && orchestrator run pipeline.yaml --locked'],
+    load: () => import('./commands/auto-pin.ts').then(module => module.pin),
+  },
+  {
+    name: 'auto diff',
+    args: '<a> <b>',
+    group: 'Look',
+    summary: 'Compare the answers to the AUTO tags of two runs',
+    description: RUN_NAMES,
+    options: [JSON_FLAG],
+    examples: ['orchestrator auto diff run_7q2k last'],
+    load: () => import('./commands/auto-diff.ts').then(module => module.diffAutos),
+  },
 ];
 
 const RESUME_FLAGS: OptionSpec[] = [

@@ -1,5 +1,5 @@
 /** The language room: the text of a pipeline, and everything that is known of it before it is planned. */
-export { AUTO_ATTRIBUTES, AUTO_TYPES } from './auto.ts';
+export { AUTO_ATTRIBUTES, AUTO_TYPES, splitAuto } from './auto.ts';
 export { AutoTagError, AutoTagYAMLParser, parseYamlWithAutoTags, type AutoTagErrorKind, type FoundTag } from './auto-parser.ts';
 export type { Diagnostic, Severity } from './diagnostic.ts';
 export { PIPELINE_KEYS, TASK_KEYS } from './keys.ts';

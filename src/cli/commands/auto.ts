@@ -1,4 +1,5 @@
-import { answersOf } from '../answers.ts';
+import { answerName, answersOf } from '../answers.ts';
+import { planOf } from '../drive.ts';
 import type { Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
@@ -11,19 +12,20 @@ export async function explainAutos(terminal: Terminal, { args, flags }: Invocati
   const [name, path] = args as [string, string | undefined];
   const { document, all } = await withShell(terminal, async shell => {
     const document = await shell.show(name);
-    return { document, all: await answersOf(shell, document) };
+    return { document, all: await answersOf(shell, document, await planOf(shell, document.run)) };
   });
   const answers = all.filter(
     auto => path === undefined || auto.path === path || auto.path.startsWith(`${path}/`) || auto.path.startsWith(`${path}[`),
   );
   if (flags.on('json')) {
-    terminal.out(`${JSON.stringify({ v: 1, run: document.run, autos: answers }, null, 2)}\n`);
+    terminal.out(`${JSON.stringify({ v: 1, run: document.run, autos: answers.map(({ tag: _tag, ...answer }) => answer) }, null, 2)}\n`);
     return 0;
   }
   const { out, paintOut: paint } = terminal;
-  for (const { path: at, target, value, source, model, reason } of answers) {
+  for (const answer of answers) {
+    const { value, source, model, reason } = answer;
     out(
-      `${paint('strong', escapeLine(at === '' ? target : `${at}.${target}`))} = ${escapeLine(JSON.stringify(value))}\n  from ${SOURCES[source]}${model === null ? '' : `: ${escapeLine(model)}`}${reason === null ? '' : ` (${escapeLine(reason)})`}\n`,
+      `${paint('strong', escapeLine(answerName(answer)))} = ${escapeLine(JSON.stringify(value))}\n  from ${SOURCES[source]}${model === null ? '' : `: ${escapeLine(model)}`}${reason === null ? '' : ` (${escapeLine(reason)})`}\n`,
     );
   }
   if (!terminal.quiet)

@@ -6,7 +6,7 @@ import { formatUsd } from '../../money.ts';
 import { openModels, type Models } from '../../models/index.ts';
 import { CONFIG_NAME, loadConfig, type EmbeddedShell, type LoadedConfig } from '../../runtime/index.ts';
 import { answersOf, type TagAnswer } from '../answers.ts';
-import { drive } from '../drive.ts';
+import { drive, planOf } from '../drive.ts';
 import { EXIT } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { configOptions, withShell } from '../opening.ts';
@@ -110,7 +110,7 @@ models:
 async function tellAnswers(terminal: Terminal, shell: EmbeddedShell, run: string, folder: string): Promise<void> {
   const { out, paintOut: paint, cwd } = terminal;
   const document = await shell.show(run);
-  const answers = await answersOf(shell, document);
+  const answers = await answersOf(shell, document, await planOf(shell, run));
   const calls = (await shell.store.ledger({ run })).filter(({ purpose }) => purpose === 'auto');
   out(`\n${paint('strong', 'What the model was asked')}\n`);
   for (const answer of answers) {
