@@ -9,7 +9,6 @@ import { sha256 } from '../hash.ts';
 import { newId } from '../ids.ts';
 import { canonicalJson, type JsonObject } from '../json.ts';
 import { microUsd } from '../money.ts';
-import type { Host } from '../language/expression/index.ts';
 import type { Models } from '../models/index.ts';
 import type { Plan } from '../plan/index.ts';
 import type { RunFilter, RunRow, Store } from '../store/port.ts';
@@ -26,6 +25,7 @@ import { forkRun } from './fork.ts';
 import { Handle } from './handle.ts';
 import { newLiveRun, type LiveRun } from './live.ts';
 import { findRun, foldRun, PlanShelf, rowOf } from './load.ts';
+import { RunHost } from './host.ts';
 import { Loop } from './loop.ts';
 import { effectOf, perform } from './perform.ts';
 import { pinsOf } from './pins.ts';
@@ -54,35 +54,6 @@ export interface ShellSettings {
 export type Shop = AskingShop & { shell: Shell };
 
 const POLL_MS = 250;
-
-/** The world as expressions see it; what it said is kept, for the journal. */
-class RunHost implements Host {
-  readonly #run: LiveRun;
-  readonly #clock: Clock;
-  readonly #observed: Observation[];
-
-  constructor(run: LiveRun, clock: Clock, observed: Observation[]) {
-    this.#run = run;
-    this.#clock = clock;
-    this.#observed = observed;
-  }
-
-  now(): number {
-    const value = this.#clock.now();
-    this.#observed.push({ call: 'now', argument: null, value });
-    return value;
-  }
-
-  fileExists(path: string): boolean {
-    const value = existsSync(resolve(this.#run.state.created!.workspace, path));
-    this.#observed.push({ call: 'file_exists', argument: path, value });
-    return value;
-  }
-
-  file(path: string): string {
-    return this.#run.plan.inclusions[path] ?? '';
-  }
-}
 
 /** Runs pipelines in this process, over one store. */
 export class EmbeddedShell implements Shell {
