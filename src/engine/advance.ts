@@ -111,7 +111,8 @@ function hasClosed({ state }: Turn, slot: number): boolean {
 export function settled(turn: Turn, { slot, attempt, outcome }: Extract<Input, { type: 'settled' }>): void {
   const { state } = turn;
   if (state.phase[slot] !== PERFORMING || state.attempt[slot] !== attempt) return;
-  if (outcome.ok) return completeTask(turn, slot, outcome.output, { ...(outcome.cached ? { cached: true as const } : {}), ...observedOf(outcome) });
+  if (outcome.ok)
+    return completeTask(turn, slot, outcome.output, { ...(outcome.cached ? { cached: true as const } : {}), ...observedOf(outcome) });
   if (state.status === 'cancelling') return cancelTask(turn, slot, stopReason(state));
   if (outcome.held && mayHold(state, slot)) return hold(turn, slot);
   attemptFailed(turn, slot, attempt, outcome.failure);
@@ -148,4 +149,3 @@ function chance(text: string): number {
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return (hash >>> 0) / 0x1_0000_0000;
 }
-

@@ -1,8 +1,33 @@
 import { edges, type Plan, type PlanTask } from '../plan/index.ts';
 import type { Event } from './event.ts';
 import {
-  APPROVAL, ATTENTION, BACKOFF, CANCELLED, COMPLETED, DEFERRED, FAILED, HANDLING, IDLE, PENDING, PERFORMING, RUNNING, SCHEDULED, SIGNAL, SKIPPED, SLEEPING, WAITING,
-  blockOfSlot, extraOf, isSettled, openScope, scopeOfSlot, taskOfSlot, type Extra, type LoopState, type RunState, type Scope,
+  APPROVAL,
+  ATTENTION,
+  BACKOFF,
+  CANCELLED,
+  COMPLETED,
+  DEFERRED,
+  FAILED,
+  HANDLING,
+  IDLE,
+  PENDING,
+  PERFORMING,
+  RUNNING,
+  SCHEDULED,
+  SIGNAL,
+  SKIPPED,
+  SLEEPING,
+  WAITING,
+  blockOfSlot,
+  extraOf,
+  isSettled,
+  openScope,
+  scopeOfSlot,
+  taskOfSlot,
+  type Extra,
+  type LoopState,
+  type RunState,
+  type Scope,
 } from './state.ts';
 
 type Of<T extends Event['type']> = Extract<Event, { type: T }>;
@@ -51,7 +76,23 @@ export function apply(plan: Plan, state: RunState, event: Event): void {
 
 type BudgetEvents = Extract<Event, { type: `budget.${string}` }>;
 type RunEvents = Extract<Event, { type: `run.${string}` }>;
-type DetailEvents = Exclude<Event, RunEvents | BudgetEvents | Of<'task.completed' | 'attempt.started' | 'task.scheduled' | 'task.failed' | 'task.skipped' | 'task.cancelled' | 'task.reset' | 'task.adopted' | 'task.logged' | 'value.overridden'>>;
+type DetailEvents = Exclude<
+  Event,
+  | RunEvents
+  | BudgetEvents
+  | Of<
+      | 'task.completed'
+      | 'attempt.started'
+      | 'task.scheduled'
+      | 'task.failed'
+      | 'task.skipped'
+      | 'task.cancelled'
+      | 'task.reset'
+      | 'task.adopted'
+      | 'task.logged'
+      | 'value.overridden'
+    >
+>;
 
 function applyRun(state: RunState, event: RunEvents): void {
   switch (event.type) {
@@ -157,7 +198,20 @@ function applyDetail(plan: Plan, state: RunState, event: DetailEvents): void {
   }
 }
 
-type OutsideEvents = Exclude<DetailEvents, Of<'scope.opened' | 'loop.started' | 'condition.evaluated' | 'attempt.failed' | 'attempt.deferred' | 'attempt.held' | 'attempt.doubtful' | 'timer.fired' | 'timer.set'>>;
+type OutsideEvents = Exclude<
+  DetailEvents,
+  Of<
+    | 'scope.opened'
+    | 'loop.started'
+    | 'condition.evaluated'
+    | 'attempt.failed'
+    | 'attempt.deferred'
+    | 'attempt.held'
+    | 'attempt.doubtful'
+    | 'timer.fired'
+    | 'timer.set'
+  >
+>;
 
 /** What people, models and steps said. */
 function applyOutside(state: RunState, event: OutsideEvents): void {
@@ -293,7 +347,8 @@ function applyReset(plan: Plan, state: RunState, slot: number): void {
   state.settledAt[slot] = 0;
   if (state.attempt[slot]! > 0) extraOf(state, slot).attemptsBefore = state.attempt[slot]!;
   if (extra === undefined) return;
-  for (const key of ['failure', 'because', 'condition', 'handler', 'until', 'recovered', 'exhausted', 'observed'] as const) delete extra[key];
+  for (const key of ['failure', 'because', 'condition', 'handler', 'until', 'recovered', 'exhausted', 'observed'] as const)
+    delete extra[key];
 }
 
 /** True where a failed iteration ends the loop rather than being left out. */

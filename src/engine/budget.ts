@@ -12,7 +12,8 @@ export function setBudget(turn: Turn, microUsd: MicroUsd, by: string): void {
 /** Sets the worst case of a call aside, where settled and reserved costs stay within the cap (S12); else nothing, and the call is not made (C24). */
 export function reserve(turn: Turn, slot: number, key: string, microUsd: MicroUsd): void {
   const { budget, costMicroUsd, reservedMicroUsd } = turn.state;
-  if (budget !== null && costMicroUsd + reservedMicroUsd + microUsd <= budget.microUsd) emit(turn, { type: 'budget.reserved', slot, key, microUsd });
+  if (budget !== null && costMicroUsd + reservedMicroUsd + microUsd <= budget.microUsd)
+    emit(turn, { type: 'budget.reserved', slot, key, microUsd });
 }
 
 /** A call was settled: what it cost, if anything, is folded already. */
@@ -28,7 +29,8 @@ export function mayHold(state: RunState, slot: number): boolean {
 /** The cap was met: the attempt is taken back, as if it had not begun, and the run pauses until the cap is raised. */
 export function hold(turn: Turn, slot: number): void {
   const { state } = turn;
-  if (slot >= 0 && state.phase[slot] === PERFORMING) emit(turn, { type: 'attempt.held', slot, attempt: state.attempt[slot]!, reason: 'budget' });
+  if (slot >= 0 && state.phase[slot] === PERFORMING)
+    emit(turn, { type: 'attempt.held', slot, attempt: state.attempt[slot]!, reason: 'budget' });
   if (state.status === 'running') emit(turn, { type: 'run.paused', reason: 'budget' });
 }
 
@@ -39,10 +41,14 @@ const WARN_AT = [95, 80];
 export function budgetWarnings(state: RunState): string[] {
   const { budget, costMicroUsd, unpricedCalls } = state;
   const warnings: string[] = [];
-  if (unpricedCalls > 0) warnings.push(`${unpricedCalls === 1 ? 'the price of one model call is' : `the prices of ${unpricedCalls} model calls are`} not known, so the run cost more than is shown`);
+  if (unpricedCalls > 0)
+    warnings.push(
+      `${unpricedCalls === 1 ? 'the price of one model call is' : `the prices of ${unpricedCalls} model calls are`} not known, so the run cost more than is shown`,
+    );
   if (budget === null) return warnings;
   const part = budget.microUsd === 0 ? 100 : Math.floor((costMicroUsd * 100) / budget.microUsd);
   const mark = WARN_AT.find(percent => part >= percent);
-  if (mark !== undefined && costMicroUsd > 0) warnings.push(`over ${mark} % of the budget is spent: $${costMicroUsd / 1_000_000} of $${budget.microUsd / 1_000_000}`);
+  if (mark !== undefined && costMicroUsd > 0)
+    warnings.push(`over ${mark} % of the budget is spent: $${costMicroUsd / 1_000_000} of $${budget.microUsd / 1_000_000}`);
   return warnings;
 }

@@ -122,7 +122,8 @@ function drainQueues(turn: Turn): void {
     else if (nextClosed < turn.closed.length) scopeClosed(turn, turn.closed[nextClosed++]!);
     else break;
   }
-  if (state.status === 'running' && state.until !== null && state.active === 0 && isReached(turn.plan, state)) emit(turn, { type: 'run.paused', reason: 'until' });
+  if (state.status === 'running' && state.until !== null && state.active === 0 && isReached(turn.plan, state))
+    emit(turn, { type: 'run.paused', reason: 'until' });
 }
 
 function admitted(turn: Turn, input: Extract<Input, { type: 'admitted' }>): void {
@@ -149,7 +150,15 @@ function answered(turn: Turn, input: Extract<Input, { type: 'answered' }>): void
   if (state.extra.get(slot)?.autos?.[index] !== undefined) return;
   if (!answer.ok && answer.held && mayHold(state, slot)) return hold(turn, slot);
   if (!answer.ok) return slot < 0 ? finish(turn, answer.failure) : questionFailed(turn, slot, answer.failure);
-  emit(turn, { type: 'auto.resolved', slot, index, value: answer.value, source: answer.source, model: answer.model, reason: answer.reason });
+  emit(turn, {
+    type: 'auto.resolved',
+    slot,
+    index,
+    value: answer.value,
+    source: answer.source,
+    model: answer.model,
+    reason: answer.reason,
+  });
   if (slot < 0) startRoot(turn);
   else if (state.taskStatus[slot] === SCHEDULED) proceed(turn, slot);
   else advance(turn, slot);
@@ -174,7 +183,8 @@ function cancelRun(turn: Turn, by: string, reason: 'requested' | 'timed_out'): v
   if (state.status === 'cancelling') return;
   emit(turn, { type: 'run.cancelling', by, reason });
   if (state.scopes.length === 0) return finish(turn, null);
-  for (let slot = 0; slot < state.slots; slot++) if (state.taskStatus[slot] === RUNNING && state.phase[slot] === PERFORMING) turn.effects.push({ type: 'abort', slot });
+  for (let slot = 0; slot < state.slots; slot++)
+    if (state.taskStatus[slot] === RUNNING && state.phase[slot] === PERFORMING) turn.effects.push({ type: 'abort', slot });
   for (const scope of state.scopes) if (scope.owner < 0 && scope.open > 0) stopOpen(turn, scope, reason);
   turn.closed.push(0);
 }

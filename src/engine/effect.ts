@@ -45,6 +45,8 @@ export type Input = { now: number } & (
 export type Evaluation = { ok: true; value: Json; ref: Ref; observed?: Observation[] } | { ok: false; failure: Failure };
 
 /** `held` where a budget was met that may be raised: the question, or the attempt, is as if it had not been. */
-export type Answer = { ok: true; value: Ref; source: 'model' | 'default' | 'pinned'; model: string | null; reason: string | null } | { ok: false; failure: Failure; held?: true };
+export type Answer =
+  | { ok: true; value: Ref; source: 'model' | 'default' | 'pinned'; model: string | null; reason: string | null }
+  | { ok: false; failure: Failure; held?: true };
 
 export type Outcome = { ok: true; output: Ref; cached?: boolean; observed?: Observation[] } | { ok: false; failure: Failure; held?: true };

@@ -1,7 +1,17 @@
 import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
 import {
-  evaluate, evaluateCondition, isSecretMarker, parseExpression, parseTemplate, renderSegments, type EvalContext, type Expr, type Host, type SecretMarker, type Template,
+  evaluate,
+  evaluateCondition,
+  isSecretMarker,
+  parseExpression,
+  parseTemplate,
+  renderSegments,
+  type EvalContext,
+  type Expr,
+  type Host,
+  type SecretMarker,
+  type Template,
 } from '../language/expression/index.ts';
 import type { PlanInput, PlanTask, PlanValue } from '../plan/index.ts';
 import { checkSchema } from '../schema.ts';
@@ -32,7 +42,10 @@ function remember<T>(cache: Map<string, T>, text: string, parse: () => T): T {
 export function expressionOf(text: string): Expr {
   return remember(expressions, text, () => {
     const { expr, problems } = parseExpression(text);
-    if (expr === null || problems.length > 0) throw new OrchestratorError(problems[0]?.code ?? 'ORC-305', problems[0]?.message ?? `\`${text}\` is no expression`, { class: 'template' });
+    if (expr === null || problems.length > 0)
+      throw new OrchestratorError(problems[0]?.code ?? 'ORC-305', problems[0]?.message ?? `\`${text}\` is no expression`, {
+        class: 'template',
+      });
     return expr;
   });
 }
@@ -40,7 +53,10 @@ export function expressionOf(text: string): Expr {
 function templateOf(text: string): Template {
   return remember(templates, text, () => {
     const { template, problems } = parseTemplate(text);
-    if (template === null || problems.length > 0) throw new OrchestratorError(problems[0]?.code ?? 'ORC-305', problems[0]?.message ?? 'the template cannot be parsed', { class: 'template' });
+    if (template === null || problems.length > 0)
+      throw new OrchestratorError(problems[0]?.code ?? 'ORC-305', problems[0]?.message ?? 'the template cannot be parsed', {
+        class: 'template',
+      });
     return template;
   });
 }
@@ -55,7 +71,9 @@ function computeIn(value: PlanValue, context: EvalContext, computing: Computing,
   if ('v' in value) return value.v;
   if ('e' in value) {
     const expr = expressionOf(value.e);
-    return value.s === 1 ? textOf({ start: expr.start, end: expr.end, body: [{ kind: 'output', start: expr.start, end: expr.end, expr }] }, context) : evaluate(expr, context);
+    return value.s === 1
+      ? textOf({ start: expr.start, end: expr.end, body: [{ kind: 'output', start: expr.start, end: expr.end, expr }] }, context)
+      : evaluate(expr, context);
   }
   if ('t' in value) return textOf(templateOf(value.t), context);
   if ('a' in value) {
@@ -100,7 +118,15 @@ function textFrom(segments: (string | SecretMarker)[]): Json {
 }
 
 function joined(parts: Json[]): Json {
-  return textFrom(parts.flatMap((part): (string | SecretMarker)[] => ((part as unknown) instanceof SecretText ? (part as unknown as SecretText).segments : isSecretMarker(part) ? [part] : [plainText(part)])));
+  return textFrom(
+    parts.flatMap((part): (string | SecretMarker)[] =>
+      (part as unknown) instanceof SecretText
+        ? (part as unknown as SecretText).segments
+        : isSecretMarker(part)
+          ? [part]
+          : [plainText(part)],
+    ),
+  );
 }
 
 function plainText(value: Json): string {
@@ -108,11 +134,17 @@ function plainText(value: Json): string {
 }
 
 /** What a site gives: the value for the engine's decision. Errors of the pipeline come back as failures; what `load` throws passes through. */
-export function evaluateSite(computing: Computing, slot: number, site: Site, index: number): { ok: true; value: Json } | { ok: false; failure: Failure } {
+export function evaluateSite(
+  computing: Computing,
+  slot: number,
+  site: Site,
+  index: number,
+): { ok: true; value: Json } | { ok: false; failure: Failure } {
   try {
     return { ok: true, value: siteValue(computing, slot, site, index) };
   } catch (error) {
-    if (error instanceof OrchestratorError) return { ok: false, failure: { ...toFailure(error), class: error.class === 'failed' ? 'template' : error.class } };
+    if (error instanceof OrchestratorError)
+      return { ok: false, failure: { ...toFailure(error), class: error.class === 'failed' ? 'template' : error.class } };
     throw error;
   }
 }
@@ -152,15 +184,27 @@ function loopValue(task: PlanTask, computing: Computing, asker: Asker): Json {
   const whole = (value: PlanValue | undefined, usual: number, what: string): number => {
     if (value === undefined) return usual;
     const number = compute(value, computing, asker);
-    if (typeof number !== 'number' || !Number.isInteger(number) || number < 1) throw new OrchestratorError('ORC-212', `\`${what}\` must be a whole number from 1 on, it is ${JSON.stringify(number)}`, { class: 'invalid_input' });
+    if (typeof number !== 'number' || !Number.isInteger(number) || number < 1)
+      throw new OrchestratorError('ORC-212', `\`${what}\` must be a whole number from 1 on, it is ${JSON.stringify(number)}`, {
+        class: 'invalid_input',
+      });
     return number;
   };
   const parallel = whole(task.maxParallel, 1, 'max_parallel');
   const limit = whole(task.maxIterations, DEFAULT_ITERATIONS, 'max_iterations');
   if (task.kind === 'while') return { items: null, count: 0, parallel, limit };
   const source = compute(task.source!, computing, asker);
-  const items = Array.isArray(source) ? source : isObject(source) ? Object.entries(source).map(([key, value]) => ({ key, value })) : undefined;
-  if (items === undefined) throw new OrchestratorError('ORC-232', `\`for_each\` wants a list or an object, it is ${source === null ? 'null' : `the ${typeof source} ${JSON.stringify(source).slice(0, 60)}`}`, { class: 'invalid_input' });
+  const items = Array.isArray(source)
+    ? source
+    : isObject(source)
+      ? Object.entries(source).map(([key, value]) => ({ key, value }))
+      : undefined;
+  if (items === undefined)
+    throw new OrchestratorError(
+      'ORC-232',
+      `\`for_each\` wants a list or an object, it is ${source === null ? 'null' : `the ${typeof source} ${JSON.stringify(source).slice(0, 60)}`}`,
+      { class: 'invalid_input' },
+    );
   return { items, count: items.length, parallel, limit };
 }
 
@@ -177,13 +221,18 @@ export function completeInputs(specs: PlanInput[], given: JsonObject, computing:
   const inputs: JsonObject = {};
   const problems: string[] = [];
   for (const spec of specs) {
-    const value = Object.hasOwn(given, spec.name) ? given[spec.name]! : spec.default === undefined ? undefined : computeDefault(spec.default, inputs, computing);
+    const value = Object.hasOwn(given, spec.name)
+      ? given[spec.name]!
+      : spec.default === undefined
+        ? undefined
+        : computeDefault(spec.default, inputs, computing);
     if (value === undefined) {
       if (spec.required) problems.push(`\`${spec.name}\` is missing`);
       else setOwn(inputs, spec.name, null);
       continue;
     }
-    for (const problem of checkSchema(spec.schema, value)) problems.push(`\`${[spec.name, ...problem.path].join('.')}\` ${problem.message}`);
+    for (const problem of checkSchema(spec.schema, value))
+      problems.push(`\`${[spec.name, ...problem.path].join('.')}\` ${problem.message}`);
     setOwn(inputs, spec.name, value);
   }
   const names = new Set(specs.map(spec => spec.name));
@@ -223,4 +272,3 @@ function hasSkipped(computing: Computing): boolean {
   for (let slot = 0; slot < state.slots; slot++) if (state.taskStatus[slot] === SKIPPED) return true;
   return false;
 }
-

@@ -9,8 +9,24 @@ export type TaskStatus = 'pending' | 'scheduled' | 'running' | 'waiting' | 'comp
 
 /** Why a run or task is where it is (CONTRACT.md section 4). */
 export type Reason =
-  | 'upstream_failed' | 'condition_false' | 'condition_error' | 'run_failed' | 'routed' | 'approval' | 'signal' | 'timer' | 'backoff' | 'rate_limit' | 'budget'
-  | 'breakpoint' | 'drain' | 'timed_out' | 'crashed' | 'needs_attention' | 'requested' | 'until';
+  | 'upstream_failed'
+  | 'condition_false'
+  | 'condition_error'
+  | 'run_failed'
+  | 'routed'
+  | 'approval'
+  | 'signal'
+  | 'timer'
+  | 'backoff'
+  | 'rate_limit'
+  | 'budget'
+  | 'breakpoint'
+  | 'drain'
+  | 'timed_out'
+  | 'crashed'
+  | 'needs_attention'
+  | 'requested'
+  | 'until';
 
 /** What an expression learnt from the world (`now()`, `file_exists()`), so that replay sees the same. */
 export type Observation = { call: string; argument: string | null; value: Json };
@@ -59,24 +75,80 @@ export interface Pins {
  * Decisions are events too, so that an old journal folds the same under a newer program. Times are ms since 1970.
  */
 export type Event =
-  | { type: 'run.created'; at: number; plan: string; inputs: Ref; workspace: string; program: string; trigger: string; user: string | null; tags: string[]; key: string | null; parent: { run: string; at: string } | null; until: string | null; mocks: { [path: string]: Json } | null; pins?: Pins }
+  | {
+      type: 'run.created';
+      at: number;
+      plan: string;
+      inputs: Ref;
+      workspace: string;
+      program: string;
+      trigger: string;
+      user: string | null;
+      tags: string[];
+      key: string | null;
+      parent: { run: string; at: string } | null;
+      until: string | null;
+      mocks: { [path: string]: Json } | null;
+      pins?: Pins;
+    }
   | { type: 'run.acquired'; at: number; epoch: number; owner: string; program: string; again: number[]; doubt: number[] }
   | { type: 'run.started'; at: number }
   | { type: 'run.paused'; at: number; reason: Reason }
   | { type: 'run.resumed'; at: number; until: string | null }
   | { type: 'run.reopened'; at: number; by: string }
   | { type: 'run.cancelling'; at: number; by: string; reason: Reason }
-  | { type: 'run.ended'; at: number; status: 'completed' | 'failed' | 'cancelled'; reason: Reason | null; failure: Failure | null; outputs: Ref | null }
+  | {
+      type: 'run.ended';
+      at: number;
+      status: 'completed' | 'failed' | 'cancelled';
+      reason: Reason | null;
+      failure: Failure | null;
+      outputs: Ref | null;
+    }
   | { type: 'scope.opened'; at: number; owner: number; block: number; index: number; inputs: Ref | null }
-  | { type: 'loop.started'; at: number; slot: number; items: Ref | null; count: number; parallel: number; limit: number; observed?: Observation[] }
-  | { type: 'condition.evaluated'; at: number; slot: number; site: 'condition' | 'while' | 'until'; index: number; value: boolean; observed?: Observation[] }
+  | {
+      type: 'loop.started';
+      at: number;
+      slot: number;
+      items: Ref | null;
+      count: number;
+      parallel: number;
+      limit: number;
+      observed?: Observation[];
+    }
+  | {
+      type: 'condition.evaluated';
+      at: number;
+      slot: number;
+      site: 'condition' | 'while' | 'until';
+      index: number;
+      value: boolean;
+      observed?: Observation[];
+    }
   | { type: 'task.scheduled'; at: number; slot: number }
   | { type: 'task.skipped'; at: number; slot: number; reason: Reason; because: string | null; failure?: Failure }
   | { type: 'task.cancelled'; at: number; slot: number; reason: Reason }
-  | { type: 'task.completed'; at: number; slot: number; output: Ref | null; recovered?: true; cached?: true; exhausted?: true; observed?: Observation[] }
+  | {
+      type: 'task.completed';
+      at: number;
+      slot: number;
+      output: Ref | null;
+      recovered?: true;
+      cached?: true;
+      exhausted?: true;
+      observed?: Observation[];
+    }
   | { type: 'task.failed'; at: number; slot: number; failure: Failure }
   | { type: 'task.reset'; at: number; slot: number }
-  | { type: 'task.adopted'; at: number; slot: number; status: 'completed' | 'skipped'; output: Ref | null; recovered: boolean; from: string }
+  | {
+      type: 'task.adopted';
+      at: number;
+      slot: number;
+      status: 'completed' | 'skipped';
+      output: Ref | null;
+      recovered: boolean;
+      from: string;
+    }
   | { type: 'task.logged'; at: number; slot: number; level: 'debug' | 'info' | 'warn' | 'error'; text: string }
   | { type: 'attempt.started'; at: number; slot: number; attempt: number; effect: string }
   | { type: 'attempt.failed'; at: number; slot: number; attempt: number; failure: Failure; retryAt: number | null; handler?: number }
@@ -89,10 +161,27 @@ export type Event =
   | { type: 'budget.set'; at: number; microUsd: number; onExceed: OnExceed; by: string }
   | { type: 'budget.reserved'; at: number; slot: number; key: string; microUsd: number }
   | { type: 'budget.released'; at: number; slot: number; key: string }
-  | { type: 'auto.resolved'; at: number; slot: number; index: number; value: Ref; source: 'model' | 'default' | 'pinned'; model: string | null; reason: string | null }
+  | {
+      type: 'auto.resolved';
+      at: number;
+      slot: number;
+      index: number;
+      value: Ref;
+      source: 'model' | 'default' | 'pinned';
+      model: string | null;
+      reason: string | null;
+    }
   | { type: 'timer.set'; at: number; slot: number; until: number; kind: 'sleep' | 'timeout' }
   | { type: 'timer.fired'; at: number; slot: number }
-  | { type: 'approval.requested'; at: number; slot: number; prompt: string; choices: string[]; until: number | null; onTimeout: string | null }
+  | {
+      type: 'approval.requested';
+      at: number;
+      slot: number;
+      prompt: string;
+      choices: string[];
+      until: number | null;
+      onTimeout: string | null;
+    }
   | { type: 'approval.given'; at: number; slot: number; choice: string; by: string; comment: string | null }
   | { type: 'signal.awaited'; at: number; slot: number; name: string; until: number | null; onTimeout: string | null }
   | { type: 'signal.received'; at: number; name: string; payload: Ref }

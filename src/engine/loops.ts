@@ -10,7 +10,15 @@ import { emit, evaluate, failure, taskAt, type Turn } from './turn.ts';
 export function startLoop(turn: Turn, slot: number, result: Evaluation): void {
   if (!result.ok) return failTask(turn, slot, result.failure);
   const value = result.value as { items: Json[] | null; count: number; parallel: number; limit: number };
-  emit(turn, { type: 'loop.started', slot, items: value.items === null ? null : result.ref, count: value.count, parallel: value.parallel, limit: value.limit, ...observedOf(result) });
+  emit(turn, {
+    type: 'loop.started',
+    slot,
+    items: value.items === null ? null : result.ref,
+    count: value.count,
+    parallel: value.parallel,
+    limit: value.limit,
+    ...observedOf(result),
+  });
   continueLoop(turn, slot);
 }
 
@@ -55,7 +63,8 @@ function continueForEach(turn: Turn, slot: number): void {
   const stopping = isStopping(turn.state, slot);
   const { broken } = loop;
   const body = taskAt(turn, slot).body!;
-  while (!stopping && !broken && loop.opened < loop.count && loop.opened - loop.done < loop.parallel) openScopeOf(turn, slot, body, loop.opened);
+  while (!stopping && !broken && loop.opened < loop.count && loop.opened - loop.done < loop.parallel)
+    openScopeOf(turn, slot, body, loop.opened);
   if (loop.done < loop.opened) return;
   if (stopping) return cancelTask(turn, slot, stopReason(turn.state));
   if (broken) return failTask(turn, slot, iterationFailure(turn, slot));

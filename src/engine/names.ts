@@ -44,7 +44,7 @@ function lookup(values: Values, asker: Asker, name: string): Value | undefined {
     const found = fromIteration(values, asker.slot, asker.iteration, name);
     if (found !== undefined) return found;
   }
-  for (let slot = asker.slot; slot >= 0; ) {
+  for (let slot = asker.slot; slot >= 0;) {
     const scope = state.scopes[state.scopeOf[slot]!]!;
     const block = plan.blocks[scope.block]!;
     const local = indexOf(block).get(name);
@@ -69,7 +69,9 @@ function fromScope(values: Values, scope: Scope, block: Block, name: string): Va
     case 'while': {
       const owner = scope.owner;
       if (block.loopName === name) return loopRecord(values, owner, scope.index, block);
-      return block.kind === 'for_each' ? forEachBinding(values, owner, scope.index, name, block.queue === true) : whileBinding(values, owner, scope.index, name);
+      return block.kind === 'for_each'
+        ? forEachBinding(values, owner, scope.index, name, block.queue === true)
+        : whileBinding(values, owner, scope.index, name);
     }
     case 'handler':
       return name === 'error' ? (scope.owner >= 0 ? errorOf(values, scope.owner) : errorOfRun(values)) : undefined;
@@ -80,7 +82,8 @@ function fromScope(values: Values, scope: Scope, block: Block, name: string): Va
 
 function fromIteration(values: Values, slot: number, iteration: number, name: string): Value | undefined {
   const { state, plan } = values;
-  const block = plan.blocks[plan.blocks[state.scopes[state.scopeOf[slot]!]!.block]!.tasks[slot - state.scopes[state.scopeOf[slot]!]!.base]!.body!]!;
+  const block =
+    plan.blocks[plan.blocks[state.scopes[state.scopeOf[slot]!]!.block]!.tasks[slot - state.scopes[state.scopeOf[slot]!]!.base]!.body!]!;
   if (block.loopName === name) return loopRecord(values, slot, iteration, block);
   const bound = whileBinding(values, slot, iteration, name);
   if (bound !== undefined) return bound;
@@ -141,8 +144,13 @@ function whileBinding(values: Values, owner: number, index: number, name: string
 
 function loopRecord(values: Values, owner: number, index: number, block: Block): Value {
   const names = block.kind === 'for_each' ? FOR_EACH_NAMES : WHILE_NAMES;
-  const get = (key: string): Value | undefined => (block.kind === 'for_each' ? forEachBinding(values, owner, index, key, block.queue === true) : whileBinding(values, owner, index, key));
-  return view(get, () => names, () => Object.fromEntries(names.map(name => [name, get(name)!])));
+  const get = (key: string): Value | undefined =>
+    block.kind === 'for_each' ? forEachBinding(values, owner, index, key, block.queue === true) : whileBinding(values, owner, index, key);
+  return view(
+    get,
+    () => names,
+    () => Object.fromEntries(names.map(name => [name, get(name)!])),
+  );
 }
 
 /** What the pipeline's own handler is about: the first failure that nothing has made good. */
@@ -250,7 +258,12 @@ function aboutTask(values: Values, slot: number, key: string): Value | undefined
 /** `tasks.ID`: the record about a task without doubt, its result under `result`; the tasks of the lists around it are found too. */
 function tasksView(values: Values, slot: number): Value {
   const slots = tasksAround(values, slot);
-  const record = (at: number): Value => view(key => (key === 'result' ? resultOf(values, at) : aboutTask(values, at, key)), () => ABOUT, () => resultOf(values, at));
+  const record = (at: number): Value =>
+    view(
+      key => (key === 'result' ? resultOf(values, at) : aboutTask(values, at, key)),
+      () => ABOUT,
+      () => resultOf(values, at),
+    );
   return view(
     key => {
       const at = slots.get(key);
@@ -313,7 +326,7 @@ function allNames(values: Values, asker: Asker): string[] {
   const { state, plan } = values;
   const names = new Set<string>(Object.keys(asker.bindings ?? {}));
   if (asker.iteration !== undefined) for (const name of WHILE_NAMES) names.add(name);
-  for (let slot = asker.slot; slot >= 0; ) {
+  for (let slot = asker.slot; slot >= 0;) {
     const scope = state.scopes[state.scopeOf[slot]!]!;
     const block = plan.blocks[scope.block]!;
     for (const task of block.tasks) names.add(task.id);

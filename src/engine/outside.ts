@@ -15,7 +15,8 @@ export function startWait(turn: Turn, slot: number, result: Evaluation): void {
   if (kind === 'sleep') return startSleep(turn, slot, parameters);
   const limit = parameters['timeout'] ?? null;
   const limitMs = limit === null ? undefined : parseDuration(limit as number | string);
-  if (limit !== null && limitMs === undefined) return failTask(turn, slot, failure('ORC-110', 'invalid_input', `\`timeout\` is no time: ${JSON.stringify(limit)}`));
+  if (limit !== null && limitMs === undefined)
+    return failTask(turn, slot, failure('ORC-110', 'invalid_input', `\`timeout\` is no time: ${JSON.stringify(limit)}`));
   const until = limitMs === undefined ? null : turn.now + limitMs;
   const onTimeout = typeof parameters['on_timeout'] === 'string' ? parameters['on_timeout'] : null;
   if (kind === 'approval') {
@@ -37,7 +38,14 @@ function text(value: Json): string {
 function startSleep(turn: Turn, slot: number, parameters: JsonObject): void {
   const given = parameters['duration'] ?? parameters['seconds'] ?? 0;
   const ms = typeof given === 'number' || typeof given === 'string' ? parseDuration(given) : undefined;
-  if (ms === undefined) return failTask(turn, slot, failure('ORC-110', 'invalid_input', `\`duration\` is no time: ${JSON.stringify(given)}`, ['write seconds, or a text such as 90s, 2m or 1h30m']));
+  if (ms === undefined)
+    return failTask(
+      turn,
+      slot,
+      failure('ORC-110', 'invalid_input', `\`duration\` is no time: ${JSON.stringify(given)}`, [
+        'write seconds, or a text such as 90s, 2m or 1h30m',
+      ]),
+    );
   const until = turn.now + ms;
   emit(turn, { type: 'timer.set', slot, until, kind: 'sleep' });
   turn.effects.push({ type: 'timer', slot, until });
@@ -66,13 +74,18 @@ function waitTimedOut(turn: Turn, slot: number, phase: number): void {
     if (phase === SIGNAL) return completeTask(turn, slot, { v: null });
     return approve(turn, slot, choice, 'timeout', null);
   }
-  failTask(turn, slot, failure('ORC-218', 'timeout', phase === APPROVAL ? 'nobody answered in time' : `the signal \`${extra.signal}\` did not come in time`));
+  failTask(
+    turn,
+    slot,
+    failure('ORC-218', 'timeout', phase === APPROVAL ? 'nobody answered in time' : `the signal \`${extra.signal}\` did not come in time`),
+  );
 }
 
 function approve(turn: Turn, slot: number, choice: string, by: string, comment: string | null): void {
   const usual = turn.state.extra.get(slot)!.choices!.join() === 'approve,reject';
   emit(turn, { type: 'approval.given', slot, choice, by, comment });
-  if (usual && choice === 'reject') return failTask(turn, slot, failure('ORC-220', 'assertion', `rejected by ${by}${comment === null ? '' : `: ${comment}`}`));
+  if (usual && choice === 'reject')
+    return failTask(turn, slot, failure('ORC-220', 'assertion', `rejected by ${by}${comment === null ? '' : `: ${comment}`}`));
   completeTask(turn, slot, { v: { choice, by, comment, approved: choice !== 'reject' } });
 }
 
@@ -83,7 +96,8 @@ export function command(turn: Turn, order: Exclude<Command, { type: 'cancel' | '
   const slot = slotOf(plan, state, order.task);
   if (slot < 0 || state.taskStatus[slot] !== WAITING) return;
   if (order.type === 'approve') {
-    if (state.phase[slot] === APPROVAL && state.extra.get(slot)!.choices!.includes(order.choice)) approve(turn, slot, order.choice, order.by, order.comment);
+    if (state.phase[slot] === APPROVAL && state.extra.get(slot)!.choices!.includes(order.choice))
+      approve(turn, slot, order.choice, order.by, order.comment);
     return;
   }
   if (state.phase[slot] === ATTENTION) settleDoubt(turn, slot, order);
@@ -93,7 +107,8 @@ function receive(turn: Turn, name: string, payload: Json): void {
   const { state } = turn;
   emit(turn, { type: 'signal.received', name, payload: { v: payload } });
   for (const [slot, extra] of state.extra) {
-    if (slot >= 0 && extra.signal === name && state.taskStatus[slot] === WAITING && state.phase[slot] === SIGNAL) return completeTask(turn, slot, { v: payload });
+    if (slot >= 0 && extra.signal === name && state.taskStatus[slot] === WAITING && state.phase[slot] === SIGNAL)
+      return completeTask(turn, slot, { v: payload });
   }
 }
 

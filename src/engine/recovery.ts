@@ -37,7 +37,12 @@ function decideDoubt(turn: Turn, slot: number): void {
   const { onAmbiguous } = taskAt(turn, slot);
   if (turn.state.status === 'cancelling') return cancelTask(turn, slot, stopReason(turn.state));
   if (onAmbiguous === 'skip') return skipTask(turn, slot, 'needs_attention', null);
-  if (onAmbiguous === 'fail') return failTask(turn, slot, failure('ORC-229', 'attention', 'the process died while this ran, so it is not known whether its effect took place'));
+  if (onAmbiguous === 'fail')
+    return failTask(
+      turn,
+      slot,
+      failure('ORC-229', 'attention', 'the process died while this ran, so it is not known whether its effect took place'),
+    );
   emit(turn, { type: 'attempt.doubtful', slot, attempt: turn.state.attempt[slot]! });
 }
 

@@ -2,13 +2,28 @@ import type { Failure } from '../errors.ts';
 import { edges } from '../plan/index.ts';
 import type { Observation, Reason, Ref } from './event.ts';
 import {
-  FAILED, PENDING, PERFORMING, RUNNING, SCHEDULED, SKIPPED, WAITING, BACKOFF, isSettled, ownedScopes, scopeOfSlot, type RunState, type Scope,
+  FAILED,
+  PENDING,
+  PERFORMING,
+  RUNNING,
+  SCHEDULED,
+  SKIPPED,
+  WAITING,
+  BACKOFF,
+  isSettled,
+  ownedScopes,
+  scopeOfSlot,
+  type RunState,
+  type Scope,
 } from './state.ts';
 import { emit, pathAt, taskAt, type Turn } from './turn.ts';
 
 /** Ends a task well. `output` is null where the result is a view over the task's scopes. */
 export function completeTask(
-  turn: Turn, slot: number, output: Ref | null, marks: { recovered?: true; cached?: true; exhausted?: true; observed?: Observation[] } = {},
+  turn: Turn,
+  slot: number,
+  output: Ref | null,
+  marks: { recovered?: true; cached?: true; exhausted?: true; observed?: Observation[] } = {},
 ): void {
   emit(turn, { type: 'task.completed', slot, output, ...marks });
   const { onSuccess } = taskAt(turn, slot);
@@ -112,7 +127,8 @@ function stopScope(turn: Turn, failed: number): void {
   stopOpen(turn, scope, 'run_failed');
   // Iterations beside this one: what has not begun there does not begin.
   if (turn.state.extra.get(scope.owner)?.loop?.broken !== true) return;
-  for (const id of ownedScopes(turn.state, scope.owner)) if (turn.state.scopes[id] !== scope && turn.state.scopes[id]!.open > 0) stopOpen(turn, turn.state.scopes[id]!, 'run_failed');
+  for (const id of ownedScopes(turn.state, scope.owner))
+    if (turn.state.scopes[id] !== scope && turn.state.scopes[id]!.open > 0) stopOpen(turn, turn.state.scopes[id]!, 'run_failed');
 }
 
 /** Skips all that needs the failed task, through any number of tasks between. */
@@ -142,7 +158,8 @@ export function stopOpen(turn: Turn, scope: Scope, reason: Reason): void {
   for (let slot = scope.base; slot < end; slot++) {
     const status = state.taskStatus[slot]!;
     if (isSettled(status)) continue;
-    if (status === PENDING || status === SCHEDULED || (status === WAITING && state.phase[slot] !== BACKOFF)) emit(turn, { type: 'task.cancelled', slot, reason });
+    if (status === PENDING || status === SCHEDULED || (status === WAITING && state.phase[slot] !== BACKOFF))
+      emit(turn, { type: 'task.cancelled', slot, reason });
     else if (status === WAITING && reason !== 'run_failed') emit(turn, { type: 'task.cancelled', slot, reason });
     else if (status === RUNNING && state.phase[slot] !== PERFORMING) stopInside(turn, slot, reason);
   }

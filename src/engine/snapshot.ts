@@ -30,15 +30,20 @@ function sparse<T>(list: (T | null)[]): [number, T][] {
 
 function plainExtra(extra: Extra): { [key: string]: unknown } {
   const { steps, overrides, ...rest } = extra;
-  return { ...rest, ...(steps === undefined ? {} : { steps: [...steps] }), ...(overrides === undefined ? {} : { overrides: [...overrides] }) };
+  return {
+    ...rest,
+    ...(steps === undefined ? {} : { steps: [...steps] }),
+    ...(overrides === undefined ? {} : { overrides: [...overrides] }),
+  };
 }
 
-type Plain = Omit<RunState, (typeof COUNTS)[number] | (typeof TIMES)[number] | 'taskReason' | 'extra' | 'signals'> &
-  { [Name in (typeof COUNTS)[number]]: number[] } & { [Name in (typeof TIMES)[number]]: (number | null)[] } & {
-    taskReason: [number, NonNullable<RunState['taskReason'][number]>][];
-    extra: [number, { [key: string]: unknown }][];
-    signals: [string, NonNullable<ReturnType<RunState['signals']['get']>>][];
-  };
+type Plain = Omit<RunState, (typeof COUNTS)[number] | (typeof TIMES)[number] | 'taskReason' | 'extra' | 'signals'> & {
+  [Name in (typeof COUNTS)[number]]: number[];
+} & { [Name in (typeof TIMES)[number]]: (number | null)[] } & {
+  taskReason: [number, NonNullable<RunState['taskReason'][number]>][];
+  extra: [number, { [key: string]: unknown }][];
+  signals: [string, NonNullable<ReturnType<RunState['signals']['get']>>][];
+};
 
 export function restore(text: string): RunState {
   const { taskReason, extra, signals, ...data } = JSON.parse(text) as Plain;

@@ -4,7 +4,16 @@ import type { Block, Plan, PlanTask } from '../plan/plan.ts';
 import type { Event, Observation, OnExceed, Reason, Ref, RouteRecord, RunStatus, TaskStatus } from './event.ts';
 
 /** Task statuses by their number in `RunState.status`. */
-export const TASK_STATUSES: readonly TaskStatus[] = ['pending', 'scheduled', 'running', 'waiting', 'completed', 'failed', 'skipped', 'cancelled'];
+export const TASK_STATUSES: readonly TaskStatus[] = [
+  'pending',
+  'scheduled',
+  'running',
+  'waiting',
+  'completed',
+  'failed',
+  'skipped',
+  'cancelled',
+];
 export const PENDING = 0;
 export const SCHEDULED = 1;
 export const RUNNING = 2;
@@ -81,7 +90,14 @@ export interface Extra {
   prompt?: string;
   signal?: string;
   steps?: Map<string, { effect: string; output: Ref | null }>;
-  usage?: { model: string; inputTokens: number; outputTokens: number; costMicroUsd: number; route?: RouteRecord; tried?: { id: string; code: string; message: string }[] };
+  usage?: {
+    model: string;
+    inputTokens: number;
+    outputTokens: number;
+    costMicroUsd: number;
+    route?: RouteRecord;
+    tried?: { id: string; code: string; message: string }[];
+  };
   observed?: Observation[];
   overrides?: Map<string, Ref>;
   effect?: string;
@@ -148,10 +164,44 @@ export interface RunState {
 
 export function initial(): RunState {
   return {
-    seq: 0, at: 0, status: 'pending', reason: null, created: null, epoch: 0, owner: '', inputs: null, until: null, startedAt: 0, endedAt: 0, outputs: null, failure: null,
-    slots: 0, taskStatus: new Uint8Array(0), phase: new Uint8Array(0), taskReason: [], waitingOn: new Int32Array(0), attempt: new Uint16Array(0), scopeOf: new Int32Array(0),
-    scheduledAt: new Float64Array(0), beganAt: new Float64Array(0), settledAt: new Float64Array(0), output: [], extra: new Map(), scopes: [], order: [],
-    active: 0, running: 0, done: 0, failed: 0, costMicroUsd: 0, unpricedCalls: 0, budget: null, reserved: {}, reservedMicroUsd: 0, signals: new Map(), handlerScope: -1,
+    seq: 0,
+    at: 0,
+    status: 'pending',
+    reason: null,
+    created: null,
+    epoch: 0,
+    owner: '',
+    inputs: null,
+    until: null,
+    startedAt: 0,
+    endedAt: 0,
+    outputs: null,
+    failure: null,
+    slots: 0,
+    taskStatus: new Uint8Array(0),
+    phase: new Uint8Array(0),
+    taskReason: [],
+    waitingOn: new Int32Array(0),
+    attempt: new Uint16Array(0),
+    scopeOf: new Int32Array(0),
+    scheduledAt: new Float64Array(0),
+    beganAt: new Float64Array(0),
+    settledAt: new Float64Array(0),
+    output: [],
+    extra: new Map(),
+    scopes: [],
+    order: [],
+    active: 0,
+    running: 0,
+    done: 0,
+    failed: 0,
+    costMicroUsd: 0,
+    unpricedCalls: 0,
+    budget: null,
+    reserved: {},
+    reservedMicroUsd: 0,
+    signals: new Map(),
+    handlerScope: -1,
   };
 }
 
@@ -217,7 +267,7 @@ function reserve(state: RunState, slots: number): void {
 export function pathOf(plan: Plan, state: RunState, slot: number): string {
   if (slot < 0) return '';
   let path = '';
-  for (let at = slot; at >= 0; ) {
+  for (let at = slot; at >= 0;) {
     const scope = scopeOfSlot(state, at);
     const block = plan.blocks[scope.block]!;
     path = block.tasks[at - scope.base]!.id + path;
@@ -258,7 +308,9 @@ function findIn(plan: Plan, state: RunState, scopeId: number, path: string): num
     if (rest.length === id.length) return scope.base + i;
     const inner = rest.slice(id.length);
     if (inner[0] !== '[' && inner[0] !== '@' && inner[0] !== '/') continue;
-    for (const child of inner.startsWith('/on_error[') ? scopesOf(state, scope.base + i) : (state.extra.get(scope.base + i)?.scopes ?? [])) {
+    for (const child of inner.startsWith('/on_error[')
+      ? scopesOf(state, scope.base + i)
+      : (state.extra.get(scope.base + i)?.scopes ?? [])) {
       const link = linkOf(plan.blocks[state.scopes[child]!.block]!, state.scopes[child]!.index);
       if (!inner.startsWith(link)) continue;
       const found = findIn(plan, state, child, inner.slice(link.length));

@@ -8,12 +8,25 @@ import { hasEnded } from './status.ts';
 import { firstFailure } from './finish.ts';
 import { inputsOf, resultOf, type Values } from './names.ts';
 import {
-  APPROVAL, ATTENTION, COMPLETED, FAILED, SIGNAL, TASK_STATUSES, WAITING, isSettled, pathOf, scopeOfSlot, type AutoAnswer, type Extra, type RunState,
+  APPROVAL,
+  ATTENTION,
+  COMPLETED,
+  FAILED,
+  SIGNAL,
+  TASK_STATUSES,
+  WAITING,
+  isSettled,
+  pathOf,
+  scopeOfSlot,
+  type AutoAnswer,
+  type Extra,
+  type RunState,
 } from './state.ts';
 
 /** The status that people see: a run that only waits is `waiting`, with what it waits for. */
 export function visibleStatus(state: RunState): { status: RunStatus; reason: Reason | null } {
-  if (state.status !== 'running' || state.active === 0 || state.running > runningContainers(state)) return { status: state.status, reason: state.reason };
+  if (state.status !== 'running' || state.active === 0 || state.running > runningContainers(state))
+    return { status: state.status, reason: state.reason };
   let reason: Reason | null = null;
   for (let slot = 0; slot < state.slots; slot++) {
     if (state.taskStatus[slot] === WAITING) {
@@ -27,7 +40,13 @@ export function visibleStatus(state: RunState): { status: RunStatus; reason: Rea
 /** Loops, groups and sub-pipelines that run only because something in them does, or waits. */
 function runningContainers(state: RunState): number {
   let count = 0;
-  for (const [slot, extra] of state.extra) if (slot >= 0 && state.taskStatus[slot] === 2 && (extra.scopes !== undefined || extra.loop !== undefined || extra.handler?.scope !== undefined)) count++;
+  for (const [slot, extra] of state.extra)
+    if (
+      slot >= 0 &&
+      state.taskStatus[slot] === 2 &&
+      (extra.scopes !== undefined || extra.loop !== undefined || extra.handler?.scope !== undefined)
+    )
+      count++;
   return count;
 }
 
@@ -49,7 +68,8 @@ export function dueAt(state: RunState): number | null {
   let earliest: number | null = null;
   if (hasEnded(state)) return null;
   for (const [slot, extra] of state.extra) {
-    if (slot >= 0 && extra.until !== undefined && state.taskStatus[slot] === WAITING && (earliest === null || extra.until < earliest)) earliest = extra.until;
+    if (slot >= 0 && extra.until !== undefined && state.taskStatus[slot] === WAITING && (earliest === null || extra.until < earliest))
+      earliest = extra.until;
   }
   return earliest;
 }
@@ -71,7 +91,9 @@ function settledOrder(state: RunState): number[] {
 export function documentOf(values: Values): RunDocument {
   const { state, plan, run } = values;
   const { status, reason } = visibleStatus(state);
-  const tasks: RunDocument['tasks'] = Object.fromEntries(Array.from({ length: state.slots }, (_, slot) => [pathOf(plan, state, slot), taskDocument(values, slot)]));
+  const tasks: RunDocument['tasks'] = Object.fromEntries(
+    Array.from({ length: state.slots }, (_, slot) => [pathOf(plan, state, slot), taskDocument(values, slot)]),
+  );
   const failure = failureOf(values);
   return {
     v: 1,
@@ -88,7 +110,15 @@ export function documentOf(values: Values): RunDocument {
     endedAt: state.endedAt === 0 ? null : isoTime(state.endedAt),
     durationMs: state.startedAt === 0 ? null : (state.endedAt || state.at) - state.startedAt,
     costUsd: state.costMicroUsd / 1_000_000,
-    ...(state.budget === null ? {} : { budget: { usd: state.budget.microUsd / 1_000_000, onExceed: state.budget.onExceed, reservedUsd: state.reservedMicroUsd / 1_000_000 } }),
+    ...(state.budget === null
+      ? {}
+      : {
+          budget: {
+            usd: state.budget.microUsd / 1_000_000,
+            onExceed: state.budget.onExceed,
+            reservedUsd: state.reservedMicroUsd / 1_000_000,
+          },
+        }),
     error: failure,
     parent: state.created?.parent ?? null,
     autos: autosOf(values),
@@ -105,7 +135,8 @@ function outputs(values: Values): { [name: string]: Json } {
 function failureOf(values: Values): RunDocument['error'] {
   const { state, plan } = values;
   const first = state.failed > 0 ? firstFailure(plan, state) : null;
-  if (state.failure !== null) return pick(state.failure, first?.failure === state.failure || first?.failure.message === state.failure.message ? first.path : null);
+  if (state.failure !== null)
+    return pick(state.failure, first?.failure === state.failure || first?.failure.message === state.failure.message ? first.path : null);
   return first === null ? null : pick(first.failure, first.path);
 }
 
@@ -135,7 +166,10 @@ function taskDocument(values: Values, slot: number): TaskDocument {
     status: TASK_STATUSES[status]!,
     success: status === COMPLETED,
     output: status === COMPLETED ? resultOf(values, slot) : null,
-    error: failure === undefined ? null : { code: failure.code, class: failure.class, message: failure.message, retryable: failure.retryable, help: failure.help },
+    error:
+      failure === undefined
+        ? null
+        : { code: failure.code, class: failure.class, message: failure.message, retryable: failure.retryable, help: failure.help },
     attempts: state.attempt[slot]!,
     recovered: extra.recovered === true,
     timedOut: status === FAILED && extra.failure?.class === 'timeout',
@@ -176,8 +210,12 @@ function warningsOf(values: Values): string[] {
   const warnings = budgetWarnings(state);
   for (const [slot, extra] of state.extra) {
     if (slot < 0) continue;
-    if (extra.exhausted) warnings.push(`\`${pathOf(plan, state, slot)}\` stopped after ${extra.loop?.limit} iterations, its max_iterations`);
-    if (state.taskReason[slot] === 'condition_error') warnings.push(`the condition of \`${pathOf(plan, state, slot)}\` could not be evaluated, so it did not run: ${extra.failure?.message ?? ''}`);
+    if (extra.exhausted)
+      warnings.push(`\`${pathOf(plan, state, slot)}\` stopped after ${extra.loop?.limit} iterations, its max_iterations`);
+    if (state.taskReason[slot] === 'condition_error')
+      warnings.push(
+        `the condition of \`${pathOf(plan, state, slot)}\` could not be evaluated, so it did not run: ${extra.failure?.message ?? ''}`,
+      );
   }
   return warnings;
 }
@@ -186,16 +224,22 @@ function nextCommands(values: Values, status: RunStatus, reason: Reason | null):
   const { state, plan, run } = values;
   if (status === 'failed') {
     const first = firstFailure(plan, state);
-    return [`orchestrator retry ${run}`, ...(first === null ? [] : [`orchestrator show ${run} --task '${first.path}'`]), `orchestrator logs ${run}`];
+    return [
+      `orchestrator retry ${run}`,
+      ...(first === null ? [] : [`orchestrator show ${run} --task '${first.path}'`]),
+      `orchestrator logs ${run}`,
+    ];
   }
   if (status === 'cancelled') return [`orchestrator retry ${run}`];
-  if (status === 'paused' && reason === 'budget' && state.budget !== null) return [`orchestrator resume ${run} --budget ${(state.budget.microUsd * 2) / 1_000_000}`];
+  if (status === 'paused' && reason === 'budget' && state.budget !== null)
+    return [`orchestrator resume ${run} --budget ${(state.budget.microUsd * 2) / 1_000_000}`];
   if (status === 'paused') return [`orchestrator resume ${run}`];
   if (status !== 'waiting') return [];
   const commands: string[] = [];
   for (let slot = 0; slot < state.slots; slot++) {
     const path = state.taskStatus[slot] === WAITING ? pathOf(plan, state, slot) : '';
-    if (state.phase[slot] === APPROVAL) commands.push(`orchestrator approve ${run} '${path}' --choice ${state.extra.get(slot)?.choices?.[0] ?? 'approve'}`);
+    if (state.phase[slot] === APPROVAL)
+      commands.push(`orchestrator approve ${run} '${path}' --choice ${state.extra.get(slot)?.choices?.[0] ?? 'approve'}`);
     if (state.phase[slot] === SIGNAL) commands.push(`orchestrator signal ${run} ${state.extra.get(slot)?.signal ?? ''} '{}'`);
     if (state.phase[slot] === ATTENTION) commands.push(`orchestrator settle ${run} '${path}' --as retry|skip|fail|completed`);
   }

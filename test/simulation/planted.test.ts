@@ -15,8 +15,8 @@ const BUGS: { name: string; file: string; find: string; put: string }[] = [
   {
     name: 'a stale or doubled outcome is accepted',
     file: 'advance.ts',
-    find: '&& state.attempt[slot] === attempt;',
-    put: '|| state.attempt[slot] === attempt;',
+    find: 'if (state.phase[slot] !== PERFORMING || state.attempt[slot] !== attempt) return;',
+    put: 'if (state.phase[slot] !== PERFORMING && state.attempt[slot] !== attempt) return;',
   },
   {
     name: 'max_parallel is not looked at',
