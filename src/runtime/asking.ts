@@ -24,7 +24,7 @@ export function ask(shop: AskingShop, run: LiveRun, slot: number, index: number)
   const key = -2 - slot;
   run.inFlight.set(key, flight);
   flight.limit(ASK_TIMEOUT_MS, 'the model did not answer in time');
-  answerTag(shop, run, slot, index, flight)
+  void answerTag(shop, run, slot, index, flight)
     .catch((error: unknown): Answer => {
       const failure = redacted(shop, toFailure(flight.stopReason instanceof OrchestratorError ? flight.stopReason : error, 'ORC-314'));
       return { ok: false, failure, ...(flight.held ? { held: true } : {}) };

@@ -1,6 +1,6 @@
-import { pathOf, type Effect, type Event, type Input, type Reason, type RunState, type RunStatus } from '../engine/index.ts';
+import { apply, initial, pathOf, type Effect, type Event, type Input, type Reason, type RunState, type RunStatus } from '../engine/index.ts';
 import type { Plan } from '../plan/index.ts';
-import type { Batch, LedgerRow } from '../store/port.ts';
+import type { Batch, LedgerRow, RunRow } from '../store/port.ts';
 import type { ActiveTask, RunEvent } from './api.ts';
 
 /** A run that this process owns and holds in memory. */
@@ -39,7 +39,7 @@ export interface LiveRun {
   readonly listeners: Set<(events: RunEvent[]) => void>;
   readonly settlers: { resolve: () => void; reject: (error: unknown) => void }[];
   /** Why this process can no longer drive the run. */
-  lost: unknown;
+  lost: Error | null;
   /** Events since the last snapshot. */
   sinceSnapshot: number;
   /** Number of the next model call, by path: it goes on where a dead process stopped, so that no row of the ledger is written over (S12). */
@@ -66,4 +66,28 @@ export function newLiveRun(id: string, plan: Plan, state: RunState, epoch: numbe
     id, plan, state, epoch, row, create, durable: state.seq, inputs: [], events: [], effects: [], blobs: [], ledger: [], consumed: [], obeyed: new Set(), waiters: [], inFlight: new Map(), timers: new Map(), deadline: undefined,
     held: 0, tokens: new Set(), listeners: new Set(), settlers: [], lost: null, sinceSnapshot: 0, nextCall: new Map(), reservations: 0,
   };
+}
+
+/** A run that does not exist yet: its first events wait for the first commit. */
+export function bornRun(
+  id: string, plan: Plan, body: string, events: Event[], blobs: LiveRun['blobs'], about: Pick<RunRow, 'user' | 'tags' | 'key' | 'keyHash' | 'parent' | 'workspace'>,
+): LiveRun {
+  const createdAt = events[0]!.at;
+  const row: Omit<RunRow, 'seq' | 'epoch' | 'owner'> = {
+    run: id, planHash: plan.hash, pipeline: plan.pipeline.name, version: plan.pipeline.version, file: plan.files[0]?.file ?? '', status: 'pending', reason: null, createdAt,
+    startedAt: null, endedAt: null, dueAt: null, tasksDone: 0, tasksTotal: plan.blocks[0]!.tasks.length, costMicroUsd: 0, error: null, ...about,
+  };
+  const state = initial();
+  const run = newLiveRun(id, plan, state, 1, { status: 'pending', reason: null, dueAt: null, tasksDone: 0, writtenAt: createdAt }, { row, plan: { hash: plan.hash, body } });
+  for (const event of events) {
+    apply(plan, state, event);
+    run.events.push(event);
+  }
+  run.blobs.push(...blobs);
+  return run;
+}
+
+/** The row as it stands, to write only what changes. */
+export function rowNow(row: RunRow): LiveRun['row'] {
+  return { status: row.status, reason: row.reason, dueAt: row.dueAt, tasksDone: row.tasksDone, writtenAt: 0 };
 }

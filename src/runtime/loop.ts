@@ -372,8 +372,9 @@ export class Loop {
   }
 
   /** This process cannot go on with the run: another has taken it, it cannot be written, or the process closes. What is not durable is dropped. */
-  lose(run: LiveRun, error: unknown): void {
+  lose(run: LiveRun, reason: unknown): void {
     if (run.lost !== null) return;
+    const error = reason instanceof Error ? reason : new OrchestratorError('ORC-700', String(reason), { class: 'internal' });
     run.lost = error;
     this.#forget(run);
     for (const flight of run.inFlight.values()) flight.abort(error);

@@ -242,7 +242,7 @@ test('S8 what an action throws, returns or leaves behind fails its task and noth
   let deeper: unknown = 1;
   for (let i = 0; i < 1200; i++) deeper = [deeper];
   const results: { [name: string]: () => unknown } = {
-    cyclic: () => cyclic, deep: () => deep, deeper: () => deeper, big: () => 10n, text: () => { throw 'a text'; }, nothing: () => { throw undefined; }, odd: () => ({ a: undefined, b: NaN, c: new Date(0), d: () => 1 }),
+    cyclic: () => cyclic, deep: () => deep, deeper: () => deeper, big: () => 10n, text: () => Promise.reject('a text'), nothing: () => Promise.reject(), odd: () => ({ a: undefined, b: NaN, c: new Date(0), d: () => 1 }),
     frozen: () => Object.freeze({ a: Object.freeze([1]) }), getter: () => ({ get a() { throw new Error('a getter'); } }),
   };
   const { shell, compile } = await openBench({
