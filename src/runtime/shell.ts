@@ -23,7 +23,7 @@ import { DistantHandle } from './distant.ts';
 import { readEvents } from './follow.ts';
 import { forkRun } from './fork.ts';
 import { Handle } from './handle.ts';
-import { newLiveRun, type LiveRun } from './live.ts';
+import { bornRun, newLiveRun, rowNow, type LiveRun } from './live.ts';
 import { findRun, foldRun, PlanShelf, rowOf } from './load.ts';
 import { RunHost } from './host.ts';
 import { Loop } from './loop.ts';
@@ -32,6 +32,7 @@ import { pinsOf } from './pins.ts';
 import { checkReady } from './ready.ts';
 import type { Secrets } from './secrets.ts';
 import { ValueStore } from './values.ts';
+import { Watch } from './watch.ts';
 
 /** All that a shell is made of; `openShell` puts it together from the configuration. */
 export interface ShellSettings {
@@ -53,8 +54,6 @@ export interface ShellSettings {
 
 export type Shop = AskingShop & { shell: Shell };
 
-const POLL_MS = 250;
-
 /** Runs pipelines in this process, over one store. */
 export class EmbeddedShell implements Shell {
   readonly store: Store;
@@ -64,13 +63,9 @@ export class EmbeddedShell implements Shell {
   readonly #clock: Clock;
   readonly #plans: PlanShelf;
   readonly #loop: Loop;
-  readonly #parked = new Map<string, number | null>();
-  /** Runs that this process gave up and could not give back yet. */
-  readonly #stranded = new Set<string>();
+  readonly #watch: Watch;
   /** Runs that are being taken up. */
   readonly #taking = new Map<string, Promise<void>>();
-  #poll: NodeJS.Timeout | undefined;
-  #isClosed = false;
 
   constructor(settings: ShellSettings) {
     this.#settings = settings;
@@ -96,8 +91,9 @@ export class EmbeddedShell implements Shell {
         computing: (run, observed) => this.#computing(run, observed),
       },
     });
-    this.#loop.onIdle = run => this.#park(run);
-    this.#loop.onLost = run => this.#strand(run);
+    this.#watch = new Watch({ store: settings.store, loop: this.#loop, clock: this.#clock, obey: (run, order) => this.#obey(run, order), wake: id => this.#wake(id) });
+    this.#loop.onIdle = run => this.#watch.park(run);
+    this.#loop.onLost = run => this.#watch.strand(run.id);
     this.shop = shop;
   }
 
@@ -171,32 +167,19 @@ export class EmbeddedShell implements Shell {
       user: options.user ?? null, tags: options.tags ?? [], key: options.key ?? null, parent: null, until: options.until ?? null, mocks: options.mocks ?? null, ...(pins === undefined ? {} : { pins }),
     };
     const budget = budgetOf(plan, options.budgetUsd, this.#settings.budget, now);
-    return this.#newRun(id, plan, body, budget === undefined ? [created] : [created, budget], blobs, { user: created.user, tags: created.tags, key: created.key, keyHash, parent: null, workspace });
+    return this.#bear(id, plan, body, budget === undefined ? [created] : [created, budget], blobs, { user: created.user, tags: created.tags, key: created.key, keyHash, parent: null, workspace });
   }
 
-  /** A run that does not exist yet: its first events wait for the first commit. */
-  #newRun(id: string, plan: Plan, body: string, events: Event[], blobs: LiveRun['blobs'], about: Pick<RunRow, 'user' | 'tags' | 'key' | 'keyHash' | 'parent' | 'workspace'>): LiveRun {
-    this.#plans.put(plan);
-    const createdAt = events[0]!.at;
-    const row: Omit<RunRow, 'seq' | 'epoch' | 'owner'> = {
-      run: id, planHash: plan.hash, pipeline: plan.pipeline.name, version: plan.pipeline.version, file: plan.files[0]?.file ?? '', status: 'pending', reason: null, createdAt,
-      startedAt: null, endedAt: null, dueAt: null, tasksDone: 0, tasksTotal: plan.blocks[0]!.tasks.length, costMicroUsd: 0, error: null, ...about,
-    };
-    const state = initial();
-    const run = newLiveRun(id, plan, state, 1, { status: 'pending', reason: null, dueAt: null, tasksDone: 0, writtenAt: createdAt }, { row, plan: { hash: plan.hash, body } });
-    for (const event of events) {
-      apply(plan, state, event);
-      run.events.push(event);
-    }
-    run.blobs.push(...blobs);
-    return run;
+  #bear(...about: Parameters<typeof bornRun>): LiveRun {
+    this.#plans.put(about[1]);
+    return bornRun(...about);
   }
 
   async #begin(run: LiveRun, options: StartOptions): Promise<RunHandle> {
     this.#loop.add(run);
     const handle = new Handle(this.shop, run);
     await this.#loop.sendDurably(run, { type: 'start', now: this.#clock.now() });
-    this.#startPoll();
+    this.#watch.start();
     // Where the run is lost, whoever waits for its result is told.
     const cancel = (): void => void handle.cancel().catch(() => {});
     if (options.signal?.aborted === true) cancel();
@@ -262,7 +245,7 @@ export class EmbeddedShell implements Shell {
     const run = await this.#take(id);
     this.#cap(run, options);
     await this.#loop.sendDurably(run, { type: 'reopen', by: 'retry', now: this.#clock.now() });
-    this.#startPoll();
+    this.#watch.start();
     return new Handle(this.shop, run);
   }
 
@@ -275,7 +258,7 @@ export class EmbeddedShell implements Shell {
     const blobs: LiveRun['blobs'] = [];
     const { events, overrides } = await this.shop.values.settle(() => forkRun({ plan, state, parent, options, now, program: this.#settings.program, values: this.shop.values, blobs }));
     const body = (await this.store.plan(plan.hash))!;
-    const run = this.#newRun(newId('run', now, Math.random), plan, body, events, blobs, { user: row.user, tags: row.tags, key: null, keyHash: null, parent, workspace: row.workspace });
+    const run = this.#bear(newId('run', now, Math.random), plan, body, events, blobs, { user: row.user, tags: row.tags, key: null, keyHash: null, parent, workspace: row.workspace });
     for (const override of overrides) this.#loop.send(run, { type: 'override', ...override, now });
     if (state.budget !== null) this.#loop.send(run, { type: 'budget', microUsd: state.budget.microUsd, by: 'fork', now });
     run.inputs.push({ type: 'recovered', epoch: 1, owner: this.store.owner, program: this.#settings.program, now });
@@ -291,8 +274,7 @@ export class EmbeddedShell implements Shell {
       await this.store.release(id).catch(() => {});
       throw error;
     });
-    this.#parked.delete(id);
-    this.#stranded.delete(id);
+    this.#watch.forget(id);
     this.#loop.add(run);
     return run;
   }
@@ -314,7 +296,7 @@ export class EmbeddedShell implements Shell {
     this.#loop.send(run, { type: 'recovered', epoch: run.epoch, owner: this.store.owner, program: this.#settings.program, now });
     for (const order of orders.filter(order => !inRun(order))) this.#obey(run, order);
     if (resume !== null && run.state.status === 'paused') this.#loop.send(run, { type: 'resume', until: resume.until, now });
-    this.#startPoll();
+    this.#watch.start();
     await this.#loop.sendDurably(run, { type: 'due', slot: 0, now });
   }
 
@@ -334,7 +316,7 @@ export class EmbeddedShell implements Shell {
     const now = this.#clock.now();
     if (live !== undefined) return this.#loop.sendDurably(live, { type: 'command', command, now });
     await this.store.deliver(id, newId('cmd', now, Math.random), command, now);
-    if (this.#parked.has(id)) await this.#wakeParked(id);
+    if (this.#watch.isParked(id)) await this.#wake(id);
     else if (command.type === 'cancel' && !(row.owner !== null && (await this.store.alive(row.owner)))) await this.#cancelUnowned(id);
   }
 
@@ -388,93 +370,26 @@ export class EmbeddedShell implements Shell {
     return handles;
   }
 
-  /** A run that only waits for the outside is kept as rows: its state leaves the memory. */
-  #park(run: LiveRun): void {
-    if (hasEnded(run.state)) {
-      if (this.#loop.runs.size === 0 && this.#parked.size === 0) this.#stopPoll();
-      return;
-    }
-    if (!waitsForOutside(run.state) || run.listeners.size > 0) return;
-    this.#loop.park(run);
-    this.#parked.set(run.id, run.row.dueAt);
-    this.#startPoll();
-  }
-
-  #wakeParked(id: string): Promise<void> {
+  /** Takes a run that only waited back into memory. */
+  #wake(id: string): Promise<void> {
     return this.#alone(id, async () => {
-      if (!this.#parked.has(id)) return;
+      if (!this.#watch.isParked(id)) return;
       try {
         await this.#revive(await this.#take(id), null);
       } catch (error) {
         // What may pass is tried again at the next look; else the run is given back, for whoever can go on with it.
-        if (error instanceof OrchestratorError && error.retryable) return;
-        this.#parked.delete(id);
-        this.#stranded.add(id);
+        if (!(error instanceof OrchestratorError && error.retryable)) this.#watch.strand(id);
       }
     });
   }
 
-  #startPoll(): void {
-    if (this.#poll !== undefined || this.#isClosed) return;
-    let isLooking = false;
-    this.#poll = setInterval(() => {
-      if (isLooking) return;
-      isLooking = true;
-      // What the store refuses now is looked at again in a moment.
-      void this.#look().catch(() => {}).finally(() => {
-        isLooking = false;
-      });
-    }, POLL_MS);
-    this.#poll.unref();
-  }
-
-  #stopPoll(): void {
-    clearInterval(this.#poll);
-    this.#poll = undefined;
-  }
-
-  /** What others want: the control row, orders to runs that this process owns, timers of parked runs. */
-  async #look(): Promise<void> {
-    const control = await this.store.control();
-    const holding = control.drain || control.stop;
-    if (this.#loop.holding !== holding) {
-      this.#loop.holding = holding;
-      this.#loop.admitWaiting();
-    }
-    const asleep = new Set<string>();
-    for (const order of await this.store.inbox()) {
-      const live = this.#loop.runs.get(order.run);
-      if (live !== undefined) this.#obey(live, order);
-      else if (this.#parked.has(order.run)) asleep.add(order.run);
-    }
-    const now = this.#clock.now();
-    for (const [id, due] of this.#parked) if (due !== null && due <= now) asleep.add(id);
-    for (const id of asleep) await this.#wakeParked(id);
-    for (const id of this.#stranded) {
-      await this.store.release(id);
-      this.#stranded.delete(id);
-    }
-  }
-
-  /** A run that this process can no longer write is given back, so that anybody may take it up; where the store does not even take that, it is tried again. */
-  #strand(run: LiveRun): void {
-    if (this.#isClosed) return;
-    this.#stranded.add(run.id);
-    this.#startPoll();
-  }
-
   /** Stops driving, without a word about the runs: they are taken up again by `resume`. What was decided is written first. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#stopPoll();
+    this.#watch.stop();
     this.#loop.holding = true;
     await this.#loop.flushed();
     for (const run of [...this.#loop.runs.values()]) this.#loop.lose(run, new OrchestratorError('ORC-231', 'the shell was closed', { class: 'cancelled', help: [`orchestrator resume ${run.id}`] }));
     await this.#settings.models.close();
     await this.store.close();
   }
-}
-
-function rowNow(row: RunRow): LiveRun['row'] {
-  return { status: row.status, reason: row.reason, dueAt: row.dueAt, tasksDone: row.tasksDone, writtenAt: 0 };
 }
