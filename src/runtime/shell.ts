@@ -1,16 +1,13 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { steadyClock, systemClock, type Clock } from '../clock.ts';
-import {
-  apply, documentOf, hasEnded, initial, waitsForOutside, type Command, type Computing, type Event, type Observation, type RunDocument,
-} from '../engine/index.ts';
+import { documentOf, type Command, type Computing, type Event, type Observation, type RunDocument } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { newId } from '../ids.ts';
 import { canonicalJson, type JsonObject } from '../json.ts';
 import { microUsd } from '../money.ts';
 import type { Models } from '../models/index.ts';
-import type { Plan } from '../plan/index.ts';
 import type { RunFilter, RunRow, Store } from '../store/port.ts';
 import type { Action, Policy } from '../tools/port.ts';
 import type { ForkOptions, ResumeOptions, RunEvent, RunHandle, Shell, StartOptions } from './api.ts';
