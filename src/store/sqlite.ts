@@ -229,10 +229,10 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (;;) {
+    for (let again = false; ; again = true) {
       const others = this.#signOff();
       this.#db.close();
-      if (others === 0 || existsSync(`${this.#db.path}-wal`) || !existsSync(this.#db.path)) break;
+      if (again || others === 0 || existsSync(`${this.#db.path}-wal`) || !existsSync(this.#db.path)) break;
       this.#db = new Database(this.#db.path, this.#options);
     }
     this.#lease.release();
