@@ -44,6 +44,7 @@ export function probes(folder: string): Action[] {
         trace(context, '#first');
         return key;
       });
+      if (name !== undefined) trace(context, '#waits');
       await gate(name, context);
       return { first, second: await context.step('second', 'effectful', key => (trace(context, '#second'), key)) };
     }),

@@ -67,12 +67,13 @@ test.each([
 test('S6 what has a result never runs again by resume, nor a step of an attempt that does', async () => {
   const { shell, run, folder, performed } = await killedAt(
     '- { id: done, action: do.effectful }\n- { id: two, action: two.steps, dependencies: [done], parameters: { gate: go } }',
-    ['done', 'two#first'],
+    // Killed once the result of the first step is durable: before that it would rightly run again.
+    ['done', 'two#first', 'two#waits'],
   );
   writeFileSync(join(folder, 'go'), '');
   const document = await (await shell.resume(run)).result();
   expect(document.status).toBe('completed');
-  expect(performed()).toEqual(['done', 'two#first', 'two#second']);
+  expect(performed()).toEqual(['done', 'two#first', 'two#waits', 'two#waits', 'two#second']);
   expect(document.tasks['two']!.output).toEqual({ first: `${run}/two/first`, second: `${run}/two/second` });
 });
 
