@@ -11,7 +11,8 @@ const root = join(import.meta.dirname, '..');
 /** Type and fields of every event, as `src/engine/event.ts` declares them. */
 function declaredEvents(): Map<string, string[]> {
   const source = readFileSync(join(root, 'src/engine/event.ts'), 'utf8');
-  const union = source.slice(source.indexOf('export type Event ='), source.indexOf('export type EventType')).replaceAll('};', '}');
+  const lines = source.slice(source.indexOf('export type Event ='), source.indexOf('export type EventType')).replaceAll(/\s+/g, ' ');
+  const union = lines.replaceAll(/; \}/g, ' }').replaceAll(' | { type:', '\n| { type:').replaceAll(/;? ?$/gm, '');
   const events = new Map<string, string[]>();
   for (const [, type, rest] of union.matchAll(/\| \{ type: '([a-z.]+)'; at: number;?\s*(.*?) \}$/gm)) {
     const flat = rest!.replaceAll(/\{[^{}]*\}/g, 'object');
