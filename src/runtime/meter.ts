@@ -128,10 +128,15 @@ export class Meter {
       await loop.sendDurably(run, { type: 'reserve', slot: this.#slot, key, microUsd, now: loop.now() });
       if (Object.hasOwn(run.state.reserved, key)) return { key, model, maxTokens };
     }
-    if (onExceed !== 'fail') this.#flight.held = true;
     const { budget, costMicroUsd, reservedMicroUsd } = run.state;
     const left = Math.max(0, budget!.microUsd - costMicroUsd - reservedMicroUsd);
-    throw new OrchestratorError('ORC-602', `the next call could cost ${formatUsd(least)}, and ${formatUsd(left)} of the budget of ${formatUsd(budget!.microUsd)} is left`, {
+    const words = `the next call could cost ${formatUsd(least)}, and ${formatUsd(left)} of the budget of ${formatUsd(budget!.microUsd)} is left`;
+    if (onExceed !== 'fail') {
+      this.#flight.held = true;
+      // What is held fails nowhere, so that its log is where a person finds the figures.
+      if (this.#slot >= 0) loop.send(run, { type: 'logged', slot: this.#slot, level: 'warn', text: words, now: loop.now() });
+    }
+    throw new OrchestratorError('ORC-602', words, {
       class: 'budget', help: [`orchestrator resume ${run.id} --budget ${(Math.max(budget!.microUsd, least) * 2) / 1_000_000}`, 'or limit the answer: max_tokens'],
     });
   }

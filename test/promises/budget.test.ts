@@ -55,6 +55,9 @@ test('S12 C24 on the cap a run pauses before the call, says what to do, and goes
   expect(paused.tasks).toMatchObject({ a: { status: 'completed', costUsd: CALL_USD }, b: { status: 'scheduled', attempts: 0 } });
   expect(paused.next).toEqual([`orchestrator resume ${paused.run} --budget 0.004`]);
   expect(calls()).toBe(1);
+  const told: string[] = [];
+  for await (const event of orchestrator.events(paused.run)) if (event.type === 'task.logged') told.push(event.text);
+  expect(told).toEqual(['the next call could cost $0.00137, and $0.0007 of the budget of $0.002 is left']);
   const again = await (await orchestrator.resume(paused.run)).result();
   expect([again.status, again.reason, calls()]).toEqual(['paused', 'budget', 1]);
   const done = await (await orchestrator.resume(paused.run, { budgetUsd: 1 })).result();
