@@ -37,7 +37,13 @@ async function ours(size: number, change: boolean): Promise<() => void> {
   await store.commit(runs.map(run => ({ run, expectedSeq: 0, epoch: 1, events: [], create: { row: rowOf(run), plan: { hash: 'plan', body: '{}' } } })));
   let step = 0;
   return () => {
-    const batches = runs.map((run): Batch => ({ run, expectedSeq: step * 3, epoch: 1, events: eventsOf(step), ...(change ? { change: { tasksDone: step } } : {}) }));
+    const batches = runs.map((run): Batch => ({
+      run,
+      expectedSeq: step * 3,
+      epoch: 1,
+      events: eventsOf(step),
+      ...(change ? { change: { tasksDone: step } } : {}),
+    }));
     for (const verdict of store.commit(batches) as string[]) if (verdict !== 'ok') throw new Error(verdict);
     step++;
   };
@@ -45,8 +51,27 @@ async function ours(size: number, change: boolean): Promise<() => void> {
 
 function rowOf(run: string): NonNullable<Batch['create']>['row'] {
   return {
-    run, planHash: 'plan', pipeline: 'bench', version: '1', file: 'bench.yaml', workspace: '/', status: 'running', reason: null, createdAt: 1, startedAt: 1, endedAt: null, dueAt: null,
-    user: null, tags: [], key: null, keyHash: null, parent: null, tasksDone: 0, tasksTotal: 1, costMicroUsd: 0, error: null,
+    run,
+    planHash: 'plan',
+    pipeline: 'bench',
+    version: '1',
+    file: 'bench.yaml',
+    workspace: '/',
+    status: 'running',
+    reason: null,
+    createdAt: 1,
+    startedAt: 1,
+    endedAt: null,
+    dueAt: null,
+    user: null,
+    tags: [],
+    key: null,
+    keyHash: null,
+    parent: null,
+    tasksDone: 0,
+    tasksTotal: 1,
+    costMicroUsd: 0,
+    error: null,
   };
 }
 
@@ -72,7 +97,14 @@ for (const size of [1, 10, 100]) {
     if (round > 0) figures.forEach((figure, i) => found[i]!.push(figure));
   }
   const [floor, without, withChange] = found.map(median) as [number, number, number];
-  const cells = [String(size).padStart(16), floor.toFixed(1), without.toFixed(1), withChange.toFixed(1), `${(withChange / floor).toFixed(2)} x`, (withChange - floor).toFixed(1)];
+  const cells = [
+    String(size).padStart(16),
+    floor.toFixed(1),
+    without.toFixed(1),
+    withChange.toFixed(1),
+    `${(withChange / floor).toFixed(2)} x`,
+    (withChange - floor).toFixed(1),
+  ];
   console.log(cells.join(' | '));
 }
 rmSync(folder, { recursive: true });

@@ -35,7 +35,9 @@ export function createBackend(kind: string, options: { url?: string } = {}): Bac
   if (kind !== 'memory' && kind !== 'sqlite') throw unsupported(kind, options.url ?? kind);
   const unknown = Object.keys(options).filter(name => name !== 'url');
   if (unknown.length > 0) {
-    throw new OrchestratorError('ORC-518', `createBackend takes the option \`url\`, not \`${unknown.join('`, `')}\``, { help: [`createBackend('${kind}', { url: '${kind === 'memory' ? 'memory:' : 'sqlite:.orchestrator/state.db'}' })`] });
+    throw new OrchestratorError('ORC-518', `createBackend takes the option \`url\`, not \`${unknown.join('`, `')}\``, {
+      help: [`createBackend('${kind}', { url: '${kind === 'memory' ? 'memory:' : 'sqlite:.orchestrator/state.db'}' })`],
+    });
   }
   if (kind === 'memory') return new StoreBackend(kind, 'memory:');
   const url = options.url ?? '.orchestrator/state.db';
@@ -84,10 +86,17 @@ function connectionError(error: unknown): unknown {
 function problemOf(error: OrchestratorError): ConnectionProblem {
   if (error.code === 'ORC-502' || error.code === 'ORC-504') return 'schema';
   switch (resultCode(error.cause)) {
-    case SQLITE.busy: case SQLITE.locked: return 'timeout';
-    case SQLITE.perm: case SQLITE.readOnly: return 'auth';
-    case SQLITE.cannotOpen: return 'missing_database';
-    case SQLITE.notDatabase: return 'schema';
-    default: return 'refused';
+    case SQLITE.busy:
+    case SQLITE.locked:
+      return 'timeout';
+    case SQLITE.perm:
+    case SQLITE.readOnly:
+      return 'auth';
+    case SQLITE.cannotOpen:
+      return 'missing_database';
+    case SQLITE.notDatabase:
+      return 'schema';
+    default:
+      return 'refused';
   }
 }

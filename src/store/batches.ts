@@ -8,8 +8,27 @@ export const PLAN = { hash: sha256('plan'), body: '{"plan":1}' };
 /** The batch that creates a run. */
 export function creation(run: string, row: Partial<RunRow> = {}, more: Partial<Batch> = {}): Batch {
   const base = {
-    run, planHash: PLAN.hash, pipeline: 'demo', version: '1', file: 'demo.yaml', workspace: '/w', status: 'pending', reason: null, createdAt: 1000, startedAt: null, endedAt: null,
-    dueAt: null, user: null, tags: [], key: null, keyHash: null, parent: null, tasksDone: 0, tasksTotal: 3, costMicroUsd: 0, error: null,
+    run,
+    planHash: PLAN.hash,
+    pipeline: 'demo',
+    version: '1',
+    file: 'demo.yaml',
+    workspace: '/w',
+    status: 'pending',
+    reason: null,
+    createdAt: 1000,
+    startedAt: null,
+    endedAt: null,
+    dueAt: null,
+    user: null,
+    tags: [],
+    key: null,
+    keyHash: null,
+    parent: null,
+    tasksDone: 0,
+    tasksTotal: 3,
+    costMicroUsd: 0,
+    error: null,
   } as const;
   return { run, expectedSeq: 0, epoch: 1, events: [started(1000)], create: { row: { ...base, tags: [], ...row }, plan: PLAN }, ...more };
 }

@@ -7,7 +7,11 @@ const WORTH_BYTES = 256;
 const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /** Text as it is stored: `size` is its length in UTF-8, `packed` 1 where it is a zstd frame. */
-export interface Packed { packed: 0 | 1; size: number; content: Uint8Array }
+export interface Packed {
+  packed: 0 | 1;
+  size: number;
+  content: Uint8Array;
+}
 
 export function pack(text: string): Packed {
   const raw = Buffer.from(text);

@@ -59,7 +59,18 @@ function journals(one: One, two: Two): void {
     const [store, other] = await two();
     expect(await store.commit([creation('run_a', { tags: ['x', 'y'], user: 'ann', key: 'k', keyHash: 'h', dueAt: 7 })])).toEqual(['ok']);
     const row = await other.run('run_a');
-    expect(row).toMatchObject({ run: 'run_a', seq: 1, epoch: 1, owner: store.owner, tags: ['x', 'y'], user: 'ann', key: 'k', dueAt: 7, status: 'pending', error: null });
+    expect(row).toMatchObject({
+      run: 'run_a',
+      seq: 1,
+      epoch: 1,
+      owner: store.owner,
+      tags: ['x', 'y'],
+      user: 'ann',
+      key: 'k',
+      dueAt: 7,
+      status: 'pending',
+      error: null,
+    });
     expect(await other.plan(PLAN.hash)).toBe(PLAN.body);
     expect(await other.read('run_a')).toEqual([{ seq: 1, event: started(1000) }]);
   });
@@ -122,7 +133,13 @@ function journals(one: One, two: Two): void {
   it('commits many runs at once and judges each by itself', async () => {
     const store = await one();
     await store.commit([creation('run_a'), creation('run_b')]);
-    const verdicts = await store.commit([addition('run_a', 1), addition('run_b', 7), creation('run_c'), addition('run_a', 2), addition('run_c', 1, 1, { epoch: 9 })]);
+    const verdicts = await store.commit([
+      addition('run_a', 1),
+      addition('run_b', 7),
+      creation('run_c'),
+      addition('run_a', 2),
+      addition('run_c', 1, 1, { epoch: 9 }),
+    ]);
     expect(verdicts).toEqual(['ok', 'conflict', 'ok', 'ok', 'fenced']);
     expect((await store.run('run_a'))?.seq).toBe(3);
     expect((await store.run('run_b'))?.seq).toBe(1);
@@ -132,9 +149,21 @@ function journals(one: One, two: Two): void {
   it('changes the row in the commit of the events, and only what the change names', async () => {
     const store = await one();
     await store.commit([creation('run_a')]);
-    await store.commit([addition('run_a', 1, 1, { change: { status: 'waiting', reason: 'timer', dueAt: 99, startedAt: 5, tasksDone: 1, costMicroUsd: 12, error: 'it broke' } })]);
+    await store.commit([
+      addition('run_a', 1, 1, { change: { status: 'waiting', reason: 'timer', dueAt: 99, startedAt: 5, tasksDone: 1, costMicroUsd: 12, error: 'it broke' } }),
+    ]);
     await store.commit([addition('run_a', 2, 1, { change: { dueAt: null, tasksTotal: 8 } })]);
-    expect(await store.run('run_a')).toMatchObject({ status: 'waiting', reason: 'timer', dueAt: null, startedAt: 5, tasksDone: 1, tasksTotal: 8, costMicroUsd: 12, error: 'it broke', seq: 3 });
+    expect(await store.run('run_a')).toMatchObject({
+      status: 'waiting',
+      reason: 'timer',
+      dueAt: null,
+      startedAt: 5,
+      tasksDone: 1,
+      tasksTotal: 8,
+      costMicroUsd: 12,
+      error: 'it broke',
+      seq: 3,
+    });
     expect(await store.commit([addition('run_a', 3, 0, { change: { tasksDone: 2 } })])).toEqual(['ok']);
     expect(await store.run('run_a')).toMatchObject({ seq: 3, tasksDone: 2 });
     expect(await store.read('run_a')).toHaveLength(3);
@@ -230,7 +259,11 @@ function companions(one: One, two: Two): void {
     const store = await one();
     await store.commit([creation('run_a')]);
     for (let seq = 1; seq < 6; seq++) await store.commit([addition('run_a', seq, 1, { snapshot: `state ${seq + 1}` })]);
-    expect(await store.snapshots('run_a')).toEqual([{ seq: 4, at: 2003, bytes: 7 }, { seq: 5, at: 2004, bytes: 7 }, { seq: 6, at: 2005, bytes: 7 }]);
+    expect(await store.snapshots('run_a')).toEqual([
+      { seq: 4, at: 2003, bytes: 7 },
+      { seq: 5, at: 2004, bytes: 7 },
+      { seq: 6, at: 2005, bytes: 7 },
+    ]);
     expect(await store.snapshot('run_a')).toEqual({ seq: 6, state: 'state 6' });
     expect(await store.snapshot('run_a', 5)).toEqual({ seq: 5, state: 'state 5' });
     expect(await store.snapshot('run_a', 3)).toBeUndefined();
@@ -246,7 +279,11 @@ function companions(one: One, two: Two): void {
     expect(await other.deliver('run_a', 'k1', cancel, 10)).toBe(true);
     expect(await other.deliver('run_b', 'k1', cancel, 15)).toBe(true);
     expect(await other.deliver('run_a', 'k1', { type: 'resume', by: 'eve' }, 30)).toBe(false);
-    expect((await owner.inbox()).map(({ run, key }) => [run, key])).toEqual([['run_a', 'k1'], ['run_b', 'k1'], ['run_a', 'k2']]);
+    expect((await owner.inbox()).map(({ run, key }) => [run, key])).toEqual([
+      ['run_a', 'k1'],
+      ['run_b', 'k1'],
+      ['run_a', 'k2'],
+    ]);
     expect((await owner.inbox('run_a'))[0]).toEqual({ run: 'run_a', key: 'k1', command: cancel });
     expect(await other.inbox()).toEqual([]);
     expect((await other.inbox('run_b')).length).toBe(1);
@@ -281,9 +318,16 @@ function companions(one: One, two: Two): void {
   it('S12 enters a call once, in the commit of its result', async () => {
     const store = await one();
     await store.commit([creation('run_a'), creation('run_b')]);
-    await store.commit([addition('run_a', 1, 1, { ledger: [call('run_a', 30), call('run_a', 20, { call: 2, costMicroUsd: null, latencyMs: 1.5 })] }), addition('run_b', 1, 1, { ledger: [call('run_b', 10)] })]);
+    await store.commit([
+      addition('run_a', 1, 1, { ledger: [call('run_a', 30), call('run_a', 20, { call: 2, costMicroUsd: null, latencyMs: 1.5 })] }),
+      addition('run_b', 1, 1, { ledger: [call('run_b', 10)] }),
+    ]);
     await store.commit([addition('run_a', 2, 1, { ledger: [call('run_a', 30, { outputTokens: 9 })] })]);
-    expect(await store.ledger({})).toEqual([call('run_b', 10), call('run_a', 20, { call: 2, costMicroUsd: null, latencyMs: 1.5 }), call('run_a', 30, { outputTokens: 9 })]);
+    expect(await store.ledger({})).toEqual([
+      call('run_b', 10),
+      call('run_a', 20, { call: 2, costMicroUsd: null, latencyMs: 1.5 }),
+      call('run_a', 30, { outputTokens: 9 }),
+    ]);
     expect((await store.ledger({ run: 'run_a' })).map(({ at }) => at)).toEqual([20, 30]);
     expect((await store.ledger({ since: 20 })).map(({ at }) => at)).toEqual([20, 30]);
     expect(await store.ledger({ run: 'run_b', since: 11 })).toEqual([]);
@@ -291,15 +335,30 @@ function companions(one: One, two: Two): void {
 }
 
 function call(run: string, at: number, more: Partial<LedgerRow> = {}): LedgerRow {
-  return { run, path: 'search', attempt: 1, call: 1, at, purpose: 'prompt', model: 'lab/small', inputTokens: 5, outputTokens: 7, costMicroUsd: 3, latencyMs: 120, ...more };
+  return {
+    run,
+    path: 'search',
+    attempt: 1,
+    call: 1,
+    at,
+    purpose: 'prompt',
+    model: 'lab/small',
+    inputTokens: 5,
+    outputTokens: 7,
+    costMicroUsd: 3,
+    latencyMs: 120,
+    ...more,
+  };
 }
 
 function listings(one: One): void {
   it('lists runs newest first, by any mixture of filters', async () => {
     const store = await one();
     await store.commit([
-      creation('run_1', { createdAt: 1, pipeline: 'p', user: 'ann', tags: ['red'] }), creation('run_2', { createdAt: 2, status: 'failed', tags: ['red', 'blue'] }),
-      creation('run_3', { createdAt: 2, pipeline: 'p' }), creation('run_4', { createdAt: 3, status: 'running', user: 'ann', tags: ['%'] }),
+      creation('run_1', { createdAt: 1, pipeline: 'p', user: 'ann', tags: ['red'] }),
+      creation('run_2', { createdAt: 2, status: 'failed', tags: ['red', 'blue'] }),
+      creation('run_3', { createdAt: 2, pipeline: 'p' }),
+      creation('run_4', { createdAt: 3, status: 'running', user: 'ann', tags: ['%'] }),
     ]);
     const list = async (filter: Parameters<Store['runs']>[0]): Promise<string> => (await store.runs(filter)).map(row => row.run.slice(4)).join('');
     expect(await list({})).toBe('4321');

@@ -27,7 +27,9 @@ afterAll(() => rmSync(root, { recursive: true }));
 async function filled(): Promise<void> {
   const store = await open();
   const random = seeded(7);
-  const blobs = [40, 3000, 20_000].map(size => Array.from({ length: size }, () => random().toString(36).slice(2, 4)).join('')).map(content => ({ hash: sha256(content), content }));
+  const blobs = [40, 3000, 20_000]
+    .map(size => Array.from({ length: size }, () => random().toString(36).slice(2, 4)).join(''))
+    .map(content => ({ hash: sha256(content), content }));
   for (let n = 0; n < 12; n++) {
     const run = `run_${n}`;
     store.commit([creation(run, { key: `key ${n}`, tags: ['a', String(n)], user: 'ann' }, { blobs: n === 0 ? blobs : [] })]);
@@ -100,8 +102,11 @@ describe('damage', () => {
       const wrong = [...truth].filter(([name, answer]) => answers.get(name) !== answer && !answers.get(name)!.startsWith('ORC-'));
       const found = await store.verify();
       if (found.length > 0) noticed++;
-      const isRefusal = (name: string): boolean => answers.get(name) === 'nothing' || answers.get(name) === '[]' || name === 'runs' || name.startsWith('snapshot');
-      for (const [name] of wrong) if (!isRefusal(name) || found.length === 0) expect.fail(`damage ${i}: ${name} was ${truth.get(name)}, is ${answers.get(name)}, verify says ${JSON.stringify(found)}`);
+      const isRefusal = (name: string): boolean =>
+        answers.get(name) === 'nothing' || answers.get(name) === '[]' || name === 'runs' || name.startsWith('snapshot');
+      for (const [name] of wrong)
+        if (!isRefusal(name) || found.length === 0)
+          expect.fail(`damage ${i}: ${name} was ${truth.get(name)}, is ${answers.get(name)}, verify says ${JSON.stringify(found)}`);
       if ([...answers.values()].some(answer => answer.startsWith('ORC-'))) expect(found, `damage ${i} is refused but not told by verify`).not.toEqual([]);
       await store.close().catch(() => {});
     }
@@ -135,7 +140,11 @@ describe('damage', () => {
   });
 
   it('S5 notices a truncated file', { timeout: 60_000 }, async () => {
-    const cuts = [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.999].map(part => (content: Buffer): Buffer => content.subarray(0, Math.floor(content.length * part)));
+    const cuts = [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.999].map(
+      part =>
+        (content: Buffer): Buffer =>
+          content.subarray(0, Math.floor(content.length * part)),
+    );
     expect(await tryDamages(cuts)).toBe(cuts.length);
   });
 
@@ -163,9 +172,13 @@ describe('damage', () => {
 
   it('S5 notices that events or the row of a run are gone, or others than were written', async () => {
     for (const [run, sql] of [
-      ['run_5', 'UPDATE journal SET first = 1 WHERE run = ? AND seq = 2'], ['run_6', 'UPDATE runs SET tasks_done = 9 WHERE run = ?'], ['run_7', 'UPDATE runs SET seq = 2 WHERE run = ?'],
-      ['run_1', 'DELETE FROM journal WHERE run = ? AND seq = 3'], ['run_2', 'DELETE FROM journal WHERE run = ? AND seq = 1'],
-      ['run_3', 'DELETE FROM runs WHERE run = ?'], ['run_4', 'DELETE FROM journal WHERE run = ?'],
+      ['run_5', 'UPDATE journal SET first = 1 WHERE run = ? AND seq = 2'],
+      ['run_6', 'UPDATE runs SET tasks_done = 9 WHERE run = ?'],
+      ['run_7', 'UPDATE runs SET seq = 2 WHERE run = ?'],
+      ['run_1', 'DELETE FROM journal WHERE run = ? AND seq = 3'],
+      ['run_2', 'DELETE FROM journal WHERE run = ? AND seq = 1'],
+      ['run_3', 'DELETE FROM runs WHERE run = ?'],
+      ['run_4', 'DELETE FROM journal WHERE run = ?'],
     ] as const) {
       const store = await open();
       store.commit([creation(run)]);
@@ -184,14 +197,17 @@ describe('damage', () => {
 describe('the write-ahead log', () => {
   /** Leaves the log of a killed process behind; of its three runs one has ended, one is only in the log. */
   async function killedWriter(): Promise<void> {
-    const { process, lines } = child(base, `
+    const { process, lines } = child(
+      base,
+      `
       store.commit([creation('run_a'), creation('run_b')]);
       store.commit([addition('run_b', 1, 1, { change: { status: 'completed', endedAt: 9 } })]);
       const other = new (await import('node:sqlite')).DatabaseSync(${JSON.stringify(fileOf())});
       other.exec('PRAGMA wal_checkpoint(PASSIVE)');
       for (let seq = 1; seq < 9; seq++) store.commit([addition('run_a', seq)]);
       store.commit([creation('run_c')]);
-      say('done'); setInterval(() => {}, 1000);`);
+      say('done'); setInterval(() => {}, 1000);`,
+    );
     await lines.next();
     await kill(process);
   }

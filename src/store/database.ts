@@ -87,7 +87,7 @@ export class Database {
 
   statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
-    if (statement === undefined) this.#statements.set(sql, statement = this.#db.prepare(sql));
+    if (statement === undefined) this.#statements.set(sql, (statement = this.#db.prepare(sql)));
     return statement;
   }
 
@@ -136,7 +136,8 @@ export function requireSqlite(version: string | undefined): void {
   const at = OLDEST_SQLITE.findIndex((part, i) => part !== (parts[i] ?? 0));
   if (at < 0 || (parts[at] ?? 0) > OLDEST_SQLITE[at]!) return;
   throw new OrchestratorError('ORC-505', `this Node has SQLite ${version ?? 'of no version'}; ${OLDEST_SQLITE.join('.')} or newer is needed`, {
-    class: 'storage', help: ['update Node: 24.15 and newer bring one that is new enough'],
+    class: 'storage',
+    help: ['update Node: 24.15 and newer bring one that is new enough'],
   });
 }
 
@@ -145,7 +146,9 @@ function openToWrite(path: string): DatabaseSync {
   // The switch to a write-ahead log answers busy at once while another process makes it, so it is tried again.
   for (let tries = 0; ; tries++) {
     try {
-      db.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON');
+      db.exec(
+        'PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON',
+      );
       return db;
     } catch (error) {
       if (isBusy(error) && tries < 500) {
@@ -174,7 +177,10 @@ function openToRead(path: string, alone: boolean): DatabaseSync {
 /** Makes the folder for this user alone, out of sight of git, and the empty file; both are on disk before anything is acknowledged. */
 function makeFile(path: string, { create, readOnly }: DatabaseOptions): void {
   if (!create || readOnly) {
-    throw new OrchestratorError('ORC-501', `there is no state store at ${path}`, { class: 'storage', help: ['a run makes one: orchestrator run PIPELINE.yaml'] });
+    throw new OrchestratorError('ORC-501', `there is no state store at ${path}`, {
+      class: 'storage',
+      help: ['a run makes one: orchestrator run PIPELINE.yaml'],
+    });
   }
   const folder = dirname(path);
   const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -201,7 +207,8 @@ function refuseNetworkDisk(path: string): void {
   const kind = networkDisk(type, dirname(path), () => (existsSync('/proc/self/mounts') ? readFileSync('/proc/self/mounts', 'utf8') : ''));
   if (kind === undefined) return;
   throw new OrchestratorError('ORC-503', `${path} lies on a network file system (${kind}), where locks and syncs cannot be trusted`, {
-    class: 'storage', help: [`keep the store on a local disk: --state sqlite:/var/lib/orchestrator/${basename(path)}`],
+    class: 'storage',
+    help: [`keep the store on a local disk: --state sqlite:/var/lib/orchestrator/${basename(path)}`],
   });
 }
 
@@ -210,8 +217,12 @@ function openFailure(error: unknown, path: string): OrchestratorError {
   const options = { class: 'storage', cause: error } as const;
   if (error instanceof OrchestratorError) return error;
   if (sqliteCode(error) === SQLITE.notDatabase) {
-    return new OrchestratorError('ORC-501', `${path} is not an SQLite database`, { ...options, help: [`look at what it is: file ${path}`, 'or name another file: --state sqlite:.orchestrator/state.db'] });
+    return new OrchestratorError('ORC-501', `${path} is not an SQLite database`, {
+      ...options,
+      help: [`look at what it is: file ${path}`, 'or name another file: --state sqlite:.orchestrator/state.db'],
+    });
   }
-  if (!existsSync(folder)) return new OrchestratorError('ORC-501', `the folder ${folder} is not there and cannot be made`, { ...options, help: [`mkdir -p ${folder}`] });
+  if (!existsSync(folder))
+    return new OrchestratorError('ORC-501', `the folder ${folder} is not there and cannot be made`, { ...options, help: [`mkdir -p ${folder}`] });
   return storeFailure(error, path);
 }

@@ -1,5 +1,11 @@
 /** File systems whose server is elsewhere, by the magic number that Linux gives them. */
-const NETWORK_TYPES = new Map<number, string>([[0x6969, 'NFS'], [0x517b, 'SMB'], [0xfe534d42, 'SMB'], [0xff534d42, 'CIFS'], [0x5346414f, 'AFS']]);
+const NETWORK_TYPES = new Map<number, string>([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xfe534d42, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0x5346414f, 'AFS'],
+]);
 const FUSE = 0x65735546;
 /** FUSE serves local disks too; its mount says which program answers. */
 const NETWORK_FUSE = /^fuse\.(sshfs|rclone|s3fs|goofys|gcsfuse|glusterfs|davfs.*|ceph.*|smb.*|nfs.*)$/;

@@ -24,18 +24,37 @@ export function storeFailure(error: unknown, path: string): OrchestratorError {
   switch (code) {
     case SQLITE.full:
       return new OrchestratorError('ORC-512', `the disk that holds ${path} is full`, {
-        ...options, retryable: true, help: ['make room on the disk, or let old runs go: orchestrator prune --older-than 30d'],
+        ...options,
+        retryable: true,
+        help: ['make room on the disk, or let old runs go: orchestrator prune --older-than 30d'],
       });
-    case SQLITE.error: case SQLITE.corrupt: case SQLITE.notDatabase:
+    case SQLITE.error:
+    case SQLITE.corrupt:
+    case SQLITE.notDatabase:
       return damaged(`${path} is damaged: ${text}`, null, error);
-    case SQLITE.busy: case SQLITE.locked:
-      return new OrchestratorError('ORC-501', `another process has been writing ${path} for longer than we wait`, { ...options, retryable: true, help: ['try again; `orchestrator doctor` shows who holds the store'] });
-    case SQLITE.perm: case SQLITE.readOnly:
-      return new OrchestratorError('ORC-501', `${path} may not be written by this user`, { ...options, help: [`give yourself the right to write: chmod -R u+rwX ${folderOf(path)}`] });
+    case SQLITE.busy:
+    case SQLITE.locked:
+      return new OrchestratorError('ORC-501', `another process has been writing ${path} for longer than we wait`, {
+        ...options,
+        retryable: true,
+        help: ['try again; `orchestrator doctor` shows who holds the store'],
+      });
+    case SQLITE.perm:
+    case SQLITE.readOnly:
+      return new OrchestratorError('ORC-501', `${path} may not be written by this user`, {
+        ...options,
+        help: [`give yourself the right to write: chmod -R u+rwX ${folderOf(path)}`],
+      });
     case SQLITE.cannotOpen:
-      return new OrchestratorError('ORC-501', `${path} cannot be opened`, { ...options, help: [`see whether the folder is there and may be written: ls -ld ${folderOf(path)}`] });
+      return new OrchestratorError('ORC-501', `${path} cannot be opened`, {
+        ...options,
+        help: [`see whether the folder is there and may be written: ls -ld ${folderOf(path)}`],
+      });
     case SQLITE.io:
-      return new OrchestratorError('ORC-501', `the disk failed under ${path}: ${text}`, { ...options, help: ['look at the disk (dmesg), then start again: nothing that was acknowledged is touched'] });
+      return new OrchestratorError('ORC-501', `the disk failed under ${path}: ${text}`, {
+        ...options,
+        help: ['look at the disk (dmesg), then start again: nothing that was acknowledged is touched'],
+      });
     default:
       return new OrchestratorError('ORC-501', `the state store ${path} cannot be used: ${text}`, options);
   }
@@ -75,9 +94,19 @@ export function resultCode(error: unknown): number | undefined {
 function systemCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   switch (error.code) {
-    case 'ENOSPC': case 'EDQUOT': return SQLITE.full;
-    case 'EACCES': case 'EPERM': case 'EROFS': return SQLITE.perm;
-    case 'EEXIST': case 'EISDIR': case 'ENOENT': case 'ENOTDIR': return SQLITE.cannotOpen;
-    default: return undefined;
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return SQLITE.full;
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return SQLITE.perm;
+    case 'EEXIST':
+    case 'EISDIR':
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return SQLITE.cannotOpen;
+    default:
+      return undefined;
   }
 }

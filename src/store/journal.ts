@@ -43,7 +43,8 @@ export function* chain(db: Database, run: string, held: Held | undefined, from =
   for (const link of db.each<Link>('SELECT seq, first, events, checksum FROM journal WHERE run = ? AND seq > ? ORDER BY seq', run, from)) {
     if (link.first > to) break;
     if (link.first !== last.seq + 1) throw damaged(`events ${last.seq + 1} to ${link.first - 1} of ${run} are missing`, { run, seq: last.seq + 1 });
-    if (chainLink(last.checksum, run, link.seq, link.events) !== link.checksum) throw damaged(`the events of ${run} from ${link.first} on are not those that were written`, { run, seq: link.first });
+    if (chainLink(last.checksum, run, link.seq, link.events) !== link.checksum)
+      throw damaged(`the events of ${run} from ${link.first} on are not those that were written`, { run, seq: link.first });
     yield link;
     last = link;
   }

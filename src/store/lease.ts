@@ -45,7 +45,9 @@ export class Lease {
   /** True where some other owner lives. Removes the files of all that do not. */
   others(): boolean {
     if (!existsSync(this.folder)) return false;
-    const owners = readdirSync(this.folder).filter(name => name.endsWith(ENDING)).map(name => name.slice(0, -ENDING.length));
+    const owners = readdirSync(this.folder)
+      .filter(name => name.endsWith(ENDING))
+      .map(name => name.slice(0, -ENDING.length));
     return owners.filter(owner => owner !== this.owner && this.alive(owner)).length > 0;
   }
 

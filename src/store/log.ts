@@ -37,7 +37,10 @@ export function hasLostCommits(log: Buffer): boolean {
   return commitsBeyond > 1;
 }
 
-interface Sums { first: number; second: number }
+interface Sums {
+  first: number;
+  second: number;
+}
 
 function holds(log: Buffer, at: number, { first, second }: Sums): boolean {
   return log.readUInt32BE(at) === first && log.readUInt32BE(at + 4) === second;

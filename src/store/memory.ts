@@ -88,18 +88,26 @@ export class MemoryStore implements Store {
   async runs(filter: RunFilter): Promise<RunRow[]> {
     const before = filter.before === undefined ? undefined : this.#hub.runs.get(filter.before)?.row;
     if (filter.before !== undefined && before === undefined) return [];
-    return this.#rows(row =>
-      (filter.status === undefined || filter.status.includes(row.status))
-      && (filter.pipeline === undefined || row.pipeline === filter.pipeline)
-      && (filter.user === undefined || row.user === filter.user)
-      && (filter.tag === undefined || row.tags.includes(filter.tag))
-      && (filter.since === undefined || row.createdAt >= filter.since)
-      && (before === undefined || byAge(row, before) < 0)).reverse().slice(0, filter.limit);
+    return this.#rows(
+      row =>
+        (filter.status === undefined || filter.status.includes(row.status)) &&
+        (filter.pipeline === undefined || row.pipeline === filter.pipeline) &&
+        (filter.user === undefined || row.user === filter.user) &&
+        (filter.tag === undefined || row.tags.includes(filter.tag)) &&
+        (filter.since === undefined || row.createdAt >= filter.since) &&
+        (before === undefined || byAge(row, before) < 0),
+    )
+      .reverse()
+      .slice(0, filter.limit);
   }
 
   async match(prefix: string, limit: number): Promise<string[]> {
     const whole = prefix.startsWith('run_') ? prefix : `run_${prefix}`;
-    return [...this.#hub.runs.keys()].filter(run => run.startsWith(whole)).sort().reverse().slice(0, limit);
+    return [...this.#hub.runs.keys()]
+      .filter(run => run.startsWith(whole))
+      .sort()
+      .reverse()
+      .slice(0, limit);
   }
 
   async byKey(key: string): Promise<RunRow | undefined> {
@@ -179,7 +187,8 @@ export class MemoryStore implements Store {
   async prune({ run, endedBefore, dryRun = false }: PruneRequest): Promise<{ runs: string[]; bytes: number }> {
     if (run !== undefined && isOpen(this.#known(run).row.status)) throw openRun(run, this.#known(run).row.status);
     const { runs, plans, blobs, keys, cache } = this.#hub;
-    const isDoomed = (row: RunRow): boolean => (run === undefined ? !isOpen(row.status) && (row.endedAt ?? Infinity) < (endedBefore ?? Infinity) : row.run === run);
+    const isDoomed = (row: RunRow): boolean =>
+      run === undefined ? !isOpen(row.status) && (row.endedAt ?? Infinity) < (endedBefore ?? Infinity) : row.run === run;
     const doomed = this.#rows(isDoomed);
     const kept = this.#rows(row => !isDoomed(row));
     const used = new Set([...kept.flatMap(row => this.#blobsOf(row.run)), ...[...cache.values()].flatMap(({ content }) => namedBlobs(content))]);
@@ -200,11 +209,17 @@ export class MemoryStore implements Store {
   }
 
   async verify(): Promise<Damage[]> {
-    return [...this.#hub.blobs].filter(([hash, content]) => sha256(content) !== hash).map(([hash]) => ({ run: null, what: `the value ${hash} does not hold what was written to it` }));
+    return [...this.#hub.blobs]
+      .filter(([hash, content]) => sha256(content) !== hash)
+      .map(([hash]) => ({ run: null, what: `the value ${hash} does not hold what was written to it` }));
   }
 
   async health(): Promise<StoreHealth> {
-    const texts = [...this.#hub.blobs.values(), ...this.#hub.plans.values(), ...[...this.#hub.runs.values()].flatMap(({ journal }) => journal.map(({ events }) => events))];
+    const texts = [
+      ...this.#hub.blobs.values(),
+      ...this.#hub.plans.values(),
+      ...[...this.#hub.runs.values()].flatMap(({ journal }) => journal.map(({ events }) => events)),
+    ];
     const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
     return { kind: this.kind, location: 'memory', schemaVersion: 0, bytes, runs: this.#hub.runs.size };
   }
@@ -254,7 +269,11 @@ export class MemoryStore implements Store {
 
   /** Copies, oldest first. */
   #rows(wanted: (row: RunRow) => boolean): RunRow[] {
-    return [...this.#hub.runs.values()].map(({ row }) => row).filter(wanted).sort(byAge).map(copy);
+    return [...this.#hub.runs.values()]
+      .map(({ row }) => row)
+      .filter(wanted)
+      .sort(byAge)
+      .map(copy);
   }
 
   #isUnowned(row: RunRow): boolean {

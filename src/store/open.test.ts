@@ -38,7 +38,11 @@ describe('opening', () => {
 
   it('S5 writes ahead, syncs in full, and gives freed pages back', async () => {
     const db = new Database(fileOf(), { create: true, readOnly: false });
-    expect([db.get('PRAGMA journal_mode'), db.get('PRAGMA synchronous'), db.get('PRAGMA auto_vacuum')]).toEqual([{ journal_mode: 'wal' }, { synchronous: 2 }, { auto_vacuum: 2 }]);
+    expect([db.get('PRAGMA journal_mode'), db.get('PRAGMA synchronous'), db.get('PRAGMA auto_vacuum')]).toEqual([
+      { journal_mode: 'wal' },
+      { synchronous: 2 },
+      { auto_vacuum: 2 },
+    ]);
     db.close();
   });
 
@@ -92,7 +96,8 @@ describe('opening', () => {
   });
 
   it('refuses an SQLite that is too old', () => {
-    for (const version of ['3.51.2', '3.50.9', '2.99.99', undefined]) expect(() => requireSqlite(version)).toThrow(expect.objectContaining({ code: 'ORC-505' }));
+    for (const version of ['3.51.2', '3.50.9', '2.99.99', undefined])
+      expect(() => requireSqlite(version)).toThrow(expect.objectContaining({ code: 'ORC-505' }));
     for (const version of ['3.51.3', '3.52.0', '4.0.0']) requireSqlite(version);
   });
 
@@ -171,7 +176,9 @@ describe('createBackend', () => {
 
   it('says what stands between, and what to do', async () => {
     writeFileSync(fileOf('text.db'), 'no database '.repeat(100));
-    await expect(createBackend('sqlite', { url: fileOf('text.db') }).connect()).rejects.toEqual(expect.objectContaining({ name: 'BackendConnectionError', code: 'ORC-501', kind: 'schema', fix: expect.stringContaining('file ') }));
+    await expect(createBackend('sqlite', { url: fileOf('text.db') }).connect()).rejects.toEqual(
+      expect.objectContaining({ name: 'BackendConnectionError', code: 'ORC-501', kind: 'schema', fix: expect.stringContaining('file ') }),
+    );
     await expect(createBackend('sqlite', { url: fileOf('text.db/state.db') }).connect()).rejects.toEqual(expect.objectContaining({ kind: 'missing_database' }));
   });
 });

@@ -8,7 +8,11 @@ import { isOpen } from './rows.ts';
 /** Pages given back to the file system in one transaction, so that nobody waits long. */
 const PAGES_A_TURN = 500;
 
-export interface PruneRequest { run?: string; endedBefore?: number; dryRun?: boolean }
+export interface PruneRequest {
+  run?: string;
+  endedBefore?: number;
+  dryRun?: boolean;
+}
 
 /**
  * Deletes ended runs, one transaction each, then the blobs and plans that nobody else names, then shrinks the file. `isDamaged` runs go by name whatever their status.
@@ -61,7 +65,8 @@ function deleteRun(db: Database, run: string, force: boolean): boolean {
 
 function runBytes(db: Database, run: string): number {
   return db.get<{ bytes: number }>(
-    `SELECT (SELECT coalesce(sum(length(CAST(events AS BLOB))), 0) FROM journal WHERE run = ?1) + (SELECT coalesce(sum(length(content)), 0) FROM snapshots WHERE run = ?1) AS bytes`, run,
+    `SELECT (SELECT coalesce(sum(length(CAST(events AS BLOB))), 0) FROM journal WHERE run = ?1) + (SELECT coalesce(sum(length(content)), 0) FROM snapshots WHERE run = ?1) AS bytes`,
+    run,
   )!.bytes;
 }
 
@@ -102,7 +107,13 @@ async function pruneBlobs(db: Database, candidates: Set<string>, gone: Set<strin
 }
 
 function prunePlans(db: Database, plans: Set<string>, gone: Set<string>, dryRun: boolean): number {
-  const work = (): number => drop(db, 'plans', [...plans].filter(hash => !isPlanUsed(db, hash, gone)), dryRun);
+  const work = (): number =>
+    drop(
+      db,
+      'plans',
+      [...plans].filter(hash => !isPlanUsed(db, hash, gone)),
+      dryRun,
+    );
   return dryRun ? db.read(work) : db.write(work);
 }
 

@@ -8,5 +8,7 @@ export function namedBlobs(text: string): string[] {
 
 /** Hashes of the blobs that an event does name. Only the members of an event refer to blobs; what lies deeper is the user's, and may look like anything. */
 export function referredBlobs(event: Event): string[] {
-  return Object.values(event).flatMap(value => (isObject(value) && typeof value['b'] === 'string' && typeof value['n'] === 'number' && Object.keys(value).length === 2 ? [value['b']] : []));
+  return Object.values(event).flatMap(value =>
+    isObject(value) && typeof value['b'] === 'string' && typeof value['n'] === 'number' && Object.keys(value).length === 2 ? [value['b']] : [],
+  );
 }

@@ -4,9 +4,30 @@ import type { RunChange, RunRow } from './port.ts';
 
 /** The columns of `runs`, in the order of the table. */
 const COLUMNS = {
-  run: 'run', planHash: 'plan_hash', pipeline: 'pipeline', version: 'version', file: 'file', workspace: 'workspace', status: 'status', reason: 'reason',
-  createdAt: 'created_at', startedAt: 'started_at', endedAt: 'ended_at', seq: 'seq', epoch: 'epoch', owner: 'owner', dueAt: 'due_at', user: 'user', tags: 'tags',
-  key: '"key"', keyHash: 'key_hash', parent: 'parent', tasksDone: 'tasks_done', tasksTotal: 'tasks_total', costMicroUsd: 'cost_micro_usd', error: 'error',
+  run: 'run',
+  planHash: 'plan_hash',
+  pipeline: 'pipeline',
+  version: 'version',
+  file: 'file',
+  workspace: 'workspace',
+  status: 'status',
+  reason: 'reason',
+  createdAt: 'created_at',
+  startedAt: 'started_at',
+  endedAt: 'ended_at',
+  seq: 'seq',
+  epoch: 'epoch',
+  owner: 'owner',
+  dueAt: 'due_at',
+  user: 'user',
+  tags: 'tags',
+  key: '"key"',
+  keyHash: 'key_hash',
+  parent: 'parent',
+  tasksDone: 'tasks_done',
+  tasksTotal: 'tasks_total',
+  costMicroUsd: 'cost_micro_usd',
+  error: 'error',
 } as const satisfies { [Field in keyof RunRow]: string };
 
 const FIELDS = Object.keys(COLUMNS) as (keyof RunRow)[];
@@ -27,7 +48,9 @@ export interface Held {
   born: string;
 }
 
-export interface RawRow { [column: string]: string | number | null }
+export interface RawRow {
+  [column: string]: string | number | null;
+}
 
 export const SELECT_RUN = `SELECT ${FIELDS.map(field => `${COLUMNS[field]} AS "${field}"`).join(', ')}, head, sum FROM runs`;
 export const INSERT_RUN = `INSERT INTO runs (${FIELDS.map(field => COLUMNS[field]).join(', ')}, head, sum) VALUES (${FIELDS.map(() => '?').join(', ')}, ?, ?) ON CONFLICT DO NOTHING`;
@@ -44,7 +67,7 @@ export function updateRun(fields: (keyof RunChange)[]): string {
 
 export function bindRun(held: Held): (string | number | null)[] {
   const { row } = held;
-  return [...FIELDS.map(field => (field === 'tags' ? JSON.stringify(row.tags) : row[field] as string | number | null)), held.head, heldChecksum(held)];
+  return [...FIELDS.map(field => (field === 'tags' ? JSON.stringify(row.tags) : (row[field] as string | number | null))), held.head, heldChecksum(held)];
 }
 
 /** The row, or undefined where its checksum does not hold. */
@@ -65,11 +88,37 @@ function parseTags(text: unknown): string[] {
 }
 
 export function bornChecksum(row: RunRow): string {
-  return rowChecksum(row.run, row.planHash, row.pipeline, row.version, row.file, row.workspace, row.createdAt, row.user, JSON.stringify(row.tags), row.key, row.keyHash, row.parent);
+  return rowChecksum(
+    row.run,
+    row.planHash,
+    row.pipeline,
+    row.version,
+    row.file,
+    row.workspace,
+    row.createdAt,
+    row.user,
+    JSON.stringify(row.tags),
+    row.key,
+    row.keyHash,
+    row.parent,
+  );
 }
 
 export function heldChecksum({ row, head, born }: Held): string {
   return rowChecksum(
-    born, head, row.seq, row.epoch, row.owner, row.status, row.reason, row.startedAt, row.endedAt, row.dueAt, row.tasksDone, row.tasksTotal, row.costMicroUsd, row.error,
+    born,
+    head,
+    row.seq,
+    row.epoch,
+    row.owner,
+    row.status,
+    row.reason,
+    row.startedAt,
+    row.endedAt,
+    row.dueAt,
+    row.tasksDone,
+    row.tasksTotal,
+    row.costMicroUsd,
+    row.error,
   );
 }

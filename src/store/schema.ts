@@ -55,7 +55,7 @@ export const MIGRATIONS: readonly string[] = [
 
 export function schemaVersion(db: Database): number {
   const known = db.get('SELECT 1 FROM sqlite_schema WHERE name = ?', 'schema_version') !== undefined;
-  return known ? db.get<{ version: number }>('SELECT version FROM schema_version')?.version ?? -1 : 0;
+  return known ? (db.get<{ version: number }>('SELECT version FROM schema_version')?.version ?? -1) : 0;
 }
 
 /**
@@ -66,12 +66,14 @@ export function migrate(db: Database, migrations: readonly string[] = MIGRATIONS
   if (check(db, migrations.length) === migrations.length) return;
   if (db.readOnly) {
     throw new OrchestratorError('ORC-501', `${db.path} is a store of an older version, and it is open for reading only`, {
-      class: 'storage', help: ['bring it up to date by opening it once for writing: orchestrator doctor'],
+      class: 'storage',
+      help: ['bring it up to date by opening it once for writing: orchestrator doctor'],
     });
   }
   db.write(() => {
     const version = check(db, migrations.length);
-    if (version === 0) db.execute(`PRAGMA application_id = ${APPLICATION_ID}; CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (0)`);
+    if (version === 0)
+      db.execute(`PRAGMA application_id = ${APPLICATION_ID}; CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (0)`);
     for (const sql of migrations.slice(version)) db.execute(sql);
     db.run('UPDATE schema_version SET version = ?', migrations.length);
   });
@@ -81,11 +83,15 @@ function check(db: Database, newest: number): number {
   const version = schemaVersion(db);
   const empty = db.get('SELECT 1 FROM sqlite_schema') === undefined;
   if (!empty && db.get<{ application_id: number }>('PRAGMA application_id')!.application_id !== APPLICATION_ID) {
-    throw new OrchestratorError('ORC-501', `${db.path} is the database of another program`, { class: 'storage', help: ['name another file: --state sqlite:.orchestrator/state.db'] });
+    throw new OrchestratorError('ORC-501', `${db.path} is the database of another program`, {
+      class: 'storage',
+      help: ['name another file: --state sqlite:.orchestrator/state.db'],
+    });
   }
   if (version > newest) {
     throw new OrchestratorError('ORC-502', `${db.path} was written by a newer version of the program (its schema is ${version}, ours is ${newest})`, {
-      class: 'storage', help: ['update the program: npm install -g @orchestrator/orchestrator@latest', 'or use another store: --state sqlite:.orchestrator/other.db'],
+      class: 'storage',
+      help: ['update the program: npm install -g @orchestrator/orchestrator@latest', 'or use another store: --state sqlite:.orchestrator/other.db'],
     });
   }
   if (version < 0 || (version === 0 && !empty)) throw damaged(`${db.path} does not say which version it has`, null);

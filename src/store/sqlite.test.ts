@@ -7,8 +7,5 @@ import { openStore } from './open.ts';
 storeConformance('sqlite', () => {
   const folder = mkdtempSync(join(tmpdir(), 'store-'));
   let count = 0;
-  return {
-    open: () => openStore('sqlite:state/state.db', { base: folder, owner: `own_${++count}` }),
-    remove: () => rmSync(folder, { recursive: true }),
-  };
+  return { open: () => openStore('sqlite:state/state.db', { base: folder, owner: `own_${++count}` }), remove: () => rmSync(folder, { recursive: true }) };
 });

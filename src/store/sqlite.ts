@@ -66,7 +66,11 @@ export class SqliteStore implements Store {
 
   snapshot(run: string, at = Number.MAX_SAFE_INTEGER): { seq: number; state: string } | undefined {
     // A damaged snapshot is passed over: the journal from an older one, or from the start, says the same.
-    for (const row of this.#db.all<Packed & { seq: number; sum: string }>('SELECT seq, packed, size, content, sum FROM snapshots WHERE run = ? AND seq <= ? ORDER BY seq DESC', run, at)) {
+    for (const row of this.#db.all<Packed & { seq: number; sum: string }>(
+      'SELECT seq, packed, size, content, sum FROM snapshots WHERE run = ? AND seq <= ? ORDER BY seq DESC',
+      run,
+      at,
+    )) {
       const state = unpack(row);
       if (state !== undefined && rowChecksum(run, row.seq, state) === row.sum) return { seq: row.seq, state };
     }
@@ -74,7 +78,9 @@ export class SqliteStore implements Store {
   }
 
   async snapshots(run: string): Promise<{ seq: number; at: number; bytes: number }[]> {
-    return this.#db.all<{ seq: number; at: number; bytes: number }>('SELECT seq, at, size AS bytes FROM snapshots WHERE run = ? ORDER BY seq', run).map(row => ({ ...row }));
+    return this.#db
+      .all<{ seq: number; at: number; bytes: number }>('SELECT seq, at, size AS bytes FROM snapshots WHERE run = ? ORDER BY seq', run)
+      .map(row => ({ ...row }));
   }
 
   plan(hash: string): string | undefined {
@@ -113,7 +119,9 @@ export class SqliteStore implements Store {
 
   async match(prefix: string, limit: number): Promise<string[]> {
     const whole = prefix.startsWith('run_') ? prefix : `run_${prefix}`;
-    return this.#db.all<{ run: string }>('SELECT run FROM runs WHERE run >= ? AND run < ? ORDER BY run DESC LIMIT ?', whole, whole + LAST, limit).map(row => row.run);
+    return this.#db
+      .all<{ run: string }>('SELECT run FROM runs WHERE run >= ? AND run < ? ORDER BY run DESC LIMIT ?', whole, whole + LAST, limit)
+      .map(row => row.run);
   }
 
   async byKey(key: string): Promise<RunRow | undefined> {
@@ -124,10 +132,13 @@ export class SqliteStore implements Store {
   async ledger(filter: { run?: string; since?: number }): Promise<LedgerRow[]> {
     const run = filter.run === undefined ? '' : ' AND run = ?';
     const values = filter.run === undefined ? [] : [filter.run];
-    return this.#db.all<LedgerRow & { sum: string }>(`${SELECT_LEDGER} WHERE at >= ?${run} ORDER BY at, run, path, attempt, call`, filter.since ?? 0, ...values).map(({ sum, ...row }) => {
-      if (rowChecksum(...ledgerValues(row)) !== sum) throw damaged(`a row of the ledger of ${row.run} does not hold what was written to it`, { run: row.run });
-      return row;
-    });
+    return this.#db
+      .all<LedgerRow & { sum: string }>(`${SELECT_LEDGER} WHERE at >= ?${run} ORDER BY at, run, path, attempt, call`, filter.since ?? 0, ...values)
+      .map(({ sum, ...row }) => {
+        if (rowChecksum(...ledgerValues(row)) !== sum)
+          throw damaged(`a row of the ledger of ${row.run} does not hold what was written to it`, { run: row.run });
+        return row;
+      });
   }
 
   async acquire(run: string): Promise<RunRow | undefined> {
@@ -155,7 +166,16 @@ export class SqliteStore implements Store {
     return this.#db.write(() => {
       if (this.#db.get('SELECT 1 FROM runs WHERE run = ?', run) === undefined) throw unknownRun(run);
       const text = JSON.stringify(command);
-      return this.#db.run('INSERT INTO inbox (run, "key", at, command, sum) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING', run, key, at, text, rowChecksum(run, key, text)) > 0;
+      return (
+        this.#db.run(
+          'INSERT INTO inbox (run, "key", at, command, sum) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+          run,
+          key,
+          at,
+          text,
+          rowChecksum(run, key, text),
+        ) > 0
+      );
     });
   }
 
@@ -180,9 +200,12 @@ export class SqliteStore implements Store {
   }
 
   control(): Control {
-    const row = this.#db.get<{ drain: number; stop: number; reason: string | null; since: number | null; sum: string }>('SELECT drain, stop, reason, since, sum FROM control');
+    const row = this.#db.get<{ drain: number; stop: number; reason: string | null; since: number | null; sum: string }>(
+      'SELECT drain, stop, reason, since, sum FROM control',
+    );
     if (row === undefined) return { drain: false, stop: false, reason: null, since: null };
-    if (rowChecksum(row.drain, row.stop, row.reason, row.since) !== row.sum) throw damaged('the row that says drain and stop does not hold what was written to it', null);
+    if (rowChecksum(row.drain, row.stop, row.reason, row.since) !== row.sum)
+      throw damaged('the row that says drain and stop does not hold what was written to it', null);
     return { drain: row.drain === 1, stop: row.stop === 1, reason: row.reason, since: row.since };
   }
 
@@ -193,7 +216,10 @@ export class SqliteStore implements Store {
   }
 
   async cached(key: string, now: number): Promise<string | undefined> {
-    const row = this.#db.get<{ content: string; expiresAt: number | null; sum: string }>('SELECT content, expires_at AS "expiresAt", sum FROM cache WHERE "key" = ?', key);
+    const row = this.#db.get<{ content: string; expiresAt: number | null; sum: string }>(
+      'SELECT content, expires_at AS "expiresAt", sum FROM cache WHERE "key" = ?',
+      key,
+    );
     if (row === undefined || (row.expiresAt !== null && row.expiresAt <= now)) return undefined;
     return rowChecksum(key, row.content, row.expiresAt) === row.sum ? row.content : undefined;
   }

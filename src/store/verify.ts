@@ -49,14 +49,18 @@ export async function verify(db: Database): Promise<Damage[]> {
 
 /** SQLite's own view of its pages and indexes, and the tables themselves, which must be those that we made. */
 function checkStructure(db: Database): Damage[] {
-  const damages: Damage[] = db.all<{ integrity_check: string }>('PRAGMA integrity_check').filter(row => row.integrity_check !== 'ok').map(row => ({ run: null, what: row.integrity_check }));
+  const damages: Damage[] = db
+    .all<{ integrity_check: string }>('PRAGMA integrity_check')
+    .filter(row => row.integrity_check !== 'ok')
+    .map(row => ({ run: null, what: row.integrity_check }));
   const { page } = db.get<{ page: number }>('SELECT page_size AS page FROM pragma_page_size')!;
   if (statSync(db.path).size % page !== 0) damages.push({ run: null, what: `${db.path} ends in the middle of a page` });
   const tables = `SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name <> 'schema_version' ORDER BY name`;
   const fresh = new DatabaseSync(':memory:');
   try {
     for (const sql of MIGRATIONS) fresh.exec(sql);
-    if (JSON.stringify(db.all(tables)) !== JSON.stringify(fresh.prepare(tables).all())) damages.push({ run: null, what: 'the tables are not those that this version makes' });
+    if (JSON.stringify(db.all(tables)) !== JSON.stringify(fresh.prepare(tables).all()))
+      damages.push({ run: null, what: 'the tables are not those that this version makes' });
   } finally {
     fresh.close();
   }
@@ -69,7 +73,11 @@ function quarantined(db: Database): Damage[] {
 
 /** Every run that any table names. */
 function runsOf(db: Database): string[] {
-  return db.all<{ run: string }>('SELECT run FROM runs UNION SELECT DISTINCT run FROM journal UNION SELECT run FROM snapshots UNION SELECT run FROM inbox UNION SELECT run FROM ledger').map(row => row.run);
+  return db
+    .all<{ run: string }>(
+      'SELECT run FROM runs UNION SELECT DISTINCT run FROM journal UNION SELECT run FROM snapshots UNION SELECT run FROM inbox UNION SELECT run FROM ledger',
+    )
+    .map(row => row.run);
 }
 
 function checkRun(db: Database, run: string): Damage[] {
@@ -82,7 +90,8 @@ function checkRun(db: Database, run: string): Damage[] {
     for (const hash of named) {
       if (db.get('SELECT 1 FROM blobs WHERE hash = ?', hash) === undefined) damages.push({ run, what: `the value ${hash} is missing` });
     }
-    if (held !== undefined && db.get('SELECT 1 FROM plans WHERE hash = ?', held.row.planHash) === undefined) damages.push({ run, what: `the plan ${held.row.planHash} is missing` });
+    if (held !== undefined && db.get('SELECT 1 FROM plans WHERE hash = ?', held.row.planHash) === undefined)
+      damages.push({ run, what: `the plan ${held.row.planHash} is missing` });
     return damages;
   });
 }

@@ -35,10 +35,13 @@ export class Writer {
   commit(batches: Batch[]): Verdict[] {
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      return this.#db.write(() => batches.map(batch => this.#append(batch)), (failure, verdicts) => {
-        this.#failure = failure;
-        return verdicts.map(verdict => (verdict === 'ok' ? 'unknown' : verdict));
-      });
+      return this.#db.write(
+        () => batches.map(batch => this.#append(batch)),
+        (failure, verdicts) => {
+          this.#failure = failure;
+          return verdicts.map(verdict => (verdict === 'ok' ? 'unknown' : verdict));
+        },
+      );
     } catch (error) {
       for (const { run } of batches) this.#held.delete(run);
       throw error;
@@ -108,14 +111,21 @@ export class Writer {
   }
 
   #link(batch: Batch, seq: number, events: string, checksum: string): void {
-    const added = this.#db.run('INSERT INTO journal (run, seq, first, events, checksum) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING', batch.run, seq, batch.expectedSeq + 1, events, checksum);
+    const added = this.#db.run(
+      'INSERT INTO journal (run, seq, first, events, checksum) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      batch.run,
+      seq,
+      batch.expectedSeq + 1,
+      events,
+      checksum,
+    );
     if (added === 0) throw damaged(`the journal of ${batch.run} goes on beyond its row`, { run: batch.run, seq });
   }
 
   #update(fields: (keyof RunChange)[]): string {
     const name = fields.join();
     let sql = this.#updates.get(name);
-    if (sql === undefined) this.#updates.set(name, sql = updateRun(fields));
+    if (sql === undefined) this.#updates.set(name, (sql = updateRun(fields)));
     return sql;
   }
 
@@ -147,7 +157,8 @@ export class Writer {
     if (batch.blobs !== undefined) for (const { hash, content } of batch.blobs) putBlob(this.#db, hash, content);
     if (batch.ledger !== undefined) for (const row of batch.ledger) this.#enter(row);
     if (batch.consumed !== undefined) {
-      for (const key of batch.consumed) this.#db.run('UPDATE inbox SET command = NULL, sum = ? WHERE run = ? AND "key" = ?', rowChecksum(batch.run, key, null), batch.run, key);
+      for (const key of batch.consumed)
+        this.#db.run('UPDATE inbox SET command = NULL, sum = ? WHERE run = ? AND "key" = ?', rowChecksum(batch.run, key, null), batch.run, key);
     }
     if (batch.snapshot !== undefined) this.#keepSnapshot(batch, batch.snapshot, seq);
   }
@@ -161,7 +172,10 @@ export class Writer {
     const { packed, size, content } = pack(state);
     const at = events.at(-1)?.at ?? 0;
     this.#db.run('INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?)', run, seq, at, packed, size, content, rowChecksum(run, seq, state));
-    this.#db.run(`DELETE FROM snapshots WHERE run = ?1 AND seq <= (SELECT seq FROM snapshots WHERE run = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ${SNAPSHOTS_KEPT})`, run);
+    this.#db.run(
+      `DELETE FROM snapshots WHERE run = ?1 AND seq <= (SELECT seq FROM snapshots WHERE run = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ${SNAPSHOTS_KEPT})`,
+      run,
+    );
   }
 }
 
