@@ -19,9 +19,19 @@ function yamlOf({ kind, n }) {
   const end = value => `  outputs:\n    result: "{{ ${value} }}"\n`;
   if (kind === 'chain') return head + Array.from({ length: n }, (_, i) => task(`s${i}`, i, i === 0 ? 'inputs.input' : `s${i - 1}`)).join('') + end(`s${n - 1}`);
   if (kind === 'fan') {
-    return `${head}    - id: fan\n      for_each: "{{ range(${n}) }}"\n      max_parallel: ${n}\n      tasks:\n        - id: step\n          ${STEP}\n          parameters: { i: "{{ index }}", input: "{{ inputs.input }}" }\n` + end("{'v': fan.items | sum(attribute='step.v')}");
+    return (
+      `${head}    - id: fan\n      for_each: "{{ range(${n}) }}"\n      max_parallel: ${n}\n      tasks:\n        - id: step\n          ${STEP}\n          parameters: { i: "{{ index }}", input: "{{ inputs.input }}" }\n` +
+      end("{'v': fan.items | sum(attribute='step.v')}")
+    );
   }
-  if (kind === 'diamond') return head + task('a', 0, 'inputs.input') + [1, 2, 3, 4].map(i => task(`b${i}`, i, 'a')).join('') + `    - id: c\n      ${STEP}\n      dependencies: [b1, b2, b3, b4]\n      parameters: { i: 5, input: "{{ {'v': a.v + 4} }}" }\n` + end('c');
+  if (kind === 'diamond')
+    return (
+      head +
+      task('a', 0, 'inputs.input') +
+      [1, 2, 3, 4].map(i => task(`b${i}`, i, 'a')).join('') +
+      `    - id: c\n      ${STEP}\n      dependencies: [b1, b2, b3, b4]\n      parameters: { i: 5, input: "{{ {'v': a.v + 4} }}" }\n` +
+      end('c')
+    );
   return `${head}${task('a', 0, 'inputs.input')}    - id: go\n      action: signal.wait\n      dependencies: [a]\n      parameters: { name: go }\n`;
 }
 
@@ -29,7 +39,12 @@ export async function open({ dir, step, shape, resuming, variant }) {
   if (variant !== 'sqlite-full') throw new Error(`no variant ${variant}`);
   const file = join(dir, 'state.db');
   const action = {
-    name: 'bench.step', summary: 'The body of a step.', effect: 'read', powers: [], parameters: { type: 'object', properties: { i: { type: 'integer' }, input: {} } }, result: true,
+    name: 'bench.step',
+    summary: 'The body of a step.',
+    effect: 'read',
+    powers: [],
+    parameters: { type: 'object', properties: { i: { type: 'integer' }, input: {} } },
+    result: true,
     run: ({ i, input }) => step(i, input),
   };
   const orchestrator = await Orchestrator.open({ cwd: dir, state: `sqlite:${file}`, actions: [action], concurrency: 20_000 });

@@ -51,16 +51,12 @@ async function benchOverhead(): Promise<void> {
     usage: { prompt_tokens: 3, completion_tokens: 1 },
   });
   const server = createServer(
-    (request, response) =>
-      void request.resume().on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end(reply)),
+    (request, response) => void request.resume().on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end(reply)),
   );
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
   const models = openModels(
-    {
-      providers: { lab: { type: 'openai-compatible', base_url: base } },
-      catalog: [{ id: 'lab/m', cost: { input_per_million: 1, output_per_million: 2 } }],
-    },
+    { providers: { lab: { type: 'openai-compatible', base_url: base } }, catalog: [{ id: 'lab/m', cost: { input_per_million: 1, output_per_million: 2 } }] },
     { env: {} },
   );
   const model = models.get('lab/m');

@@ -28,7 +28,9 @@ interface Run {
 
 function run(engine: string, workload: string, reps: number): void {
   const result = spawnSync(process.execPath, ['run.mjs', engine, '--w', workload, '--reps', String(reps)], {
-    cwd: work, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ORCHESTRATOR_ROOT: root, NODE_NO_WARNINGS: '1' },
+    cwd: work,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ORCHESTRATOR_ROOT: root, NODE_NO_WARNINGS: '1' },
   });
   if (result.status !== 0) throw new Error(`${engine} ${workload} ended with ${result.status}`);
 }
@@ -55,14 +57,56 @@ function table(): string {
   const raw = read('raw', 'nodesqlite-full-group');
   const ratio = (workload: string, field: keyof Run): number => ours(workload, field) / raw(workload, field);
   const rows: [string, number, string, string, '<=' | '>=', number][] = [
-    ['W1 chain of 1,000 tasks, a step', ratio('W1_1000', 'usPerStep'), '×', `${ours('W1_1000', 'usPerStep').toFixed(0)} µs on ${raw('W1_1000', 'usPerStep').toFixed(0)} µs`, '<=', 1.4],
-    ['W1 flatness, 1,000 against 100', ours('W1_1000', 'usPerStep') / ours('W1_100', 'usPerStep'), '×', `${ours('W1_100', 'usPerStep').toFixed(0)} µs at 100`, '<=', 1.1],
-    ['W2 fan-out of 10,000 and a join, a step', ratio('W2_10000', 'usPerStep'), '×', `${ours('W2_10000', 'usPerStep').toFixed(1)} µs on ${raw('W2_10000', 'usPerStep').toFixed(1)} µs`, '<=', 4.6],
-    ['W3 1,000 runs of 5 tasks at once', ratio('W3', 'runsPerS'), '×', `${ours('W3', 'runsPerS').toFixed(0)} runs/s on ${raw('W3', 'runsPerS').toFixed(0)}, p99 ${ours('W3', 'p99').toFixed(0)} ms`, '>=', 0.2],
-    ['W4 kill -9, start to first new task', ratio('W4', 'resumeMs'), '×', `${ours('W4', 'resumeMs').toFixed(0)} ms on ${raw('W4', 'resumeMs').toFixed(0)} ms, ${ours('W4', 'reexec')} run again`, '<=', 1.5],
+    [
+      'W1 chain of 1,000 tasks, a step',
+      ratio('W1_1000', 'usPerStep'),
+      '×',
+      `${ours('W1_1000', 'usPerStep').toFixed(0)} µs on ${raw('W1_1000', 'usPerStep').toFixed(0)} µs`,
+      '<=',
+      1.4,
+    ],
+    [
+      'W1 flatness, 1,000 against 100',
+      ours('W1_1000', 'usPerStep') / ours('W1_100', 'usPerStep'),
+      '×',
+      `${ours('W1_100', 'usPerStep').toFixed(0)} µs at 100`,
+      '<=',
+      1.1,
+    ],
+    [
+      'W2 fan-out of 10,000 and a join, a step',
+      ratio('W2_10000', 'usPerStep'),
+      '×',
+      `${ours('W2_10000', 'usPerStep').toFixed(1)} µs on ${raw('W2_10000', 'usPerStep').toFixed(1)} µs`,
+      '<=',
+      4.6,
+    ],
+    [
+      'W3 1,000 runs of 5 tasks at once',
+      ratio('W3', 'runsPerS'),
+      '×',
+      `${ours('W3', 'runsPerS').toFixed(0)} runs/s on ${raw('W3', 'runsPerS').toFixed(0)}, p99 ${ours('W3', 'p99').toFixed(0)} ms`,
+      '>=',
+      0.2,
+    ],
+    [
+      'W4 kill -9, start to first new task',
+      ratio('W4', 'resumeMs'),
+      '×',
+      `${ours('W4', 'resumeMs').toFixed(0)} ms on ${raw('W4', 'resumeMs').toFixed(0)} ms, ${ours('W4', 'reexec')} run again`,
+      '<=',
+      1.5,
+    ],
     ['W5 200 diamonds of model calls', ours('W5', 'ratioIdeal'), '× ideal', '', '<=', 1.4],
     ['W6 a waiting run', ours('W6', 'rssPerRunKB'), 'KB', '', '<=', 10],
-    ['W7 start of node to two tasks done', ratio('W7', 'doneMs'), '×', `${ours('W7', 'doneMs').toFixed(0)} ms on ${raw('W7', 'doneMs').toFixed(0)} ms`, '<=', 1.7],
+    [
+      'W7 start of node to two tasks done',
+      ratio('W7', 'doneMs'),
+      '×',
+      `${ours('W7', 'doneMs').toFixed(0)} ms on ${raw('W7', 'doneMs').toFixed(0)} ms`,
+      '<=',
+      1.7,
+    ],
     ['W8 handing on 100 KB, a step', ours('W8', 'usPerStep') / 1000, 'ms', '', '<=', 2],
     ['W8 growth of the store', ours('W8', 'amplification'), '×', '', '<=', 1.05],
   ];

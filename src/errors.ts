@@ -3,8 +3,25 @@ import type { JsonObject } from './json.ts';
 
 /** What kind of failure it was, for `on_error` matching and for retries. */
 export type ErrorClass =
-  | 'rate_limit' | 'timeout' | 'network' | 'auth' | 'not_found' | 'unavailable' | 'invalid_input' | 'invalid_output' | 'template' | 'process' | 'policy' | 'budget' | 'assertion'
-  | 'cancelled' | 'attention' | 'upstream' | 'storage' | 'internal' | 'failed';
+  | 'rate_limit'
+  | 'timeout'
+  | 'network'
+  | 'auth'
+  | 'not_found'
+  | 'unavailable'
+  | 'invalid_input'
+  | 'invalid_output'
+  | 'template'
+  | 'process'
+  | 'policy'
+  | 'budget'
+  | 'assertion'
+  | 'cancelled'
+  | 'attention'
+  | 'upstream'
+  | 'storage'
+  | 'internal'
+  | 'failed';
 
 /** A failure as data: what the journal keeps, `run --json` prints and `on_error` matches. */
 export interface Failure {

@@ -38,5 +38,8 @@ export function nearest(word: string, known: Iterable<string>, count = 3): strin
     const distance = editDistance(lower, name.toLowerCase(), limit);
     if (distance <= limit) found.push({ name, distance });
   }
-  return found.sort((x, y) => x.distance - y.distance || (x.name < y.name ? -1 : 1)).slice(0, count).map(x => x.name);
+  return found
+    .sort((x, y) => x.distance - y.distance || (x.name < y.name ? -1 : 1))
+    .slice(0, count)
+    .map(x => x.name);
 }

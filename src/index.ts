@@ -7,16 +7,42 @@ export { OrchestratorError, toFailure, type ErrorClass, type Failure } from './e
 export type { Json, JsonObject, JsonSchema } from './json.ts';
 export { AutoTagError, AutoTagYAMLParser, type Diagnostic, type FoundTag } from './language/index.ts';
 export {
-  CircuitBreaker, ErrorHandler, ModelNotFoundError, ModelProfiler, RetryStrategy,
-  type BreakerState, type CircuitBreakerOptions, type ErrorHandlerOptions, type Health, type HealthKind, type ModelInfo, type ModelProfile, type ModelResponse, type ModelUsage,
-  type RegisteredModel, type ResponseOptions, type RetryStrategyOptions, type Route,
+  CircuitBreaker,
+  ErrorHandler,
+  ModelNotFoundError,
+  ModelProfiler,
+  RetryStrategy,
+  type BreakerState,
+  type CircuitBreakerOptions,
+  type ErrorHandlerOptions,
+  type Health,
+  type HealthKind,
+  type ModelInfo,
+  type ModelProfile,
+  type ModelResponse,
+  type ModelUsage,
+  type RegisteredModel,
+  type ResponseOptions,
+  type RetryStrategyOptions,
+  type Route,
 } from './models/index.ts';
 export type { CostLine, CostReport, CostReportOptions, CostSuggestion } from './observe/index.ts';
 export { CircularDependencyError, DependencyResolver, MissingDependencyError } from './plan/index.ts';
 export { PipelineRecovery, type Checkpoint, type RestoredPipeline } from './recover/index.ts';
 export {
-  ModelRegistry, Orchestrator, Pipeline, Task, ValidationError,
-  type ForkOptions, type OrchestratorOptions, type ResumeOptions, type RunEvent, type RunHandle, type RunResult, type RunView, type StartOptions,
+  ModelRegistry,
+  Orchestrator,
+  Pipeline,
+  Task,
+  ValidationError,
+  type ForkOptions,
+  type OrchestratorOptions,
+  type ResumeOptions,
+  type RunEvent,
+  type RunHandle,
+  type RunResult,
+  type RunView,
+  type StartOptions,
 } from './runtime/index.ts';
 export { SchemaValidator } from './runtime/validator.ts';
 export { BackendConnectionError, createBackend, type Backend, type RunFilter, type RunRow } from './store/index.ts';

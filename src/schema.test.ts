@@ -89,9 +89,7 @@ describe('checkSchema', () => {
     expect(said({ minItems: 1, maxItems: 3 }, [])).toBe('must have 1 to 3 items');
     expect(said({ required: ['url'] }, {})).toBe('must have `url`');
     expect(said({ properties: { url: true }, additionalProperties: false }, { ulr: 1 })).toBe('is not allowed; allowed are: url');
-    expect(said({ anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] }, 5)).toBe(
-      'must be a string, or a list of strings',
-    );
+    expect(said({ anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] }, 5)).toBe('must be a string, or a list of strings');
   });
 
   test('reports every problem, sorted by place, whatever the order of the members', () => {
@@ -148,9 +146,7 @@ describe('checkSchema', () => {
 
   test('C4 a pattern that cannot be matched in linear time is refused, and nothing passes it', () => {
     expect(check({ pattern: '(?=a)b' }, 'b')).toEqual([expect.stringContaining('pattern: cannot be checked')]);
-    expect(badSchema({ properties: { a: { pattern: '(a' } } })).toMatchObject([
-      { path: ['properties', 'a', 'pattern'], keyword: 'pattern' },
-    ]);
+    expect(badSchema({ properties: { a: { pattern: '(a' } } })).toMatchObject([{ path: ['properties', 'a', 'pattern'], keyword: 'pattern' }]);
   });
 
   test('C23 sees own members only', () => {
@@ -158,15 +154,13 @@ describe('checkSchema', () => {
     expect(check({ properties: {}, additionalProperties: false }, JSON.parse('{"__proto__": 1, "toString": 1}') as Json)).toHaveLength(2);
     expect(check({ const: JSON.parse('{"__proto__": {}}') as Json }, { x: 1 })).toHaveLength(1);
     expect(check({ $ref: '#/constructor' }, 1)).toEqual([expect.stringContaining('$ref: cannot be checked')]);
-    expect(
-      check(JSON.parse('{"properties": {"__proto__": {"type": "string"}}}') as JsonSchema, JSON.parse('{"__proto__": 1}') as Json),
-    ).toEqual(['__proto__ type: must be a string']);
+    expect(check(JSON.parse('{"properties": {"__proto__": {"type": "string"}}}') as JsonSchema, JSON.parse('{"__proto__": 1}') as Json)).toEqual([
+      '__proto__ type: must be a string',
+    ]);
   });
 
   test('a reference that goes round in a circle fails instead of hanging', () => {
-    expect(check({ $ref: '#/$defs/a', $defs: { a: { anyOf: [{ $ref: '#/$defs/a' }, { $ref: '#/$defs/a' }] } } }, 1)[0]).toMatch(
-      /anyOf|\$ref/,
-    );
+    expect(check({ $ref: '#/$defs/a', $defs: { a: { anyOf: [{ $ref: '#/$defs/a' }, { $ref: '#/$defs/a' }] } } }, 1)[0]).toMatch(/anyOf|\$ref/);
   });
 
   test('values and schemas nested beyond the cap are refused', () => {

@@ -7,16 +7,11 @@ import { drawRooms, ROOMS } from './architecture/rooms.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-const show = (offences: readonly Offence[]): string =>
-  offences.map(({ rule, where, message }) => `${rule}: ${where}: ${message}`).join('\n');
+const show = (offences: readonly Offence[]): string => offences.map(({ rule, where, message }) => `${rule}: ${where}: ${message}`).join('\n');
 
 /** What git keeps, and what it would keep if it were added now. */
 function committed(): string[] {
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 64 << 20,
-  });
+  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 });
   const gone = new Set(execFileSync('git', ['ls-files', '--deleted', '-z'], { cwd: root, encoding: 'utf8' }).split('\0'));
   return listed.split('\0').filter(path => path !== '' && !gone.has(path));
 }
@@ -26,37 +21,27 @@ describe('this repository', () => {
     const sources = committed().filter(path => /^(src|test|bench|scripts|web\/src)\/.*\.tsx?$/.test(path) && !path.endsWith('.d.ts'));
     const offences = checkSources(new Map(sources.map(path => [path, read(path)])));
     expect(sources.length).toBeGreaterThan(0);
-    expect(
-      offences,
-      `${show(offences)}\n\nThe rooms, and what each may import (x: all that its door shows, t: types):\n${drawRooms()}\n`,
-    ).toEqual([]);
+    expect(offences, `${show(offences)}\n\nThe rooms, and what each may import (x: all that its door shows, t: types):\n${drawRooms()}\n`).toEqual([]);
   });
 
   test('C22 gives the reason for every runtime dependency, and pins all', () => {
     const manifest = JSON.parse(read('package.json')) as { dependencies: Record<string, string>; devDependencies: Record<string, string> };
     expect(show(checkDependencies(manifest, read('docs/dependencies.md')))).toBe('');
-    const loose = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(
-      ([, version]) => !/^\d+\.\d+\.\d+[-.\w]*$/.test(version),
-    );
+    const loose = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(([, version]) => !/^\d+\.\d+\.\d+[-.\w]*$/.test(version));
     expect(loose).toEqual([]);
   });
 
   test('names no place of the machine that it was written on', () => {
     const texts = committed().filter(path => !/\.(gguf|png|ico|woff2?|gz|zip|db)$/.test(path));
     const registry = process.env['npm_config_registry'];
-    const places = [
-      `${root}/`,
-      '"resolved": "http',
-      ...(registry !== undefined && !registry.includes('registry.npmjs.org') ? [new URL(registry).host] : []),
-    ];
+    const places = [`${root}/`, '"resolved": "http', ...(registry !== undefined && !registry.includes('registry.npmjs.org') ? [new URL(registry).host] : [])];
     const own = 'test/architecture.test.ts';
     expect(show(checkPlaces(new Map(texts.filter(path => path !== own).map(path => [path, read(path)])), places))).toBe('');
   });
 });
 
 describe('the checker', () => {
-  const rules = (tree: Record<string, string>): string[] =>
-    checkSources(new Map(Object.entries(tree))).map(offence => `${offence.rule} ${offence.where}`);
+  const rules = (tree: Record<string, string>): string[] => checkSources(new Map(Object.entries(tree))).map(offence => `${offence.rule} ${offence.where}`);
   const lines = (count: number): string => 'void 0;\n'.repeat(count);
 
   test('lets a tree that keeps the rules pass', () => {
@@ -77,11 +62,7 @@ describe('the checker', () => {
     ['a room that imports a later one', { 'src/plan/a.ts': `import { x } from '../engine/index.ts';` }, 'arrow src/plan/a.ts:1'],
     ['adapters that import each other', { 'src/tools/a.ts': `import type { x } from '../models/index.ts';` }, 'arrow src/tools/a.ts:1'],
     ['a value out of the port of a later room', { 'src/plan/a.ts': `import { x } from '../tools/port.ts';` }, 'arrow src/plan/a.ts:1'],
-    [
-      'a late import of a later room',
-      { 'src/store/a.ts': `export const f = () =>\n  import('../runtime/index.ts');` },
-      'arrow src/store/a.ts:2',
-    ],
+    ['a late import of a later room', { 'src/store/a.ts': `export const f = () =>\n  import('../runtime/index.ts');` }, 'arrow src/store/a.ts:2'],
     ['an export from a later room', { 'src/plan/a.ts': `export * from '../cli/index.ts';` }, 'arrow src/plan/a.ts:1'],
     ['a way past a door', { 'src/runtime/a.ts': `import { x } from '../store/sqlite.ts';` }, 'arrow src/runtime/a.ts:1'],
     ['a value out of a port', { 'src/runtime/a.ts': `import { x } from '../store/port.ts';` }, 'arrow src/runtime/a.ts:1'],
@@ -114,10 +95,7 @@ describe('the checker', () => {
   });
 
   test('sees a circle of imports, and passes over one that only types make', () => {
-    const circle = {
-      'src/plan/a.ts': `import { b } from './b.ts';\nexport const a = b;`,
-      'src/plan/b.ts': `import { a } from './a.ts';\nexport const b = a;`,
-    };
+    const circle = { 'src/plan/a.ts': `import { b } from './b.ts';\nexport const a = b;`, 'src/plan/b.ts': `import { a } from './a.ts';\nexport const b = a;` };
     expect(rules(circle)).toEqual(['cycle src/plan/a.ts']);
     expect(rules({ ...circle, 'src/plan/b.ts': `import type { a } from './a.ts';\nexport const b = 1;` })).toEqual([]);
   });

@@ -106,8 +106,7 @@ const CHECKS: readonly [name: string, check: () => void][] = [
       const old = join(work, 'old');
       mkdirSync(old);
       writeFileSync(join(old, 'node'), '#!/bin/sh\necho v20.20.2\n', { mode: 0o755 });
-      for (const tool of ['readlink', 'mkdir'])
-        symlinkSync(execFileSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).trim(), join(old, tool));
+      for (const tool of ['readlink', 'mkdir']) symlinkSync(execFileSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).trim(), join(old, tool));
       const outcome = execute('/bin/sh', [binary, '--version'], folder, { PATH: old });
       if (outcome.code !== 4 || !/Node 24/.test(outcome.output) || outcome.output.trim().includes('\n'))
         throw new Error(`exit code ${outcome.code}\n${outcome.output}`);
@@ -126,13 +125,7 @@ const CHECKS: readonly [name: string, check: () => void][] = [
     () => {
       const names = Object.keys(manifest.exports).filter(name => name !== './package.json');
       const imports = names.map(name => `await import('${manifest.name}${name.slice(1)}');`).join('\n');
-      must(
-        execute(
-          'node',
-          ['--disallow-code-generation-from-strings', '--disable-proto=delete', '--input-type=module', '-e', imports],
-          folder,
-        ),
-      );
+      must(execute('node', ['--disallow-code-generation-from-strings', '--disable-proto=delete', '--input-type=module', '-e', imports], folder));
     },
   ],
   [

@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PIPELINE_KEYS, TASK_KEYS } from '../src/language/keys.ts';
 import {
-  ACTION_SPELLINGS, HANDLER_SPELLINGS, INPUT_SPELLINGS, INPUT_TYPES, MATCH_SPELLINGS, PIPELINE_SPELLINGS, RETRY_SPELLINGS, TASK_SPELLINGS, TOOLS,
+  ACTION_SPELLINGS,
+  HANDLER_SPELLINGS,
+  INPUT_SPELLINGS,
+  INPUT_TYPES,
+  MATCH_SPELLINGS,
+  PIPELINE_SPELLINGS,
+  RETRY_SPELLINGS,
+  TASK_SPELLINGS,
+  TOOLS,
 } from '../src/language/spellings.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -16,7 +24,10 @@ function declaredEvents(): Map<string, string[]> {
   const events = new Map<string, string[]>();
   for (const [, type, rest] of union.matchAll(/\| \{ type: '([a-z.]+)'; at: number;?\s*(.*?) \}$/gm)) {
     const flat = rest!.replaceAll(/\{[^{}]*\}/g, 'object');
-    events.set(type!, [...flat.matchAll(/(?:^|; )(\w+)\??:/g)].map(match => match[1]!));
+    events.set(
+      type!,
+      [...flat.matchAll(/(?:^|; )(\w+)\??:/g)].map(match => match[1]!),
+    );
   }
   return events;
 }
@@ -24,7 +35,9 @@ function declaredEvents(): Map<string, string[]> {
 /** The same, as docs/reference/events.md tells it. */
 function documentedEvents(): Map<string, string[]> {
   const page = readFileSync(join(root, 'docs/reference/events.md'), 'utf8');
-  return new Map([...page.matchAll(/^\| `([a-z.]+)` \|[^|]+\|(.*)\|$/gm)].map(([, type, fields]) => [type!, fields!.replaceAll('`', '').trim().split(' ').filter(Boolean)]));
+  return new Map(
+    [...page.matchAll(/^\| `([a-z.]+)` \|[^|]+\|(.*)\|$/gm)].map(([, type, fields]) => [type!, fields!.replaceAll('`', '').trim().split(' ').filter(Boolean)]),
+  );
 }
 
 describe('the reference of events', () => {
@@ -37,7 +50,8 @@ describe('the reference of events', () => {
 
 /** The tables of docs/reference/language.md, as the code has them. */
 function languageTables(): { [name: string]: string } {
-  const keys = (table: { readonly [key: string]: string }): string => ['| key | meaning |', '|---|---|', ...Object.entries(table).map(([key, text]) => `| \`${key}\` | ${text} |`)].join('\n');
+  const keys = (table: { readonly [key: string]: string }): string =>
+    ['| key | meaning |', '|---|---|', ...Object.entries(table).map(([key, text]) => `| \`${key}\` | ${text} |`)].join('\n');
   const spellings = [
     ...Object.entries(PIPELINE_SPELLINGS).map(([accepted, canonical]) => [`\`${accepted}\` of a pipeline`, `\`${canonical}\``]),
     ...Object.entries(TASK_SPELLINGS).map(([accepted, canonical]) => [`\`${accepted}\` of a task`, `\`${canonical}\``]),
@@ -45,7 +59,9 @@ function languageTables(): { [name: string]: string } {
     ...Object.entries({ ...HANDLER_SPELLINGS, ...MATCH_SPELLINGS }).map(([accepted, canonical]) => [`\`${accepted}\` of a handler`, `\`${canonical}\``]),
     ...Object.entries({ ...INPUT_SPELLINGS, ...INPUT_TYPES }).map(([accepted, canonical]) => [`\`${accepted}\` of an input`, `\`${canonical}\``]),
     ...Object.entries(ACTION_SPELLINGS).map(([accepted, canonical]) => [`\`action: ${accepted}\``, `\`${canonical}\``]),
-    ...Object.entries(TOOLS).flatMap(([tool, { operations }]) => Object.entries(operations).map(([operation, canonical]) => [`\`tool: ${tool}\` with \`action: ${operation}\``, `\`${canonical}\``])),
+    ...Object.entries(TOOLS).flatMap(([tool, { operations }]) =>
+      Object.entries(operations).map(([operation, canonical]) => [`\`tool: ${tool}\` with \`action: ${operation}\``, `\`${canonical}\``]),
+    ),
   ];
   return {
     pipeline: keys(PIPELINE_KEYS),
@@ -60,7 +76,11 @@ describe('the reference of the language', () => {
     it(`holds the table of ${name} as the code has it (UPDATE=1 rewrites it)`, () => {
       const page = readFileSync(file, 'utf8');
       const between = new RegExp(`(<!-- ${name} -->\n)[^]*?(\n<!-- end -->)`);
-      if (process.env['UPDATE'] === '1') writeFileSync(file, page.replace(between, (_, before: string, after: string) => before + table + after));
+      if (process.env['UPDATE'] === '1')
+        writeFileSync(
+          file,
+          page.replace(between, (_, before: string, after: string) => before + table + after),
+        );
       expect(between.exec(readFileSync(file, 'utf8'))?.[0]).toBe(`<!-- ${name} -->\n${table}\n<!-- end -->`);
     });
   }

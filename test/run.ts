@@ -52,12 +52,7 @@ const STAGES: readonly Stage[] = [
       { name: 'dead', command: ['knip', '--no-progress'] },
     ],
   },
-  {
-    lanes: 1,
-    steps: [
-      { name: 'unit', command: ['vitest', 'run', '--coverage', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`] },
-    ],
-  },
+  { lanes: 1, steps: [{ name: 'unit', command: ['vitest', 'run', '--coverage', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`] }] },
   {
     lanes: 2,
     steps: [
@@ -144,9 +139,7 @@ async function runStep(step: Step): Promise<Count> {
   const result = count(step, code, output);
   const verdict = result.failed === 0 ? '✓' : '✗';
   if (result.failed > 0) console.log(output.trimEnd());
-  console.log(
-    `${verdict} ${step.name}: ${result.passed} passed, ${result.failed} failed (${((performance.now() - begun) / 1000).toFixed(1)} s)`,
-  );
+  console.log(`${verdict} ${step.name}: ${result.passed} passed, ${result.failed} failed (${((performance.now() - begun) / 1000).toFixed(1)} s)`);
   return result;
 }
 

@@ -5,9 +5,7 @@ const escapeData = (text: string): string => text.replaceAll('%', '%25').replace
 const escapeProperty = (text: string): string => escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
 
 /** A problem as an annotation of GitHub Actions: it shows up beside the line in a pull request. */
-export function githubAnnotation(
-  problem: Pick<DiagnosticDocument, 'code' | 'severity' | 'message' | 'help'> & Partial<DiagnosticDocument>,
-): string {
+export function githubAnnotation(problem: Pick<DiagnosticDocument, 'code' | 'severity' | 'message' | 'help'> & Partial<DiagnosticDocument>): string {
   const level = problem.severity === 'info' ? 'notice' : problem.severity;
   const { file, line, column, endLine, endColumn } = problem;
   const place =

@@ -16,12 +16,7 @@ export async function openApprovals(shell: EmbeddedShell, run: string): Promise<
   const open = new Map<string, Question>();
   for await (const event of shell.events(run)) {
     if (event.type === 'approval.requested') open.set(event.path!, { task: event.path!, prompt: event.prompt, choices: event.choices });
-    else if (
-      event.type === 'approval.given' ||
-      event.type === 'task.completed' ||
-      event.type === 'task.failed' ||
-      event.type === 'task.reset'
-    )
+    else if (event.type === 'approval.given' || event.type === 'task.completed' || event.type === 'task.failed' || event.type === 'task.reset')
       open.delete(event.path ?? '');
   }
   return [...open.values()];

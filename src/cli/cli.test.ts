@@ -72,9 +72,7 @@ describe('exit codes', () => {
     ['paused', 'until', null, 0],
     ['paused', 'drain', null, 143],
   ] as const)('a run that is %s (%s, %s) is %i', (status, reason, code, exit) => {
-    expect(
-      exitCodeOfRun({ status, reason, error: code === null ? null : { code, class: 'failed', message: '', help: [], path: null } }),
-    ).toBe(exit);
+    expect(exitCodeOfRun({ status, reason, error: code === null ? null : { code, class: 'failed', message: '', help: [], path: null } })).toBe(exit);
   });
 
   test('an interrupted run is 130 and a drained one 143, unless it came to its end', () => {
@@ -136,14 +134,7 @@ test('SARIF has rules, places, fixes', () => {
             ruleId: 'ORC-103',
             ruleIndex: 0,
             level: 'error',
-            locations: [
-              {
-                physicalLocation: {
-                  artifactLocation: { uri: 'a%20b.yaml' },
-                  region: { startLine: 2, startColumn: 1, endLine: 2, endColumn: 4 },
-                },
-              },
-            ],
+            locations: [{ physicalLocation: { artifactLocation: { uri: 'a%20b.yaml' }, region: { startLine: 2, startColumn: 1, endLine: 2, endColumn: 4 } } }],
             fixes: [{ artifactChanges: [{ replacements: [{ insertedContent: { text: 'zwei' } }] }] }],
           },
         ],

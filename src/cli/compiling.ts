@@ -48,14 +48,7 @@ export function checkPipeline(
   { specs, policy, limits }: Surroundings,
   strict = false,
 ): CheckedFile {
-  const result = compile({
-    file: name,
-    text,
-    read: path => readInside(folder, path),
-    actions: specs,
-    strict,
-    ...(limits === undefined ? {} : { limits }),
-  });
+  const result = compile({ file: name, text, read: path => readInside(folder, path), actions: specs, strict, ...(limits === undefined ? {} : { limits }) });
   const denied = result.pipeline === null ? [] : deniedByPolicy(result.pipeline, specs, policy);
   return { source: makeSource(name, text), result, diagnostics: rootCausesFirst([...result.diagnostics, ...denied]) };
 }

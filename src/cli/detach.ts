@@ -16,9 +16,7 @@ export async function detach(terminal: Terminal, asJson: boolean): Promise<numbe
   const { cwd, env } = terminal;
   const { stateUrl } = loadConfig(configOptions(terminal));
   if (stateUrl.startsWith('memory'))
-    throw usageError('a store in memory dies with its process, so nothing can go on in the background', [
-      'orchestrator run FILE without --detach',
-    ]);
+    throw usageError('a store in memory dies with its process, so nothing can go on in the background', ['orchestrator run FILE without --detach']);
   const folder = stateUrl.startsWith('sqlite:') ? dirname(stateUrl.slice('sqlite:'.length)) : join(cwd, '.orchestrator');
   mkdirSync(join(folder, 'background'), { recursive: true, mode: 0o700 });
   const log = join(folder, 'background', `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${process.pid}.log`);

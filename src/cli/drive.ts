@@ -33,13 +33,7 @@ export async function drive(terminal: Terminal, shell: EmbeddedShell, handle: Ru
   }
 }
 
-async function toTheEnd(
-  terminal: Terminal,
-  shell: EmbeddedShell,
-  first: RunHandle,
-  output: RunOutput,
-  stopping: Stopping,
-): Promise<RunDocument> {
+async function toTheEnd(terminal: Terminal, shell: EmbeddedShell, first: RunHandle, output: RunOutput, stopping: Stopping): Promise<RunDocument> {
   let from = 0;
   for (let handle = first; ;) {
     stopping.handle = handle;
@@ -51,8 +45,7 @@ async function toTheEnd(
     } finally {
       from = await follower.end();
     }
-    if (stopping.interruption !== null || document.status !== 'waiting' || document.reason !== 'approval' || !terminal.canAsk)
-      return document;
+    if (stopping.interruption !== null || document.status !== 'waiting' || document.reason !== 'approval' || !terminal.canAsk) return document;
     const { answerApprovals } = await import('./approvals.ts');
     if (!(await answerApprovals(terminal, shell, document))) return document;
     try {
@@ -97,9 +90,7 @@ async function annotate(terminal: Terminal, trouble: import('./frame.ts').Proble
   const [{ githubAnnotation }, { diagnosticDocument }] = await Promise.all([import('./annotations.ts'), import('../plan/compile.ts')]);
   const { source, span, help = [], code, severity, message } = trouble;
   terminal.err(
-    githubAnnotation(
-      source === undefined || span === undefined ? { code, severity, message, help } : diagnosticDocument({ ...trouble, source, span }),
-    ),
+    githubAnnotation(source === undefined || span === undefined ? { code, severity, message, help } : diagnosticDocument({ ...trouble, source, span })),
   );
 }
 

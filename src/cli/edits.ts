@@ -12,8 +12,7 @@ export function applyFixes(text: string, file: string, diagnostics: readonly Dia
     if (
       edits.some(
         edit =>
-          taken.some(other => edit.start < other.end && other.start < edit.end) ||
-          taken.some(other => other.start === edit.start && other.end === edit.end),
+          taken.some(other => edit.start < other.end && other.start < edit.end) || taken.some(other => other.start === edit.start && other.end === edit.end),
       )
     )
       continue;

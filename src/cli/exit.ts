@@ -63,10 +63,7 @@ export function exitCodeOfError(code: Code, errorClass: ErrorClass): number {
 const NOT_READY = new Set(['ORC-401', 'ORC-402', 'ORC-403', 'ORC-407', 'ORC-408']);
 
 /** The code for a run, by its document. */
-export function exitCodeOfRun(
-  { status, reason, error }: Pick<RunDocument, 'status' | 'reason' | 'error'>,
-  interruption: Interruption = null,
-): number {
+export function exitCodeOfRun({ status, reason, error }: Pick<RunDocument, 'status' | 'reason' | 'error'>, interruption: Interruption = null): number {
   // A run that was asked to go as far as a task, and got there, did what was asked.
   if (status === 'completed' || (status === 'paused' && reason === 'until' && error === null)) return EXIT.ok;
   if (interruption !== null && status !== 'failed') return EXIT[interruption];

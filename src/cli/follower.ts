@@ -114,10 +114,7 @@ export class Follower {
   #draw(): void {
     const { columns, paint } = this.#terminal;
     const view = this.#handle.view();
-    this.#region!.draw(
-      progressLines(view, { columns, paint, nowMs: Date.now(), hint: 'Ctrl-C finishes what runs, then stops' }),
-      this.#appended,
-    );
+    this.#region!.draw(progressLines(view, { columns, paint, nowMs: Date.now(), hint: 'Ctrl-C finishes what runs, then stops' }), this.#appended);
     this.#appended = [];
   }
 }

@@ -58,8 +58,7 @@ export function renderProblem(problem: Problem, options: FrameOptions): string {
   const { paint, columns = COLUMNS } = options;
   const { source, span } = problem;
   const title =
-    paint(problem.severity, `${problem.severity}[${problem.code} ${CODES[problem.code].name}]`) +
-    paint('strong', `: ${escapeControls(problem.message)}`);
+    paint(problem.severity, `${problem.severity}[${problem.code} ${CODES[problem.code].name}]`) + paint('strong', `: ${escapeControls(problem.message)}`);
   const marks = source === undefined || span === undefined ? [] : marksOf(problem, source, span);
   const gutter = Math.max(1, ...marks.map(mark => String(mark.line).length));
   const lines = [title];
@@ -89,10 +88,7 @@ function marksOf(problem: Problem, source: Source, span: Span): Mark[] {
     const left = lineText(of, line).length - column + 1;
     return { source: of, primary, line, column, length: Math.max(1, Math.min(end - start, left)), label };
   };
-  return [
-    mark(source, span, true, problem.label ?? ''),
-    ...(problem.related ?? []).map(other => mark(other.source, other.span, false, other.message)),
-  ];
+  return [mark(source, span, true, problem.label ?? ''), ...(problem.related ?? []).map(other => mark(other.source, other.span, false, other.message))];
 }
 
 function lineText(source: Source, line: number): string {

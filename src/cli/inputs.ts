@@ -31,11 +31,10 @@ export function readNamedFile(file: string, cwd: string): string {
     return readFileSync(file === '-' ? 0 : resolve(cwd, file), 'utf8');
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new OrchestratorError(
-      'ORC-517',
-      missing ? `there is no file ${file}` : `${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`,
-      { class: 'not_found', cause },
-    );
+    throw new OrchestratorError('ORC-517', missing ? `there is no file ${file}` : `${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`, {
+      class: 'not_found',
+      cause,
+    });
   }
 }
 
@@ -76,16 +75,7 @@ export function gatherInputs(plan: Plan, pairs: readonly string[], file: string 
 }
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const BOOLEANS: { [text: string]: boolean } = {
-  true: true,
-  yes: true,
-  on: true,
-  '1': true,
-  false: false,
-  no: false,
-  off: false,
-  '0': false,
-};
+const BOOLEANS: { [text: string]: boolean } = { true: true, yes: true, on: true, '1': true, false: false, no: false, off: false, '0': false };
 
 /** A text of the command line as a value of the declared type; left as text where it is none, for the check to say so. */
 function convert(input: PlanInput | undefined, text: string, terminal: Pick<Terminal, 'cwd'>): Json {
@@ -117,12 +107,7 @@ function unknownInputs(plan: Plan, given: JsonObject): Problem[] {
     .filter(name => !names.includes(name))
     .map(name => {
       const near = nearest(name, names, 1)[0];
-      const help =
-        near !== undefined
-          ? `did you mean \`${near}\`?`
-          : names.length > 0
-            ? `inputs: ${names.join(', ')}`
-            : 'this pipeline takes no inputs';
+      const help = near !== undefined ? `did you mean \`${near}\`?` : names.length > 0 ? `inputs: ${names.join(', ')}` : 'this pipeline takes no inputs';
       return { code: 'ORC-117', severity: 'error', message: `the pipeline has no input \`${name}\``, help: [help] };
     });
 }
@@ -162,16 +147,11 @@ function misfits(plan: Plan, given: JsonObject, typed: ReadonlyMap<string, strin
     .filter(input => Object.hasOwn(given, input.name))
     .flatMap(input =>
       checkSchema(input.schema, given[input.name]!).map((problem): Problem => {
-        const place = [input.name, ...problem.path]
-          .map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`))
-          .join('');
+        const place = [input.name, ...problem.path].map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`)).join('');
         const text = typed.get(input.name);
         const value = JSON.stringify(given[input.name]);
         const isText = typeof given[input.name] === 'string';
-        const label =
-          input.type === 'secret'
-            ? {}
-            : { label: `was given ${isText ? 'the text ' : ''}${value.length > 40 ? `${value.slice(0, 39)}…` : value}` };
+        const label = input.type === 'secret' ? {} : { label: `was given ${isText ? 'the text ' : ''}${value.length > 40 ? `${value.slice(0, 39)}…` : value}` };
         const wantsJson = text !== undefined && isText && (input.type === 'array' || input.type === 'object');
         return {
           code: 'ORC-115',

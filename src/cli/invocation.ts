@@ -54,8 +54,6 @@ export class Flags {
     const found = choices.find(choice => choice === text);
     if (found !== undefined) return found;
     const near = nearest(text, choices, 1)[0];
-    throw usageError(`--${name} knows no \`${text}\``, [
-      near === undefined ? `one of: ${choices.join(', ')}` : `did you mean \`${near}\`?`,
-    ]);
+    throw usageError(`--${name} knows no \`${text}\``, [near === undefined ? `one of: ${choices.join(', ')}` : `did you mean \`${near}\`?`]);
   }
 }

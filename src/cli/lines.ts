@@ -41,12 +41,7 @@ export class Teller {
       case 'task.skipped':
         return isInner && !this.#all
           ? undefined
-          : this.#line(
-              'state',
-              'skipped',
-              path,
-              `skipped: ${reasonText(event.reason)}${event.because === null ? '' : ` (${escapeLine(event.because)})`}`,
-            );
+          : this.#line('state', 'skipped', path, `skipped: ${reasonText(event.reason)}${event.because === null ? '' : ` (${escapeLine(event.because)})`}`);
       case 'attempt.failed':
         return event.retryAt === null
           ? undefined
@@ -58,12 +53,7 @@ export class Teller {
       case 'attempt.deferred':
         return this.#line('state', 'waiting', path, `waits ${formatDuration(event.until - event.at)} ${reasonText(event.reason)}`);
       case 'approval.requested':
-        return this.#line(
-          'state',
-          'waiting',
-          path,
-          `asks: ${fit(escapeLine(event.prompt), 100)} [${event.choices.map(escapeLine).join(', ')}]`,
-        );
+        return this.#line('state', 'waiting', path, `asks: ${fit(escapeLine(event.prompt), 100)} [${event.choices.map(escapeLine).join(', ')}]`);
       case 'approval.given':
         return this.#line('state', 'completed', path, `${escapeLine(event.choice)}, said ${escapeLine(event.by)}`);
       case 'signal.awaited':
@@ -93,12 +83,7 @@ export class Teller {
   #end(kind: Line['kind'], status: 'completed' | 'failed', path: string, at: number, more: string): Line {
     const began = this.#beganAt.get(path);
     this.#beganAt.delete(path);
-    return this.#line(
-      kind,
-      status,
-      path,
-      [began === undefined ? '' : formatDuration(at - began), more].filter(part => part !== '').join('  '),
-    );
+    return this.#line(kind, status, path, [began === undefined ? '' : formatDuration(at - began), more].filter(part => part !== '').join('  '));
   }
 
   #line(kind: Line['kind'], status: Parameters<typeof markOf>[0], path: string, text: string): Line {

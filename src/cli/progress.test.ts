@@ -69,12 +69,7 @@ describe('the live picture', () => {
 
 test('the heartbeat names what takes the longest', () => {
   expect(
-    heartbeat(
-      view({
-        active: [task('quick', { since: NOW - 1000 }), task('summarise', { since: NOW - 41_000 }), task('nap', { status: 'waiting' })],
-      }),
-      NOW,
-    ),
+    heartbeat(view({ active: [task('quick', { since: NOW - 1000 }), task('summarise', { since: NOW - 41_000 }), task('nap', { status: 'waiting' })] }), NOW),
   ).toBe('… 12/40 done, 2 running, oldest summarise 41.0 s, 1 waiting, $0.182');
 });
 

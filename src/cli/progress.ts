@@ -23,16 +23,12 @@ export function progressLines(view: RunView, options: ProgressOptions): string[]
   const tasks = arrange(view.active);
   const shown = tasks.length > room ? tasks.slice(0, room - 1) : tasks;
   const lines = [headLine(view, options), ...shown.map(task => taskLine(task, options))];
-  if (shown.length < tasks.length)
-    lines.push(options.paint('faint', fit(`  … and ${tasks.length - shown.length} more under way`, columns)));
+  if (shown.length < tasks.length) lines.push(options.paint('faint', fit(`  … and ${tasks.length - shown.length} more under way`, columns)));
   if (hint !== undefined) lines.push(options.paint('faint', fit(`  ${hint}`, columns)));
   return lines;
 }
 
-function headLine(
-  { pipeline, run, status, done, failed, total, startedAt, costMicroUsd }: RunView,
-  { columns, paint, nowMs }: ProgressOptions,
-): string {
+function headLine({ pipeline, run, status, done, failed, total, startedAt, costMicroUsd }: RunView, { columns, paint, nowMs }: ProgressOptions): string {
   const counts = [
     `${done}/${total}`,
     ...(failed > 0 ? [`${failed} failed`] : []),

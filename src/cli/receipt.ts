@@ -25,12 +25,7 @@ export function receiptLines(document: RunDocument, paint: Paint): string[] {
 
 function verdictLine({ status, reason, pipeline, durationMs, run }: RunDocument, paint: Paint): string {
   const { glyph, style } = markOf(status);
-  const time =
-    durationMs === null
-      ? ''
-      : status === 'completed' || status === 'failed' || status === 'cancelled'
-        ? ` after ${formatDuration(durationMs)}`
-        : '';
+  const time = durationMs === null ? '' : status === 'completed' || status === 'failed' || status === 'cancelled' ? ` after ${formatDuration(durationMs)}` : '';
   const why =
     status === 'completed' || status === 'failed'
       ? ''
@@ -67,11 +62,7 @@ export function costByModel(tasks: readonly TaskDocument[]): { model: string; co
   for (const { model, costUsd, usage } of tasks) {
     if (model === null) continue;
     const sum = byModel.get(model) ?? { costUsd: 0, calls: 0, tokens: 0 };
-    byModel.set(model, {
-      costUsd: sum.costUsd + costUsd,
-      calls: sum.calls + 1,
-      tokens: sum.tokens + usage.inputTokens + usage.outputTokens,
-    });
+    byModel.set(model, { costUsd: sum.costUsd + costUsd, calls: sum.calls + 1, tokens: sum.tokens + usage.inputTokens + usage.outputTokens });
   }
   return [...byModel].map(([model, sum]) => ({ model, ...sum })).sort((a, b) => b.costUsd - a.costUsd);
 }
@@ -81,9 +72,7 @@ function slowestLine({ tasks }: RunDocument): string[] {
     .filter(([, task]) => task.durationMs !== null && task.durationMs >= 100 && !isContainer(task))
     .sort(([, a], [, b]) => b.durationMs! - a.durationMs!)
     .slice(0, SLOWEST);
-  return slow.length < 2
-    ? []
-    : [`  slowest: ${slow.map(([path, task]) => `${escapeLine(path)} ${formatDuration(task.durationMs!)}`).join(', ')}`];
+  return slow.length < 2 ? [] : [`  slowest: ${slow.map(([path, task]) => `${escapeLine(path)} ${formatDuration(task.durationMs!)}`).join(', ')}`];
 }
 
 /** Loops, groups and sub-pipelines last as long as what is in them. */

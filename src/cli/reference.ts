@@ -69,8 +69,7 @@ function optionTable(options: readonly OptionSpec[]): string[] {
     '| option | meaning |',
     '|---|---|',
     ...options.map(
-      ({ flags, description, repeat }) =>
-        `| \`${flags.replaceAll('|', '\\|')}\` | ${description.replaceAll('|', '\\|')}${repeat ? ' (several times)' : ''} |`,
+      ({ flags, description, repeat }) => `| \`${flags.replaceAll('|', '\\|')}\` | ${description.replaceAll('|', '\\|')}${repeat ? ' (several times)' : ''} |`,
     ),
   ];
 }

@@ -71,8 +71,7 @@ const LANGUAGE: CommandSpec[] = [
     args: '<files...>',
     group: 'Language',
     summary: 'Check pipelines without running anything',
-    description:
-      'Reports every problem at once. Never executes, connects, starts or imports anything; the verdict depends on the files alone.',
+    description: 'Reports every problem at once. Never executes, connects, starts or imports anything; the verdict depends on the files alone.',
     options: [
       JSON_FLAG,
       { flags: '--format <kind>', description: 'human, json, sarif or github (annotations)' },

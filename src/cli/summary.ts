@@ -26,16 +26,7 @@ export function jobSummary(document: RunDocument): string {
     ...(entries.length > rows.length ? ['', `… and ${entries.length - rows.length} more tasks.`] : []),
     ...(Object.keys(outputs).length === 0
       ? []
-      : [
-          '',
-          '<details><summary>Outputs</summary>',
-          '',
-          '```json',
-          JSON.stringify(outputs, null, 2).replaceAll('```', '`\u200b``'),
-          '```',
-          '',
-          '</details>',
-        ]),
+      : ['', '<details><summary>Outputs</summary>', '', '```json', JSON.stringify(outputs, null, 2).replaceAll('```', '`\u200b``'), '```', '', '</details>']),
     '',
     '',
   ];

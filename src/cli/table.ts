@@ -16,15 +16,8 @@ const GAP = 2;
 const NARROWEST = 8;
 
 /** Rows in aligned columns, no wider than the terminal: what is too long is cut with `…`. */
-export function tableLines(
-  columns: readonly Column[],
-  rows: readonly (readonly (Cell | string)[])[],
-  width: number,
-  paint: Paint,
-): string[] {
-  const cells = rows.map(row =>
-    row.map(cell => (typeof cell === 'string' ? { text: escapeLine(cell) } : { ...cell, text: escapeLine(cell.text) })),
-  );
+export function tableLines(columns: readonly Column[], rows: readonly (readonly (Cell | string)[])[], width: number, paint: Paint): string[] {
+  const cells = rows.map(row => row.map(cell => (typeof cell === 'string' ? { text: escapeLine(cell) } : { ...cell, text: escapeLine(cell.text) })));
   const widths = columns.map((column, i) => Math.max(widthOf(column.title), ...cells.map(row => widthOf(row[i]?.text ?? ''))));
   let excess = widths.reduce((sum, one) => sum + one, 0) + GAP * (columns.length - 1) - width;
   for (let i = columns.length - 1; i >= 0 && excess > 0; i--) {
@@ -36,11 +29,7 @@ export function tableLines(
   const line = (texts: readonly string[], style: (i: number) => Style | undefined): string =>
     texts
       .map((text, i) => {
-        const filled = pad(
-          fit(text, widths[i]!),
-          i === texts.length - 1 && columns[i]!.align !== 'right' ? 0 : widths[i]!,
-          columns[i]!.align,
-        );
+        const filled = pad(fit(text, widths[i]!), i === texts.length - 1 && columns[i]!.align !== 'right' ? 0 : widths[i]!, columns[i]!.align);
         const how = style(i);
         return how === undefined ? filled : paint(how, filled);
       })

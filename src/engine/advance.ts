@@ -111,8 +111,7 @@ function hasClosed({ state }: Turn, slot: number): boolean {
 export function settled(turn: Turn, { slot, attempt, outcome }: Extract<Input, { type: 'settled' }>): void {
   const { state } = turn;
   if (state.phase[slot] !== PERFORMING || state.attempt[slot] !== attempt) return;
-  if (outcome.ok)
-    return completeTask(turn, slot, outcome.output, { ...(outcome.cached ? { cached: true as const } : {}), ...observedOf(outcome) });
+  if (outcome.ok) return completeTask(turn, slot, outcome.output, { ...(outcome.cached ? { cached: true as const } : {}), ...observedOf(outcome) });
   if (state.status === 'cancelling') return cancelTask(turn, slot, stopReason(state));
   if (outcome.held && mayHold(state, slot)) return hold(turn, slot);
   attemptFailed(turn, slot, attempt, outcome.failure);

@@ -347,8 +347,7 @@ function applyReset(plan: Plan, state: RunState, slot: number): void {
   state.settledAt[slot] = 0;
   if (state.attempt[slot]! > 0) extraOf(state, slot).attemptsBefore = state.attempt[slot]!;
   if (extra === undefined) return;
-  for (const key of ['failure', 'because', 'condition', 'handler', 'until', 'recovered', 'exhausted', 'observed'] as const)
-    delete extra[key];
+  for (const key of ['failure', 'because', 'condition', 'handler', 'until', 'recovered', 'exhausted', 'observed'] as const) delete extra[key];
 }
 
 /** True where a failed iteration ends the loop rather than being left out. */

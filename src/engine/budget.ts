@@ -12,8 +12,7 @@ export function setBudget(turn: Turn, microUsd: MicroUsd, by: string): void {
 /** Sets the worst case of a call aside, where settled and reserved costs stay within the cap (S12); else nothing, and the call is not made (C24). */
 export function reserve(turn: Turn, slot: number, key: string, microUsd: MicroUsd): void {
   const { budget, costMicroUsd, reservedMicroUsd } = turn.state;
-  if (budget !== null && costMicroUsd + reservedMicroUsd + microUsd <= budget.microUsd)
-    emit(turn, { type: 'budget.reserved', slot, key, microUsd });
+  if (budget !== null && costMicroUsd + reservedMicroUsd + microUsd <= budget.microUsd) emit(turn, { type: 'budget.reserved', slot, key, microUsd });
 }
 
 /** A call was settled: what it cost, if anything, is folded already. */
@@ -29,8 +28,7 @@ export function mayHold(state: RunState, slot: number): boolean {
 /** The cap was met: the attempt is taken back, as if it had not begun, and the run pauses until the cap is raised. */
 export function hold(turn: Turn, slot: number): void {
   const { state } = turn;
-  if (slot >= 0 && state.phase[slot] === PERFORMING)
-    emit(turn, { type: 'attempt.held', slot, attempt: state.attempt[slot]!, reason: 'budget' });
+  if (slot >= 0 && state.phase[slot] === PERFORMING) emit(turn, { type: 'attempt.held', slot, attempt: state.attempt[slot]!, reason: 'budget' });
   if (state.status === 'running') emit(turn, { type: 'run.paused', reason: 'budget' });
 }
 

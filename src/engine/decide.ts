@@ -150,15 +150,7 @@ function answered(turn: Turn, input: Extract<Input, { type: 'answered' }>): void
   if (state.extra.get(slot)?.autos?.[index] !== undefined) return;
   if (!answer.ok && answer.held && mayHold(state, slot)) return hold(turn, slot);
   if (!answer.ok) return slot < 0 ? finish(turn, answer.failure) : questionFailed(turn, slot, answer.failure);
-  emit(turn, {
-    type: 'auto.resolved',
-    slot,
-    index,
-    value: answer.value,
-    source: answer.source,
-    model: answer.model,
-    reason: answer.reason,
-  });
+  emit(turn, { type: 'auto.resolved', slot, index, value: answer.value, source: answer.source, model: answer.model, reason: answer.reason });
   if (slot < 0) startRoot(turn);
   else if (state.taskStatus[slot] === SCHEDULED) proceed(turn, slot);
   else advance(turn, slot);

@@ -43,9 +43,7 @@ export function expressionOf(text: string): Expr {
   return remember(expressions, text, () => {
     const { expr, problems } = parseExpression(text);
     if (expr === null || problems.length > 0)
-      throw new OrchestratorError(problems[0]?.code ?? 'ORC-305', problems[0]?.message ?? `\`${text}\` is no expression`, {
-        class: 'template',
-      });
+      throw new OrchestratorError(problems[0]?.code ?? 'ORC-305', problems[0]?.message ?? `\`${text}\` is no expression`, { class: 'template' });
     return expr;
   });
 }
@@ -54,9 +52,7 @@ function templateOf(text: string): Template {
   return remember(templates, text, () => {
     const { template, problems } = parseTemplate(text);
     if (template === null || problems.length > 0)
-      throw new OrchestratorError(problems[0]?.code ?? 'ORC-305', problems[0]?.message ?? 'the template cannot be parsed', {
-        class: 'template',
-      });
+      throw new OrchestratorError(problems[0]?.code ?? 'ORC-305', problems[0]?.message ?? 'the template cannot be parsed', { class: 'template' });
     return template;
   });
 }
@@ -120,11 +116,7 @@ function textFrom(segments: (string | SecretMarker)[]): Json {
 function joined(parts: Json[]): Json {
   return textFrom(
     parts.flatMap((part): (string | SecretMarker)[] =>
-      (part as unknown) instanceof SecretText
-        ? (part as unknown as SecretText).segments
-        : isSecretMarker(part)
-          ? [part]
-          : [plainText(part)],
+      (part as unknown) instanceof SecretText ? (part as unknown as SecretText).segments : isSecretMarker(part) ? [part] : [plainText(part)],
     ),
   );
 }
@@ -134,17 +126,11 @@ function plainText(value: Json): string {
 }
 
 /** What a site gives: the value for the engine's decision. Errors of the pipeline come back as failures; what `load` throws passes through. */
-export function evaluateSite(
-  computing: Computing,
-  slot: number,
-  site: Site,
-  index: number,
-): { ok: true; value: Json } | { ok: false; failure: Failure } {
+export function evaluateSite(computing: Computing, slot: number, site: Site, index: number): { ok: true; value: Json } | { ok: false; failure: Failure } {
   try {
     return { ok: true, value: siteValue(computing, slot, site, index) };
   } catch (error) {
-    if (error instanceof OrchestratorError)
-      return { ok: false, failure: { ...toFailure(error), class: error.class === 'failed' ? 'template' : error.class } };
+    if (error instanceof OrchestratorError) return { ok: false, failure: { ...toFailure(error), class: error.class === 'failed' ? 'template' : error.class } };
     throw error;
   }
 }
@@ -185,20 +171,14 @@ function loopValue(task: PlanTask, computing: Computing, asker: Asker): Json {
     if (value === undefined) return usual;
     const number = compute(value, computing, asker);
     if (typeof number !== 'number' || !Number.isInteger(number) || number < 1)
-      throw new OrchestratorError('ORC-212', `\`${what}\` must be a whole number from 1 on, it is ${JSON.stringify(number)}`, {
-        class: 'invalid_input',
-      });
+      throw new OrchestratorError('ORC-212', `\`${what}\` must be a whole number from 1 on, it is ${JSON.stringify(number)}`, { class: 'invalid_input' });
     return number;
   };
   const parallel = whole(task.maxParallel, 1, 'max_parallel');
   const limit = whole(task.maxIterations, DEFAULT_ITERATIONS, 'max_iterations');
   if (task.kind === 'while') return { items: null, count: 0, parallel, limit };
   const source = compute(task.source!, computing, asker);
-  const items = Array.isArray(source)
-    ? source
-    : isObject(source)
-      ? Object.entries(source).map(([key, value]) => ({ key, value }))
-      : undefined;
+  const items = Array.isArray(source) ? source : isObject(source) ? Object.entries(source).map(([key, value]) => ({ key, value })) : undefined;
   if (items === undefined)
     throw new OrchestratorError(
       'ORC-232',
@@ -231,8 +211,7 @@ export function completeInputs(specs: PlanInput[], given: JsonObject, computing:
       else setOwn(inputs, spec.name, null);
       continue;
     }
-    for (const problem of checkSchema(spec.schema, value))
-      problems.push(`\`${[spec.name, ...problem.path].join('.')}\` ${problem.message}`);
+    for (const problem of checkSchema(spec.schema, value)) problems.push(`\`${[spec.name, ...problem.path].join('.')}\` ${problem.message}`);
     setOwn(inputs, spec.name, value);
   }
   const names = new Set(specs.map(spec => spec.name));

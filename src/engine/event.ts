@@ -97,58 +97,17 @@ export type Event =
   | { type: 'run.resumed'; at: number; until: string | null }
   | { type: 'run.reopened'; at: number; by: string }
   | { type: 'run.cancelling'; at: number; by: string; reason: Reason }
-  | {
-      type: 'run.ended';
-      at: number;
-      status: 'completed' | 'failed' | 'cancelled';
-      reason: Reason | null;
-      failure: Failure | null;
-      outputs: Ref | null;
-    }
+  | { type: 'run.ended'; at: number; status: 'completed' | 'failed' | 'cancelled'; reason: Reason | null; failure: Failure | null; outputs: Ref | null }
   | { type: 'scope.opened'; at: number; owner: number; block: number; index: number; inputs: Ref | null }
-  | {
-      type: 'loop.started';
-      at: number;
-      slot: number;
-      items: Ref | null;
-      count: number;
-      parallel: number;
-      limit: number;
-      observed?: Observation[];
-    }
-  | {
-      type: 'condition.evaluated';
-      at: number;
-      slot: number;
-      site: 'condition' | 'while' | 'until';
-      index: number;
-      value: boolean;
-      observed?: Observation[];
-    }
+  | { type: 'loop.started'; at: number; slot: number; items: Ref | null; count: number; parallel: number; limit: number; observed?: Observation[] }
+  | { type: 'condition.evaluated'; at: number; slot: number; site: 'condition' | 'while' | 'until'; index: number; value: boolean; observed?: Observation[] }
   | { type: 'task.scheduled'; at: number; slot: number }
   | { type: 'task.skipped'; at: number; slot: number; reason: Reason; because: string | null; failure?: Failure }
   | { type: 'task.cancelled'; at: number; slot: number; reason: Reason }
-  | {
-      type: 'task.completed';
-      at: number;
-      slot: number;
-      output: Ref | null;
-      recovered?: true;
-      cached?: true;
-      exhausted?: true;
-      observed?: Observation[];
-    }
+  | { type: 'task.completed'; at: number; slot: number; output: Ref | null; recovered?: true; cached?: true; exhausted?: true; observed?: Observation[] }
   | { type: 'task.failed'; at: number; slot: number; failure: Failure }
   | { type: 'task.reset'; at: number; slot: number }
-  | {
-      type: 'task.adopted';
-      at: number;
-      slot: number;
-      status: 'completed' | 'skipped';
-      output: Ref | null;
-      recovered: boolean;
-      from: string;
-    }
+  | { type: 'task.adopted'; at: number; slot: number; status: 'completed' | 'skipped'; output: Ref | null; recovered: boolean; from: string }
   | { type: 'task.logged'; at: number; slot: number; level: 'debug' | 'info' | 'warn' | 'error'; text: string }
   | { type: 'attempt.started'; at: number; slot: number; attempt: number; effect: string }
   | { type: 'attempt.failed'; at: number; slot: number; attempt: number; failure: Failure; retryAt: number | null; handler?: number }
@@ -173,15 +132,7 @@ export type Event =
     }
   | { type: 'timer.set'; at: number; slot: number; until: number; kind: 'sleep' | 'timeout' }
   | { type: 'timer.fired'; at: number; slot: number }
-  | {
-      type: 'approval.requested';
-      at: number;
-      slot: number;
-      prompt: string;
-      choices: string[];
-      until: number | null;
-      onTimeout: string | null;
-    }
+  | { type: 'approval.requested'; at: number; slot: number; prompt: string; choices: string[]; until: number | null; onTimeout: string | null }
   | { type: 'approval.given'; at: number; slot: number; choice: string; by: string; comment: string | null }
   | { type: 'signal.awaited'; at: number; slot: number; name: string; until: number | null; onTimeout: string | null }
   | { type: 'signal.received'; at: number; name: string; payload: Ref }

@@ -21,15 +21,11 @@ describe('handlers of a task', () => {
 
   test('classes and codes match, and a handler sees the error', () => {
     const run = setup(
-      handled(
-        '- { action: say, match: { classes: [network] }, parameters: { text: "{{ error.class }} {{ error.task }} {{ error.attempt }}" } }',
-      ),
+      handled('- { action: say, match: { classes: [network] }, parameters: { text: "{{ error.class }} {{ error.task }} {{ error.attempt }}" } }'),
       { acts: { a: { fails: { class: 'network' } } } },
     );
     expect(run.document.tasks['a']!.output).toBe('network a 1');
-    expect(
-      setup(handled('- { fallback_value: 1, match: { codes: [ORC-216] } }'), { acts: { a: BROKEN } }).document.tasks['a']!.output,
-    ).toBe(1);
+    expect(setup(handled('- { fallback_value: 1, match: { codes: [ORC-216] } }'), { acts: { a: BROKEN } }).document.tasks['a']!.output).toBe(1);
   });
 
   test('where none matches the task fails', () => {
@@ -38,9 +34,7 @@ describe('handlers of a task', () => {
 
   test('one that fails makes room for its fallback value, or for the next', () => {
     const acts = { a: BROKEN, 'a/on_error[0]/on_error_1': BROKEN };
-    expect(setup(handled('- { action: work, fallback_value: "{{ error.message }}" }'), { acts }).document.tasks['a']!.output).toBe(
-      'it broke',
-    );
+    expect(setup(handled('- { action: work, fallback_value: "{{ error.message }}" }'), { acts }).document.tasks['a']!.output).toBe('it broke');
     const run = setup(handled('- { action: work }\n- { fallback_value: "{{ 1 / 0 }}" }\n- { fallback_value: 3 }'), { acts });
     expect(run.document.tasks['a']!.output).toBe(3);
     expect(run.document.status).toBe('completed');
@@ -55,10 +49,7 @@ describe('handlers of a task', () => {
   test('one that only retries runs the task again', () => {
     const run = setup(handled('- { retry: true }'), { acts: { a: [BROKEN, { gives: 2 }] } });
     expect(run.document.tasks['a']).toMatchObject({ status: 'completed', attempts: 2, output: 2, recovered: false });
-    expect(setup(handled('- { retry: true }'), { acts: { a: BROKEN } }).document.tasks['a']).toMatchObject({
-      status: 'failed',
-      attempts: 2,
-    });
+    expect(setup(handled('- { retry: true }'), { acts: { a: BROKEN } }).document.tasks['a']).toMatchObject({ status: 'failed', attempts: 2 });
   });
 
   test('a container that is run again keeps what has a result (S6), and its loop goes on', () => {
@@ -119,9 +110,7 @@ describe('handlers of the pipeline', () => {
   test('the run ends only when they have ended, also after a crash and when it is cancelled', () => {
     const run = setup(lines('{ action: work }'), { acts: { a: BROKEN, '/on_error[0]/on_error_1': 'hangs' } });
     run.crash();
-    expect(run.send({ type: 'evaluated', slot: -1, site: 'outputs', index: 0, result: { ok: true, value: {}, ref: { v: {} } } })).toEqual(
-      [],
-    );
+    expect(run.send({ type: 'evaluated', slot: -1, site: 'outputs', index: 0, result: { ok: true, value: {}, ref: { v: {} } } })).toEqual([]);
     run.order({ type: 'cancel', by: 'me' });
     expect(run.state.status).toBe('cancelling');
     run.settle('/on_error[0]/on_error_1');

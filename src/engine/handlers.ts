@@ -27,9 +27,7 @@ export function handleNext(turn: Turn, slot: number, from: number): void {
   const failure = failureOf(turn, slot);
   const { handlers } = taskAt(turn, slot);
   const tries = turn.state.extra.get(slot)!.handler?.tries;
-  const index = handlers.findIndex(
-    (handler, i) => i >= from && matches(handler, failure) && (tries?.[i] ?? 0) < (handler.retry ? handler.maxRetries : 1),
-  );
+  const index = handlers.findIndex((handler, i) => i >= from && matches(handler, failure) && (tries?.[i] ?? 0) < (handler.retry ? handler.maxRetries : 1));
   if (index < 0 || isStopping(turn.state, slot)) return failFinally(turn, slot, failure);
   const handler = handlers[index]!;
   if (handler.block === undefined && handler.fallback === undefined) retryNow(turn, slot, failure, index);
@@ -48,8 +46,7 @@ export function handlerClosed(turn: Turn, slot: number, scope: Scope): void {
   if (turn.state.phase[slot] !== HANDLING || handlerScope(turn, slot) !== scope) return;
   const handler = taskAt(turn, slot).handlers[scope.index]!;
   const worked = turn.state.taskStatus[scope.base] === COMPLETED;
-  if (!worked)
-    return handler.fallback === undefined ? handleNext(turn, slot, scope.index + 1) : evaluate(turn, slot, 'fallback', scope.index);
+  if (!worked) return handler.fallback === undefined ? handleNext(turn, slot, scope.index + 1) : evaluate(turn, slot, 'fallback', scope.index);
   if (!handler.retry) return completeTask(turn, slot, turn.state.output[scope.base]!, { recovered: true });
   if (isStopping(turn.state, slot)) failFinally(turn, slot, failureOf(turn, slot));
   else retryNow(turn, slot, failureOf(turn, slot));
@@ -62,8 +59,7 @@ function handlerScope(turn: Turn, slot: number): Scope | undefined {
 /** The value that stands for the result, computed. */
 export function fallbackEvaluated(turn: Turn, slot: number, index: number, result: Evaluation): void {
   if (turn.state.phase[slot] !== HANDLING || (handlerScope(turn, slot)?.open ?? 0) > 0) return;
-  if (result.ok)
-    completeTask(turn, slot, result.ref, { recovered: true, ...(result.observed?.length ? { observed: result.observed } : {}) });
+  if (result.ok) completeTask(turn, slot, result.ref, { recovered: true, ...(result.observed?.length ? { observed: result.observed } : {}) });
   else handleNext(turn, slot, index + 1);
 }
 
@@ -116,9 +112,7 @@ function isLost(turn: Turn, slot: number): boolean {
     if (extra?.scopes === undefined || extra.recovered) return false;
     return extra.scopes.some(id => plan.blocks[state.scopes[id]!.block]!.tasks.some((_, i) => isLost(turn, state.scopes[id]!.base + i)));
   }
-  return (
-    status === FAILED || status === CANCELLED || (status === SKIPPED && (reason === 'upstream_failed' || reason === 'needs_attention'))
-  );
+  return status === FAILED || status === CANCELLED || (status === SKIPPED && (reason === 'upstream_failed' || reason === 'needs_attention'));
 }
 
 /** After a crash: goes on where the handling of a failure stood. */

@@ -29,10 +29,7 @@ describe('for_each', () => {
     expect(run.state.extra.get(0)!.loop!.items).toEqual({ v: [{ key: 'a', value: 1 }] });
     for (const bad of ['none if true else []', '1 + 2'])
       expect(setup(each('').replace('range(3)', bad)).document.tasks['l']).toMatchObject({ status: 'failed', error: { code: 'ORC-232' } });
-    expect(setup(each('  max_parallel: "{{ 1 - 1 }}"\n')).document.tasks['l']).toMatchObject({
-      status: 'failed',
-      error: { code: 'ORC-212' },
-    });
+    expect(setup(each('  max_parallel: "{{ 1 - 1 }}"\n')).document.tasks['l']).toMatchObject({ status: 'failed', error: { code: 'ORC-212' } });
   });
 
   test('a failure ends its iteration, and with it the loop', () => {
@@ -77,9 +74,7 @@ describe('while and until', () => {
   });
 
   test('until asks after each iteration, by the names of the body', () => {
-    const run = setup('- id: w\n  until: "{{ x >= 2 }}"\n  tasks:\n    - { id: x, action: work }', {
-      acts: { 'w@0/x': { gives: 1 }, 'w@1/x': { gives: 2 } },
-    });
+    const run = setup('- id: w\n  until: "{{ x >= 2 }}"\n  tasks:\n    - { id: x, action: work }', { acts: { 'w@0/x': { gives: 1 }, 'w@1/x': { gives: 2 } } });
     expect(run.statuses).toEqual(['w completed', 'w@0/x completed', 'w@1/x completed']);
   });
 
@@ -97,8 +92,7 @@ describe('while and until', () => {
   });
 
   test('a failure in an iteration ends it, unless it is left out', () => {
-    const lines = (policy: string): string =>
-      `- id: w\n  while: "{{ iteration < 2 }}"\n  on_failure: ${policy}\n  tasks:\n    - { id: x, action: work }`;
+    const lines = (policy: string): string => `- id: w\n  while: "{{ iteration < 2 }}"\n  on_failure: ${policy}\n  tasks:\n    - { id: x, action: work }`;
     expect(setup(lines('fail'), { acts: { 'w@0/x': BROKEN } }).statuses).toEqual(['w failed', 'w@0/x failed']);
     expect(setup(lines('continue'), { acts: { 'w@0/x': BROKEN } }).statuses).toEqual(['w completed', 'w@0/x failed', 'w@1/x completed']);
   });
@@ -107,8 +101,7 @@ describe('while and until', () => {
     const run = setup('- id: w\n  while: "{{ iteration < 2 }}"\n  tasks:\n    - { id: x, action: work }', { acts: { 'w@0/x': 'hangs' } });
     const result = { ok: true as const, value: true, ref: { v: true } };
     for (const site of ['while', 'until', 'loop', 'condition', 'parameters', 'inputs', 'outputs', 'fallback'] as const) {
-      for (const slot of [0, 1, -1])
-        expect(run.send({ type: 'evaluated', slot, site, index: 0, result }), `${site} of ${slot}`).toEqual([]);
+      for (const slot of [0, 1, -1]) expect(run.send({ type: 'evaluated', slot, site, index: 0, result }), `${site} of ${slot}`).toEqual([]);
     }
   });
 });

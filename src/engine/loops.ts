@@ -63,8 +63,7 @@ function continueForEach(turn: Turn, slot: number): void {
   const stopping = isStopping(turn.state, slot);
   const { broken } = loop;
   const body = taskAt(turn, slot).body!;
-  while (!stopping && !broken && loop.opened < loop.count && loop.opened - loop.done < loop.parallel)
-    openScopeOf(turn, slot, body, loop.opened);
+  while (!stopping && !broken && loop.opened < loop.count && loop.opened - loop.done < loop.parallel) openScopeOf(turn, slot, body, loop.opened);
   if (loop.done < loop.opened) return;
   if (stopping) return cancelTask(turn, slot, stopReason(turn.state));
   if (broken) return failTask(turn, slot, iterationFailure(turn, slot));

@@ -82,8 +82,7 @@ function fromScope(values: Values, scope: Scope, block: Block, name: string): Va
 
 function fromIteration(values: Values, slot: number, iteration: number, name: string): Value | undefined {
   const { state, plan } = values;
-  const block =
-    plan.blocks[plan.blocks[state.scopes[state.scopeOf[slot]!]!.block]!.tasks[slot - state.scopes[state.scopeOf[slot]!]!.base]!.body!]!;
+  const block = plan.blocks[plan.blocks[state.scopes[state.scopeOf[slot]!]!.block]!.tasks[slot - state.scopes[state.scopeOf[slot]!]!.base]!.body!]!;
   if (block.loopName === name) return loopRecord(values, slot, iteration, block);
   const bound = whileBinding(values, slot, iteration, name);
   if (bound !== undefined) return bound;

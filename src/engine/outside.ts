@@ -42,9 +42,7 @@ function startSleep(turn: Turn, slot: number, parameters: JsonObject): void {
     return failTask(
       turn,
       slot,
-      failure('ORC-110', 'invalid_input', `\`duration\` is no time: ${JSON.stringify(given)}`, [
-        'write seconds, or a text such as 90s, 2m or 1h30m',
-      ]),
+      failure('ORC-110', 'invalid_input', `\`duration\` is no time: ${JSON.stringify(given)}`, ['write seconds, or a text such as 90s, 2m or 1h30m']),
     );
   const until = turn.now + ms;
   emit(turn, { type: 'timer.set', slot, until, kind: 'sleep' });
@@ -74,18 +72,13 @@ function waitTimedOut(turn: Turn, slot: number, phase: number): void {
     if (phase === SIGNAL) return completeTask(turn, slot, { v: null });
     return approve(turn, slot, choice, 'timeout', null);
   }
-  failTask(
-    turn,
-    slot,
-    failure('ORC-218', 'timeout', phase === APPROVAL ? 'nobody answered in time' : `the signal \`${extra.signal}\` did not come in time`),
-  );
+  failTask(turn, slot, failure('ORC-218', 'timeout', phase === APPROVAL ? 'nobody answered in time' : `the signal \`${extra.signal}\` did not come in time`));
 }
 
 function approve(turn: Turn, slot: number, choice: string, by: string, comment: string | null): void {
   const usual = turn.state.extra.get(slot)!.choices!.join() === 'approve,reject';
   emit(turn, { type: 'approval.given', slot, choice, by, comment });
-  if (usual && choice === 'reject')
-    return failTask(turn, slot, failure('ORC-220', 'assertion', `rejected by ${by}${comment === null ? '' : `: ${comment}`}`));
+  if (usual && choice === 'reject') return failTask(turn, slot, failure('ORC-220', 'assertion', `rejected by ${by}${comment === null ? '' : `: ${comment}`}`));
   completeTask(turn, slot, { v: { choice, by, comment, approved: choice !== 'reject' } });
 }
 
@@ -96,8 +89,7 @@ export function command(turn: Turn, order: Exclude<Command, { type: 'cancel' | '
   const slot = slotOf(plan, state, order.task);
   if (slot < 0 || state.taskStatus[slot] !== WAITING) return;
   if (order.type === 'approve') {
-    if (state.phase[slot] === APPROVAL && state.extra.get(slot)!.choices!.includes(order.choice))
-      approve(turn, slot, order.choice, order.by, order.comment);
+    if (state.phase[slot] === APPROVAL && state.extra.get(slot)!.choices!.includes(order.choice)) approve(turn, slot, order.choice, order.by, order.comment);
     return;
   }
   if (state.phase[slot] === ATTENTION) settleDoubt(turn, slot, order);

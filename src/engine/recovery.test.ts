@@ -86,12 +86,7 @@ describe('a crash', () => {
       { type: 'ask', slot: -1, index: 0 },
       { type: 'ask', slot: -1, index: 0 },
     ]);
-    asked.send({
-      type: 'answered',
-      slot: -1,
-      index: 0,
-      answer: { ok: true, value: { v: 'sun' }, source: 'model', model: 'm', reason: null },
-    });
+    asked.send({ type: 'answered', slot: -1, index: 0, answer: { ok: true, value: { v: 'sun' }, source: 'model', model: 'm', reason: null } });
     expect(asked.document).toMatchObject({ status: 'completed', inputs: { t: 'sun' }, autos: [{ path: '', target: 'inputs.t' }] });
   });
 
@@ -110,10 +105,9 @@ describe('a crash', () => {
   });
 
   test('while a run is cancelled, what ran when the process died is cancelled', () => {
-    const run = setup(
-      '- { id: a, action: work }\n- { id: b, action: mail }\n- id: l\n  for_each: "{{ [1] }}"\n  tasks:\n    - { id: x, action: work }',
-      { acts: { a: 'hangs', b: 'hangs', 'l[0]/x': 'hangs' } },
-    );
+    const run = setup('- { id: a, action: work }\n- { id: b, action: mail }\n- id: l\n  for_each: "{{ [1] }}"\n  tasks:\n    - { id: x, action: work }', {
+      acts: { a: 'hangs', b: 'hangs', 'l[0]/x': 'hangs' },
+    });
     run.order({ type: 'cancel', by: 'me' });
     run.crash();
     expect(run.statuses).toEqual(['a cancelled requested', 'b cancelled requested', 'l cancelled requested', 'l[0]/x cancelled requested']);
@@ -121,10 +115,7 @@ describe('a crash', () => {
   });
 
   test('S7 the state is the fold of its events, and what is owed is read from it alone', () => {
-    const run = setup(
-      '- { id: s, action: sleep, parameters: { duration: 5 } }\n- { id: a, action: work, condition: "{{ s is none }}" }',
-      {},
-    );
+    const run = setup('- { id: s, action: sleep, parameters: { duration: 5 } }\n- { id: a, action: work, condition: "{{ s is none }}" }', {});
     expect(stateHash(run.fold())).toBe(stateHash(run.state));
     const { events, effects } = owed(run.plan, run.fold(), run.now);
     expect(events).toEqual([]);
@@ -179,9 +170,7 @@ describe('pause and cancel', () => {
 describe('a fork', () => {
   test('S6 what it adopts is not performed, and what is open goes on', () => {
     const run = new Play(
-      planFrom(
-        'name: p\nversion: "1"\ntasks:\n- { id: a, action: work }\n- { id: b, action: work, dependencies: [a] }\n- { id: c, action: work }',
-      ),
+      planFrom('name: p\nversion: "1"\ntasks:\n- { id: a, action: work }\n- { id: b, action: work, dependencies: [a] }\n- { id: c, action: work }'),
       {},
     );
     const at = run.now;
@@ -195,10 +184,7 @@ describe('a fork', () => {
     ]);
     run.crash();
     expect(run.performed).toEqual(['b#1']);
-    expect(run.document).toMatchObject({
-      status: 'completed',
-      tasks: { a: { output: 7, recovered: true, attempts: 0 }, c: { status: 'skipped' } },
-    });
+    expect(run.document).toMatchObject({ status: 'completed', tasks: { a: { output: 7, recovered: true, attempts: 0 }, c: { status: 'skipped' } } });
   });
 });
 
@@ -265,15 +251,7 @@ describe('a retry of the run', () => {
     const twice = [BROKEN, 'hangs' as const];
     const run = setup(lines, { acts: { 'l[1]/x': twice, 'l[2]/x': twice, 'l[3]/x': twice, 'g/y': [BROKEN, { gives: 1 }] } });
     run.send({ type: 'reopen', by: 'me' });
-    expect(run.statuses).toEqual([
-      'l running',
-      'g running',
-      'l[0]/x completed',
-      'l[1]/x running',
-      'l[2]/x pending',
-      'l[3]/x pending',
-      'g/y pending',
-    ]);
+    expect(run.statuses).toEqual(['l running', 'g running', 'l[0]/x completed', 'l[1]/x running', 'l[2]/x pending', 'l[3]/x pending', 'g/y pending']);
     run.crash();
     run.settle('l[1]/x');
     expect(run.status('l[2]/x')).toBe('running');
@@ -283,19 +261,16 @@ describe('a retry of the run', () => {
   });
 
   test('a container that had been recovered stays as it is', () => {
-    const run = setup(
-      '- id: g\n  on_error: [{ fallback_value: 1 }]\n  parallel:\n    - { id: x, action: work }\n- { id: a, action: work }',
-      { acts: { 'g/x': BROKEN, a: [BROKEN, { gives: 1 }] } },
-    );
+    const run = setup('- id: g\n  on_error: [{ fallback_value: 1 }]\n  parallel:\n    - { id: x, action: work }\n- { id: a, action: work }', {
+      acts: { 'g/x': BROKEN, a: [BROKEN, { gives: 1 }] },
+    });
     run.send({ type: 'reopen', by: 'me' });
     expect(run.document).toMatchObject({ status: 'completed', tasks: { g: { recovered: true, output: 1 } } });
     expect(run.performed.filter(path => path.startsWith('g'))).toEqual(['g/x#1']);
   });
 
   test('where only the outputs could not be computed, they are computed again', () => {
-    const play = new Play(planFrom('name: p\nversion: "1"\ntasks:\n- { id: a, action: work }\noutputs: { n: "{{ a / 0 }}" }'), {
-      acts: { a: { gives: 4 } },
-    });
+    const play = new Play(planFrom('name: p\nversion: "1"\ntasks:\n- { id: a, action: work }\noutputs: { n: "{{ a / 0 }}" }'), { acts: { a: { gives: 4 } } });
     play.send({ type: 'start' });
     expect(play.document).toMatchObject({ status: 'failed', error: { class: 'template', path: null } });
     const events = play.send({ type: 'reopen', by: 'me' });

@@ -38,11 +38,7 @@ function decideDoubt(turn: Turn, slot: number): void {
   if (turn.state.status === 'cancelling') return cancelTask(turn, slot, stopReason(turn.state));
   if (onAmbiguous === 'skip') return skipTask(turn, slot, 'needs_attention', null);
   if (onAmbiguous === 'fail')
-    return failTask(
-      turn,
-      slot,
-      failure('ORC-229', 'attention', 'the process died while this ran, so it is not known whether its effect took place'),
-    );
+    return failTask(turn, slot, failure('ORC-229', 'attention', 'the process died while this ran, so it is not known whether its effect took place'));
   emit(turn, { type: 'attempt.doubtful', slot, attempt: turn.state.attempt[slot]! });
 }
 

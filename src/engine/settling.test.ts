@@ -5,9 +5,7 @@ const BROKEN = { fails: {} };
 
 describe('order', () => {
   test('a task starts once all that it needs has settled', () => {
-    const run = setup('- { id: a, action: work }\n- { id: b, action: work, dependencies: [a, c] }\n- { id: c, action: work }', {
-      acts: { c: 'hangs' },
-    });
+    const run = setup('- { id: a, action: work }\n- { id: b, action: work, dependencies: [a, c] }\n- { id: c, action: work }', { acts: { c: 'hangs' } });
     expect(run.statuses).toEqual(['a completed', 'b pending', 'c running']);
     run.settle('c');
     expect(run.document.status).toBe('completed');
@@ -37,13 +35,7 @@ describe('failure', () => {
   test('fail skips what needs it, cancels what has not begun, and lets run what runs', () => {
     const run = setup(`${tasks('fail')}\n- { id: e, action: work, dependencies: [c] }`, { acts: { a: 'hangs', c: 'hangs' } });
     run.settle('a', BROKEN);
-    expect(run.statuses).toEqual([
-      'a failed',
-      'b skipped upstream_failed',
-      'c running',
-      'd skipped upstream_failed',
-      'e cancelled run_failed',
-    ]);
+    expect(run.statuses).toEqual(['a failed', 'b skipped upstream_failed', 'c running', 'd skipped upstream_failed', 'e cancelled run_failed']);
     run.settle('c');
     expect(run.document).toMatchObject({ status: 'failed', success: false, error: { code: 'ORC-216', path: 'a' } });
   });
@@ -97,9 +89,7 @@ describe('retries', () => {
   });
 
   test('the server says how long to wait, and `on` says what is tried again', () => {
-    const run = setup(LINES.replace('jitter: false', 'on: [rate_limit]'), {
-      acts: { a: [{ fails: { class: 'rate_limit', retryAfterMs: 60_000 } }, passing] },
-    });
+    const run = setup(LINES.replace('jitter: false', 'on: [rate_limit]'), { acts: { a: [{ fails: { class: 'rate_limit', retryAfterMs: 60_000 } }, passing] } });
     run.wait(59_000);
     expect(run.status('a')).toBe('waiting backoff');
     run.wait(1000);
@@ -158,29 +148,14 @@ describe('conditions and routes', () => {
 });
 
 describe('tags', () => {
-  const ASKING =
-    '- { id: a, action: work, parameters: { x: "<AUTO>what?</AUTO>" }, retry: { max_attempts: 2, initial_backoff: 1, jitter: false } }';
+  const ASKING = '- { id: a, action: work, parameters: { x: "<AUTO>what?</AUTO>" }, retry: { max_attempts: 2, initial_backoff: 1, jitter: false } }';
 
   test('each is asked once, and the attempt begins when all are answered', () => {
-    const run = setup('- { id: a, action: work, parameters: { x: "<AUTO>one?</AUTO>", y: "<AUTO>two?</AUTO>" } }', {
-      answers: { 'a 0': 'x' },
-    });
+    const run = setup('- { id: a, action: work, parameters: { x: "<AUTO>one?</AUTO>", y: "<AUTO>two?</AUTO>" } }', { answers: { 'a 0': 'x' } });
     expect(run.effects.filter(({ type }) => type === 'ask')).toHaveLength(2);
     expect(run.performed).toEqual([]);
-    run.send({
-      type: 'answered',
-      slot: 0,
-      index: 1,
-      answer: { ok: true, value: { v: 2 }, source: 'default', model: null, reason: 'no model' },
-    });
-    expect(
-      run.send({
-        type: 'answered',
-        slot: 0,
-        index: 1,
-        answer: { ok: true, value: { v: 3 }, source: 'default', model: null, reason: null },
-      }),
-    ).toEqual([]);
+    run.send({ type: 'answered', slot: 0, index: 1, answer: { ok: true, value: { v: 2 }, source: 'default', model: null, reason: 'no model' } });
+    expect(run.send({ type: 'answered', slot: 0, index: 1, answer: { ok: true, value: { v: 3 }, source: 'default', model: null, reason: null } })).toEqual([]);
     expect(run.document).toMatchObject({
       status: 'completed',
       autos: [
@@ -210,8 +185,6 @@ describe('tags', () => {
     const run = setup(ASKING);
     run.order({ type: 'cancel', by: 'me' });
     expect(run.document.status).toBe('cancelled');
-    expect(
-      run.send({ type: 'answered', slot: 0, index: 0, answer: { ok: true, value: { v: 1 }, source: 'model', model: 'm', reason: null } }),
-    ).toEqual([]);
+    expect(run.send({ type: 'answered', slot: 0, index: 0, answer: { ok: true, value: { v: 1 }, source: 'model', model: 'm', reason: null } })).toEqual([]);
   });
 });

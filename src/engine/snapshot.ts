@@ -30,11 +30,7 @@ function sparse<T>(list: (T | null)[]): [number, T][] {
 
 function plainExtra(extra: Extra): { [key: string]: unknown } {
   const { steps, overrides, ...rest } = extra;
-  return {
-    ...rest,
-    ...(steps === undefined ? {} : { steps: [...steps] }),
-    ...(overrides === undefined ? {} : { overrides: [...overrides] }),
-  };
+  return { ...rest, ...(steps === undefined ? {} : { steps: [...steps] }), ...(overrides === undefined ? {} : { overrides: [...overrides] }) };
 }
 
 type Plain = Omit<RunState, (typeof COUNTS)[number] | (typeof TIMES)[number] | 'taskReason' | 'extra' | 'signals'> & {

@@ -4,16 +4,7 @@ import type { Block, Plan, PlanTask } from '../plan/plan.ts';
 import type { Event, Observation, OnExceed, Reason, Ref, RouteRecord, RunStatus, TaskStatus } from './event.ts';
 
 /** Task statuses by their number in `RunState.status`. */
-export const TASK_STATUSES: readonly TaskStatus[] = [
-  'pending',
-  'scheduled',
-  'running',
-  'waiting',
-  'completed',
-  'failed',
-  'skipped',
-  'cancelled',
-];
+export const TASK_STATUSES: readonly TaskStatus[] = ['pending', 'scheduled', 'running', 'waiting', 'completed', 'failed', 'skipped', 'cancelled'];
 export const PENDING = 0;
 export const SCHEDULED = 1;
 export const RUNNING = 2;
@@ -308,9 +299,7 @@ function findIn(plan: Plan, state: RunState, scopeId: number, path: string): num
     if (rest.length === id.length) return scope.base + i;
     const inner = rest.slice(id.length);
     if (inner[0] !== '[' && inner[0] !== '@' && inner[0] !== '/') continue;
-    for (const child of inner.startsWith('/on_error[')
-      ? scopesOf(state, scope.base + i)
-      : (state.extra.get(scope.base + i)?.scopes ?? [])) {
+    for (const child of inner.startsWith('/on_error[') ? scopesOf(state, scope.base + i) : (state.extra.get(scope.base + i)?.scopes ?? [])) {
       const link = linkOf(plan.blocks[state.scopes[child]!.block]!, state.scopes[child]!.index);
       if (!inner.startsWith(link)) continue;
       const found = findIn(plan, state, child, inner.slice(link.length));

@@ -24,16 +24,7 @@ const queues: Pick<Turn, 'ready' | 'closed' | 'broken'> = { ready: [], closed: [
 
 export function newTurn(plan: Plan, state: RunState, now: number, into: { events: Event[]; effects: Effect[] }): Turn {
   queues.ready.length = queues.closed.length = queues.broken.length = 0;
-  return {
-    plan,
-    state,
-    now,
-    events: into.events,
-    effects: into.effects,
-    ready: queues.ready,
-    closed: queues.closed,
-    broken: queues.broken,
-  };
+  return { plan, state, now, events: into.events, effects: into.effects, ready: queues.ready, closed: queues.closed, broken: queues.broken };
 }
 
 /** An event without its time, which is that of the turn. */

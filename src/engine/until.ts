@@ -14,11 +14,7 @@ export function isWanted(plan: Plan, state: RunState, slot: number): boolean {
 /** Has all that `--until` wants settled, and is there more? */
 export function isReached(plan: Plan, state: RunState): boolean {
   const root = state.scopes[0];
-  return (
-    root !== undefined &&
-    root.open > 0 &&
-    wanted(plan, state.until!).every((mark, i) => mark === 0 || isSettled(state.taskStatus[root.base + i]!))
-  );
+  return root !== undefined && root.open > 0 && wanted(plan, state.until!).every((mark, i) => mark === 0 || isSettled(state.taskStatus[root.base + i]!));
 }
 
 function wanted(plan: Plan, until: string): Uint8Array {

@@ -32,12 +32,7 @@ describe('names', () => {
 
   test('a failed task has its error, and no result', () => {
     const run = setup('- { id: a, action: work, on_failure: continue }', { acts: { a: { fails: { class: 'network' } } } });
-    expect(compute({ e: '[a, a.error.class, a.error.attempt, a.success]', at: [0, 1, 1] }, run.computing, { slot: 0 })).toEqual([
-      null,
-      'network',
-      1,
-      false,
-    ]);
+    expect(compute({ e: '[a, a.error.class, a.error.attempt, a.success]', at: [0, 1, 1] }, run.computing, { slot: 0 })).toEqual([null, 'network', 1, false]);
   });
 
   test('inside a for_each everything that it binds, also by its name from within', () => {
@@ -51,9 +46,7 @@ describe('names', () => {
       ),
     ).toEqual([7, 6, 1, 2, 2, 0, false, true, false, true]);
     expect(said(lines, 'l[1]/m[0]/x', 'outer.nothing is defined')).toBe(false);
-    expect(
-      said('- id: q\n  create_parallel_queue:\n    on: "{{ [5, 6] }}"\n    task: { id: x, action: work }', 'q[0]/x', 'queue_size'),
-    ).toBe(2);
+    expect(said('- id: q\n  create_parallel_queue:\n    on: "{{ [5, 6] }}"\n    task: { id: x, action: work }', 'q[0]/x', 'queue_size')).toBe(2);
   });
 
   test('inside a while the iteration, and what the one before gave', () => {
@@ -78,20 +71,12 @@ describe('names', () => {
 
   test('inputs, the run itself, and bindings over all', () => {
     const play = new Play(
-      planFrom(
-        'name: p\nversion: "1"\ninputs: { topic: { type: string } }\ntasks:\n- { id: a, action: say, parameters: { text: "{{ topic }}" } }',
-      ),
+      planFrom('name: p\nversion: "1"\ninputs: { topic: { type: string } }\ntasks:\n- { id: a, action: say, parameters: { text: "{{ topic }}" } }'),
       { inputs: { topic: 'sun' } },
     );
     play.send({ type: 'start' });
     const ask = (text: string, more: object = {}): unknown => compute({ e: text, at: [0, 1, 1] }, play.computing, { slot: 0, ...more });
-    expect(ask('[topic, inputs.topic, parameters.topic, execution.id, execution.date]')).toEqual([
-      'sun',
-      'sun',
-      'sun',
-      'run_1',
-      '2023-11-14',
-    ]);
+    expect(ask('[topic, inputs.topic, parameters.topic, execution.id, execution.date]')).toEqual(['sun', 'sun', 'sun', 'run_1', '2023-11-14']);
     expect(ask('topic', { bindings: { topic: 'moon' } })).toBe('moon');
     expect(compute({ e: 'a', at: [0, 1, 1] }, play.computing, { slot: -1 })).toBe('sun');
   });
@@ -116,17 +101,11 @@ describe('values', () => {
       { answers: { 'a 0': 3, 'a 1': { k: [1] } } },
     );
     const { tasks } = run.plan.blocks[0]!;
-    expect(compute(tasks[0]!.parameters, run.computing, { slot: 0 })).toEqual({
-      text: 'n is 3',
-      x: [2, { k: [1] }, 'a 1 b'],
-      whole: { k: [1] },
-    });
+    expect(compute(tasks[0]!.parameters, run.computing, { slot: 0 })).toEqual({ text: 'n is 3', x: [2, { k: [1] }, 'a 1 b'], whole: { k: [1] } });
     expect(() => compute({ a: 7 }, run.computing, { slot: 0 })).toThrow(expect.objectContaining({ code: 'ORC-314' }));
     expect(compute({ a: 0, s: 1 }, run.computing, { slot: 0 })).toBe('3');
     expect(() => compute({ e: '1 +', at: [0, 1, 1] }, run.computing, { slot: 0 })).toThrow(expect.objectContaining({ class: 'template' }));
-    expect(() => compute({ t: '{{ 1 +', at: [0, 1, 1] }, run.computing, { slot: 0 })).toThrow(
-      expect.objectContaining({ class: 'template' }),
-    );
+    expect(() => compute({ t: '{{ 1 +', at: [0, 1, 1] }, run.computing, { slot: 0 })).toThrow(expect.objectContaining({ class: 'template' }));
   });
 
   test('C11 a text with a secret in it stays in segments, and shows none of it', () => {
@@ -136,11 +115,9 @@ describe('values', () => {
     expect(JSON.stringify(text)).toBe('"Bearer ▮▮▮"');
     expect(
       JSON.stringify(
-        compute(
-          { m: [{ v: 'is ' }, { t: "{{ secret('TOKEN') }}!", at: [0, 1, 1] }, { e: "secret('TOKEN')", at: [0, 1, 1] }, { v: [1] }] },
-          run.computing,
-          { slot: 0 },
-        ),
+        compute({ m: [{ v: 'is ' }, { t: "{{ secret('TOKEN') }}!", at: [0, 1, 1] }, { e: "secret('TOKEN')", at: [0, 1, 1] }, { v: [1] }] }, run.computing, {
+          slot: 0,
+        }),
       ),
     ).toBe('"is ▮▮▮!▮▮▮[1]"');
     const play = new Play(
@@ -208,8 +185,7 @@ describe('the result document', () => {
   test('S12 counts what the models cost, per task and in all', () => {
     const run = setup('- { id: a, action: work }', { acts: { a: 'hangs' } });
     const call = { purpose: 'text', model: 'm', inputTokens: 10, outputTokens: 2, costMicroUsd: 1500, latencyMs: 1 };
-    for (const cost of [1500, null])
-      run.send({ type: 'called', slot: 0, call: { ...call, costMicroUsd: cost }, prompt: { v: 'p' }, reply: { v: 'r' } });
+    for (const cost of [1500, null]) run.send({ type: 'called', slot: 0, call: { ...call, costMicroUsd: cost }, prompt: { v: 'p' }, reply: { v: 'r' } });
     run.send({ type: 'logged', slot: 0, level: 'info', text: 'half way' });
     run.send({
       type: 'settled',
@@ -243,9 +219,7 @@ describe('the result document', () => {
       { acts: { 'g/x': { fails: { message: 'first' } }, b: { fails: { message: 'second' } } } },
     );
     expect(run.document.error).toMatchObject({ message: 'second', path: 'b' });
-    const hanging = setup('- { id: a, action: work, on_failure: continue }\n- { id: b, action: work }', {
-      acts: { a: { fails: {} }, b: 'hangs' },
-    });
+    const hanging = setup('- { id: a, action: work, on_failure: continue }\n- { id: b, action: work }', { acts: { a: { fails: {} }, b: 'hangs' } });
     expect(hanging.document).toMatchObject({ status: 'running', error: { path: 'a' } });
   });
 });

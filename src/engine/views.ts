@@ -25,8 +25,7 @@ import {
 
 /** The status that people see: a run that only waits is `waiting`, with what it waits for. */
 export function visibleStatus(state: RunState): { status: RunStatus; reason: Reason | null } {
-  if (state.status !== 'running' || state.active === 0 || state.running > runningContainers(state))
-    return { status: state.status, reason: state.reason };
+  if (state.status !== 'running' || state.active === 0 || state.running > runningContainers(state)) return { status: state.status, reason: state.reason };
   let reason: Reason | null = null;
   for (let slot = 0; slot < state.slots; slot++) {
     if (state.taskStatus[slot] === WAITING) {
@@ -41,12 +40,7 @@ export function visibleStatus(state: RunState): { status: RunStatus; reason: Rea
 function runningContainers(state: RunState): number {
   let count = 0;
   for (const [slot, extra] of state.extra)
-    if (
-      slot >= 0 &&
-      state.taskStatus[slot] === 2 &&
-      (extra.scopes !== undefined || extra.loop !== undefined || extra.handler?.scope !== undefined)
-    )
-      count++;
+    if (slot >= 0 && state.taskStatus[slot] === 2 && (extra.scopes !== undefined || extra.loop !== undefined || extra.handler?.scope !== undefined)) count++;
   return count;
 }
 
@@ -68,8 +62,7 @@ export function dueAt(state: RunState): number | null {
   let earliest: number | null = null;
   if (hasEnded(state)) return null;
   for (const [slot, extra] of state.extra) {
-    if (slot >= 0 && extra.until !== undefined && state.taskStatus[slot] === WAITING && (earliest === null || extra.until < earliest))
-      earliest = extra.until;
+    if (slot >= 0 && extra.until !== undefined && state.taskStatus[slot] === WAITING && (earliest === null || extra.until < earliest)) earliest = extra.until;
   }
   return earliest;
 }
@@ -112,13 +105,7 @@ export function documentOf(values: Values): RunDocument {
     costUsd: state.costMicroUsd / 1_000_000,
     ...(state.budget === null
       ? {}
-      : {
-          budget: {
-            usd: state.budget.microUsd / 1_000_000,
-            onExceed: state.budget.onExceed,
-            reservedUsd: state.reservedMicroUsd / 1_000_000,
-          },
-        }),
+      : { budget: { usd: state.budget.microUsd / 1_000_000, onExceed: state.budget.onExceed, reservedUsd: state.reservedMicroUsd / 1_000_000 } }),
     error: failure,
     parent: state.created?.parent ?? null,
     autos: autosOf(values),
@@ -167,9 +154,7 @@ function taskDocument(values: Values, slot: number): TaskDocument {
     success: status === COMPLETED,
     output: status === COMPLETED ? resultOf(values, slot) : null,
     error:
-      failure === undefined
-        ? null
-        : { code: failure.code, class: failure.class, message: failure.message, retryable: failure.retryable, help: failure.help },
+      failure === undefined ? null : { code: failure.code, class: failure.class, message: failure.message, retryable: failure.retryable, help: failure.help },
     attempts: state.attempt[slot]!,
     recovered: extra.recovered === true,
     timedOut: status === FAILED && extra.failure?.class === 'timeout',
@@ -210,12 +195,9 @@ function warningsOf(values: Values): string[] {
   const warnings = budgetWarnings(state);
   for (const [slot, extra] of state.extra) {
     if (slot < 0) continue;
-    if (extra.exhausted)
-      warnings.push(`\`${pathOf(plan, state, slot)}\` stopped after ${extra.loop?.limit} iterations, its max_iterations`);
+    if (extra.exhausted) warnings.push(`\`${pathOf(plan, state, slot)}\` stopped after ${extra.loop?.limit} iterations, its max_iterations`);
     if (state.taskReason[slot] === 'condition_error')
-      warnings.push(
-        `the condition of \`${pathOf(plan, state, slot)}\` could not be evaluated, so it did not run: ${extra.failure?.message ?? ''}`,
-      );
+      warnings.push(`the condition of \`${pathOf(plan, state, slot)}\` could not be evaluated, so it did not run: ${extra.failure?.message ?? ''}`);
   }
   return warnings;
 }
@@ -224,11 +206,7 @@ function nextCommands(values: Values, status: RunStatus, reason: Reason | null):
   const { state, plan, run } = values;
   if (status === 'failed') {
     const first = firstFailure(plan, state);
-    return [
-      `orchestrator retry ${run}`,
-      ...(first === null ? [] : [`orchestrator show ${run} --task '${first.path}'`]),
-      `orchestrator logs ${run}`,
-    ];
+    return [`orchestrator retry ${run}`, ...(first === null ? [] : [`orchestrator show ${run} --task '${first.path}'`]), `orchestrator logs ${run}`];
   }
   if (status === 'cancelled') return [`orchestrator retry ${run}`];
   if (status === 'paused' && reason === 'budget' && state.budget !== null)
@@ -238,8 +216,7 @@ function nextCommands(values: Values, status: RunStatus, reason: Reason | null):
   const commands: string[] = [];
   for (let slot = 0; slot < state.slots; slot++) {
     const path = state.taskStatus[slot] === WAITING ? pathOf(plan, state, slot) : '';
-    if (state.phase[slot] === APPROVAL)
-      commands.push(`orchestrator approve ${run} '${path}' --choice ${state.extra.get(slot)?.choices?.[0] ?? 'approve'}`);
+    if (state.phase[slot] === APPROVAL) commands.push(`orchestrator approve ${run} '${path}' --choice ${state.extra.get(slot)?.choices?.[0] ?? 'approve'}`);
     if (state.phase[slot] === SIGNAL) commands.push(`orchestrator signal ${run} ${state.extra.get(slot)?.signal ?? ''} '{}'`);
     if (state.phase[slot] === ATTENTION) commands.push(`orchestrator settle ${run} '${path}' --as retry|skip|fail|completed`);
   }

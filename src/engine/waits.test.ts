@@ -14,12 +14,8 @@ describe('sleep', () => {
   });
 
   test('a time that is none fails it; so does one that cannot be computed', () => {
-    expect(setup('- { id: s, action: sleep, parameters: { duration: "{{ [1] }}" } }').document.tasks['s']!.error).toMatchObject({
-      code: 'ORC-110',
-    });
-    expect(setup('- { id: s, action: sleep, parameters: { seconds: "{{ 1 / 0 }}" } }').document.tasks['s']!.error).toMatchObject({
-      class: 'template',
-    });
+    expect(setup('- { id: s, action: sleep, parameters: { duration: "{{ [1] }}" } }').document.tasks['s']!.error).toMatchObject({ code: 'ORC-110' });
+    expect(setup('- { id: s, action: sleep, parameters: { seconds: "{{ 1 / 0 }}" } }').document.tasks['s']!.error).toMatchObject({ class: 'template' });
   });
 });
 
@@ -28,11 +24,7 @@ describe('approval', () => {
 
   test('waits for a person, who may approve or reject', () => {
     const run = setup(ASK);
-    expect(run.document).toMatchObject({
-      status: 'waiting',
-      reason: 'approval',
-      next: ["orchestrator approve run_1 'ok' --choice approve"],
-    });
+    expect(run.document).toMatchObject({ status: 'waiting', reason: 'approval', next: ["orchestrator approve run_1 'ok' --choice approve"] });
     expect(waitsForOutside(run.state)).toBe(true);
     const by = 'ann';
     expect(run.order({ type: 'approve', task: 'ok', choice: 'perhaps', by, comment: null })).toEqual([]);
@@ -51,18 +43,14 @@ describe('approval', () => {
     [', on_timeout: approve', 'completed'],
     [', on_timeout: reject', 'failed'],
   ])('that nobody answers in time (%s) is %s', ([more, expected]) => {
-    const run = setup(
-      `- { id: ok, action: approval, parameters: { prompt: "{{ {'a': 1} }}", choices: [approve, reject], timeout: 5${more} } }`,
-    );
+    const run = setup(`- { id: ok, action: approval, parameters: { prompt: "{{ {'a': 1} }}", choices: [approve, reject], timeout: 5${more} } }`);
     expect(waitsForOutside(run.state)).toBe(true);
     run.wait(5000);
     expect(run.status('ok')).toBe(expected);
   });
 
   test('a time limit that is none fails it', () => {
-    expect(setup('- { id: ok, action: approval, parameters: { timeout: "{{ \'soon\' }}" } }').document.tasks['ok']!.error).toMatchObject({
-      code: 'ORC-110',
-    });
+    expect(setup('- { id: ok, action: approval, parameters: { timeout: "{{ \'soon\' }}" } }').document.tasks['ok']!.error).toMatchObject({ code: 'ORC-110' });
   });
 });
 

@@ -31,10 +31,7 @@ export class AutoTagError extends OrchestratorError {
 
   constructor(diagnostic: Diagnostic) {
     const { line, column } = position(diagnostic.source, diagnostic.span.start);
-    super(diagnostic.code, `line ${line}, column ${column}: ${diagnostic.message}`, {
-      class: 'invalid_input',
-      help: diagnostic.help ?? [],
-    });
+    super(diagnostic.code, `line ${line}, column ${column}: ${diagnostic.message}`, { class: 'invalid_input', help: diagnostic.help ?? [] });
     this.name = 'AutoTagError';
     this.line = line;
     this.column = column;
@@ -42,12 +39,7 @@ export class AutoTagError extends OrchestratorError {
   }
 }
 
-const KINDS: Partial<Record<string, AutoTagErrorKind>> = {
-  'ORC-301': 'unclosed',
-  'ORC-303': 'attribute',
-  'ORC-316': 'stray',
-  'ORC-317': 'reserved',
-};
+const KINDS: Partial<Record<string, AutoTagErrorKind>> = { 'ORC-301': 'unclosed', 'ORC-303': 'attribute', 'ORC-316': 'stray', 'ORC-317': 'reserved' };
 
 /**
  * Reads any YAML in which AUTO tags may stand unquoted. `value` holds the tags as text, `tags` holds each outermost one, in the order of the file.

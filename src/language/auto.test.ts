@@ -21,16 +21,8 @@ describe('AUTO tags', () => {
     ['a boolean', '<AUTO type=boolean default=false>x</AUTO>', { type: 'boolean', default: false, hasDefault: true }],
     ['a choice', '<AUTO type="choice" choices="a, b,c" default="b">x</AUTO>', { type: 'choice', choices: ['a', 'b', 'c'], default: 'b' }],
     ['choices as JSON', `<AUTO choices='["a", 1]' default="1">x</AUTO>`, { choices: ['a', '1'], default: '1' }],
-    [
-      'a list',
-      '<AUTO type="list" items="string" default="a, b">x</AUTO>',
-      { type: 'list', items: { type: 'string' }, default: ['a', 'b'] },
-    ],
-    [
-      'a list with JSON',
-      `<AUTO type="list" items='{"type": "integer"}' default="[1, 2]">x</AUTO>`,
-      { items: { type: 'integer' }, default: [1, 2] },
-    ],
+    ['a list', '<AUTO type="list" items="string" default="a, b">x</AUTO>', { type: 'list', items: { type: 'string' }, default: ['a', 'b'] }],
+    ['a list with JSON', `<AUTO type="list" items='{"type": "integer"}' default="[1, 2]">x</AUTO>`, { items: { type: 'integer' }, default: [1, 2] }],
     ['JSON', `<AUTO type="json" default='{"a": 1}'>x</AUTO>`, { type: 'json', default: { a: 1 } }],
     [
       'a pattern, a model, no cache',
@@ -45,11 +37,7 @@ describe('AUTO tags', () => {
     const { question } = tag('<AUTO>which of {{ xs }} is <AUTO type="choice" choices="a,b">good or bad: {{ y }}</AUTO>?</AUTO>');
     expect(question).toMatchObject({
       kind: 'mixed',
-      parts: [
-        { kind: 'template' },
-        { kind: 'auto', tag: { choices: ['a', 'b'], question: { kind: 'template' } } },
-        { kind: 'literal', value: '?' },
-      ],
+      parts: [{ kind: 'template' }, { kind: 'auto', tag: { choices: ['a', 'b'], question: { kind: 'template' } } }, { kind: 'literal', value: '?' }],
     });
   });
 

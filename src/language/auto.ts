@@ -100,13 +100,7 @@ function readTag(text: string, start: number, close: number, problems: AutoProbl
     at = attribute.lastIndex;
     const value = found[2] ?? found[3] ?? found[4];
     if (value === undefined) {
-      problems.push({
-        code: 'ORC-303',
-        message: `the attribute \`${found[1]}\` has no value`,
-        start: nameStart,
-        end: at,
-        help: [`write: ${found[1]}="…"`],
-      });
+      problems.push({ code: 'ORC-303', message: `the attribute \`${found[1]}\` has no value`, start: nameStart, end: at, help: [`write: ${found[1]}="…"`] });
     } else attributes.push({ name: found[1]!, value, start: nameStart, end: at });
   }
   const bracket = text.indexOf('>', at);
@@ -205,9 +199,7 @@ function setAttribute(tag: AutoTag, { name, value }: RawAttribute): string | und
       return tag.choices.length === 0 ? '`choices` names nothing to choose from' : undefined;
     case 'items':
       tag.items = readItems(value);
-      return tag.items === undefined
-        ? `\`items\` is a type (${ITEM_TYPES.join(', ')}) or a JSON Schema, and "${value}" is neither`
-        : undefined;
+      return tag.items === undefined ? `\`items\` is a type (${ITEM_TYPES.join(', ')}) or a JSON Schema, and "${value}" is neither` : undefined;
     case 'cache':
       if (value !== 'true' && value !== 'false') return `\`cache\` is "true" or "false", not "${value}"`;
       tag.cache = value === 'true';
@@ -249,8 +241,7 @@ function parseJson(text: string): Json | undefined {
 function setDefault(tag: AutoTag, text: string): string | undefined {
   const value = readDefault(tag, text);
   if (value === undefined) return `the default "${text}" is not of the type ${tag.type}`;
-  if (tag.choices !== undefined && tag.type !== 'list' && !tag.choices.includes(String(value)))
-    return `the default "${text}" is not one of the choices`;
+  if (tag.choices !== undefined && tag.type !== 'list' && !tag.choices.includes(String(value))) return `the default "${text}" is not one of the choices`;
   if (typeof value === 'number' && (value < (tag.min ?? -Infinity) || value > (tag.max ?? Infinity)))
     return `the default ${text} does not lie between min and max`;
   tag.default = value;

@@ -34,20 +34,12 @@ describe('a file that is not the YAML of the language', () => {
     ['a tag', 'name: !!str p\ntasks:\n  - { id: a, action: echo }\n', ['error ORC-101 1:7-12 pipeline.name']],
     ['two anchors', 'name: &a &b p\n', ['error ORC-101 1:10-12']],
     ['a tag with a long way to its value', 'name: !x\n  p\n', ['error ORC-102 1:1-5 pipeline', 'error ORC-101 1:7-9 pipeline.name']],
-    [
-      'a merge key',
-      tasks('  - { id: a, action: echo, parameters: { <<: { text: hi } } }\n'),
-      ['error ORC-101 3:42-44 pipeline.tasks[0].parameters["<<"]'],
-    ],
+    ['a merge key', tasks('  - { id: a, action: echo, parameters: { <<: { text: hi } } }\n'), ['error ORC-101 3:42-44 pipeline.tasks[0].parameters["<<"]']],
     ['a second document', tasks('  - { id: a, action: echo }\n---\nname: q\n'), ['error ORC-101 4:1-4']],
     ['a directive', '%YAML 1.2\n---\nname: p\ntasks:\n  - { id: a, action: echo }\n', ['error ORC-101 1:1-10']],
     ['an alias to nothing', 'name: *p\n', ['error ORC-102 1:1-5 pipeline', 'error ORC-101 1:7-9 pipeline.name']],
     ['a duplicate key', tasks('  - id: a\n    action: echo\n    action: log\n'), ['error ORC-105 5:5-11 pipeline.tasks[0].action']],
-    [
-      'a template as a key',
-      tasks('  - id: a\n    action: echo\n    parameters: { {{ x }}: 1 }\n'),
-      ['error ORC-113 5:19-26 pipeline.tasks[0].parameters'],
-    ],
+    ['a template as a key', tasks('  - id: a\n    action: echo\n    parameters: { {{ x }}: 1 }\n'), ['error ORC-113 5:19-26 pipeline.tasks[0].parameters']],
     [
       'an unquoted template in brackets',
       tasks('  - { id: a, action: echo, parameters: { text: {{ x }} } }\n'),
@@ -67,20 +59,14 @@ describe('a file that is not the YAML of the language', () => {
     ['a dash without a blank', tasks('  -id: a\n    action: echo\n'), ['error ORC-100 3:8-9']],
     ['a colon without a blank', 'name:p\ntasks:\n  - id: a\n', ['error ORC-100 1:1-7']],
     ['a colon without a blank in a task', tasks('  - id: a\n    action:echo\n    parameters:\n      text: x\n'), ['error ORC-100 4:5-16']],
-    [
-      'a map over lines within brackets',
-      tasks('  - id: a\n    action: echo\n    parameters: {a: 1, a b: c: d}\n'),
-      ['error ORC-100 5:29-33'],
-    ],
+    ['a map over lines within brackets', tasks('  - id: a\n    action: echo\n    parameters: {a: 1, a b: c: d}\n'), ['error ORC-100 5:29-33']],
   ])('%s', (_name, text, expected) => {
     expect(problems(text)).toEqual(expected);
   });
 
   test('C6 nesting beyond 64 is an error, in brackets and in lines', () => {
     const lines = Array.from({ length: 70 }, (_, i) => `${' '.repeat(i)}k:`).join('\n');
-    expect(problems(tasks(`  - { id: a, action: echo, parameters: { x: ${'['.repeat(70)}${']'.repeat(70)} } }\n`))).toEqual([
-      'error ORC-604 3:105-106',
-    ]);
+    expect(problems(tasks(`  - { id: a, action: echo, parameters: { x: ${'['.repeat(70)}${']'.repeat(70)} } }\n`))).toEqual(['error ORC-604 3:105-106']);
     expect(problems(`${lines}\n`)).toEqual(['error ORC-604 65:66-67']);
     const seqs = Array.from({ length: 40 }, (_, i) => `${'  '.repeat(i)}k:\n${'  '.repeat(i)}-`).join('\n');
     expect(problems(`${seqs}\n`).filter(line => line.startsWith('error ORC-604'))).toHaveLength(1);
@@ -88,8 +74,7 @@ describe('a file that is not the YAML of the language', () => {
 
   test('C6 a file over its limit is not read', () => {
     const text = tasks(`  - { id: a, action: echo, parameters: { text: "${'é'.repeat(600_000)}" } }\n`);
-    const codes = (fileLimitMiB: number): string[] =>
-      parse(makeSource('p.yaml', text), { fileLimitMiB }).diagnostics.map(({ code }) => code);
+    const codes = (fileLimitMiB: number): string[] => parse(makeSource('p.yaml', text), { fileLimitMiB }).diagnostics.map(({ code }) => code);
     expect(codes(1)).toEqual(['ORC-603']);
     expect(codes(2)).toEqual([]);
     expect(codes(0.1)).toEqual(['ORC-603']);
@@ -105,8 +90,7 @@ describe('a file that is not the YAML of the language', () => {
 
   test('an unquoted template in brackets has a fix for each kind of quotes', () => {
     const fixes = (value: string): string | undefined =>
-      parse(makeSource('p.yaml', tasks(`  - { id: a, action: echo, parameters: { text: ${value} } }\n`))).diagnostics[0]?.fix?.edits[0]
-        ?.text;
+      parse(makeSource('p.yaml', tasks(`  - { id: a, action: echo, parameters: { text: ${value} } }\n`))).diagnostics[0]?.fix?.edits[0]?.text;
     expect(fixes('{{ x }}')).toBe('"{{ x }}"');
     expect(fixes("{{ 'x' }}")).toBe('"{{ \'x\' }}"');
     expect(fixes('{{ "x" }}')).toBe('\'{{ "x" }}\'');

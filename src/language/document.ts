@@ -1,16 +1,4 @@
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  parseDocument,
-  type Document,
-  type Pair,
-  type Scalar,
-  type Tags,
-  type YAMLError,
-  type YAMLMap,
-} from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Pair, type Scalar, type Tags, type YAMLError, type YAMLMap } from 'yaml';
 import { mask, MAX_DEPTH, unmask } from './mask.ts';
 import { findPair, keyText, kindOf, nodeSpan, valueOf, type YamlNode } from './nodes.ts';
 import { at, type Path, type Reporter } from './report.ts';
@@ -56,14 +44,7 @@ export function loadYaml(reporter: Reporter): Document.Parsed | undefined {
     reportDepth(reporter, { start: tooDeepAt, end: tooDeepAt + 1 });
     return undefined;
   }
-  const document = parseDocument(text, {
-    logLevel: 'error',
-    prettyErrors: false,
-    strict: true,
-    uniqueKeys: false,
-    version: '1.2',
-    customTags: keepNumbers,
-  });
+  const document = parseDocument(text, { logLevel: 'error', prettyErrors: false, strict: true, uniqueKeys: false, version: '1.2', customTags: keepNumbers });
   if (document.errors.length > 0) {
     if (unclosedAt === undefined) reportSyntax(reporter, document.errors);
     else reportUnclosed(reporter, unclosedAt);
@@ -75,8 +56,7 @@ export function loadYaml(reporter: Reporter): Document.Parsed | undefined {
     });
   }
   const root = document.contents as YamlNode | null;
-  if (root !== null)
-    checkTree(reporter, root, 1, false, isMap(root) && findPair(root, 'pipeline') !== undefined ? undefined : at(undefined, 'pipeline'));
+  if (root !== null) checkTree(reporter, root, 1, false, isMap(root) && findPair(root, 'pipeline') !== undefined ? undefined : at(undefined, 'pipeline'));
   return document;
 }
 
@@ -119,10 +99,7 @@ const SYNTAX: Record<string, Wording> = {
     help: ['write `key: value`, with a blank after the colon, or indent the line more than the key that it belongs to'],
   },
   BAD_SCALAR_START: { message: 'an unquoted text cannot begin with this character', help: ['put the text in quotes'] },
-  BAD_DQ_ESCAPE: {
-    message: 'this is not an escape that double quotes know',
-    help: ["write \\\\ for a backslash, or use single quotes: '…'"],
-  },
+  BAD_DQ_ESCAPE: { message: 'this is not an escape that double quotes know', help: ["write \\\\ for a backslash, or use single quotes: '…'"] },
   KEY_OVER_1024_CHARS: { message: 'this key is longer than 1024 characters', help: ['put a long text in quotes or in a block: key: |'] },
   BLOCK_IN_FLOW: {
     message: 'a list or map written over lines cannot stand inside brackets',
@@ -163,21 +140,11 @@ function reportSyntaxError(reporter: Reporter, error: YAMLError): void {
   const lineEnd = text.indexOf('\n', start);
   const span = { start, end: Math.max(start, Math.min(error.pos[1], lineEnd < 0 ? text.length : lineEnd)) };
   if (error.code === 'MULTIPLE_DOCS') {
-    reporter.error(
-      'ORC-101',
-      { start, end: Math.min(start + 3, text.length) },
-      'a second document begins here; a file holds one pipeline',
-      { help: ['move it to a file of its own'] },
-    );
-  } else if (
-    error.code === 'BAD_ALIAS' ||
-    error.code === 'ALIAS_PROPS' ||
-    error.code === 'MULTIPLE_ANCHORS' ||
-    error.code === 'MULTIPLE_TAGS'
-  ) {
-    reporter.error('ORC-101', span, 'anchors, aliases and tags are not part of the language', {
-      help: ['write the value out where it is needed'],
+    reporter.error('ORC-101', { start, end: Math.min(start + 3, text.length) }, 'a second document begins here; a file holds one pipeline', {
+      help: ['move it to a file of its own'],
     });
+  } else if (error.code === 'BAD_ALIAS' || error.code === 'ALIAS_PROPS' || error.code === 'MULTIPLE_ANCHORS' || error.code === 'MULTIPLE_TAGS') {
+    reporter.error('ORC-101', span, 'anchors, aliases and tags are not part of the language', { help: ['write the value out where it is needed'] });
   } else {
     const wording = Object.entries(SPOKEN).find(([words]) => error.message.includes(words))?.[1] ??
       SYNTAX[error.code] ?? { message: `this is not YAML: ${unmask(error.message)}` };
@@ -206,8 +173,7 @@ function checkTree(reporter: Reporter, node: YamlNode, depth: number, inFlow: bo
     const seen = new Map<string, Span>();
     for (const pair of node.items) {
       const key = checkKey(reporter, pair, seen, inFlow || node.flow === true, path);
-      if (pair.value !== null)
-        checkTree(reporter, valueOf(pair), depth + 1, inFlow || node.flow === true, at(path, canonicalKey(pair, key)));
+      if (pair.value !== null) checkTree(reporter, valueOf(pair), depth + 1, inFlow || node.flow === true, at(path, canonicalKey(pair, key)));
     }
   } else if (isSeq(node)) {
     node.items.forEach((item, i) => checkTree(reporter, item as YamlNode, depth + 1, inFlow || node.flow === true, at(path, i)));
@@ -242,12 +208,10 @@ function checkProperties(reporter: Reporter, node: YamlNode, path: Path | undefi
   if (node.tag !== undefined) {
     const tag = start - (/!\S*\s*$/.exec(text.slice(Math.max(0, start - 200), start))?.[0].length ?? 0);
     const tagEnd = tag + (/^\S+/.exec(text.slice(tag, tag + 200))?.[0].length ?? 1);
-    reporter.error(
-      'ORC-101',
-      { start: tag, end: tagEnd },
-      `\`${text.slice(tag, tagEnd)}\` is a tag, and YAML tags are not part of the language`,
-      { ...place, help: ['remove it, or put the text in quotes'] },
-    );
+    reporter.error('ORC-101', { start: tag, end: tagEnd }, `\`${text.slice(tag, tagEnd)}\` is a tag, and YAML tags are not part of the language`, {
+      ...place,
+      help: ['remove it, or put the text in quotes'],
+    });
   }
 }
 
@@ -256,12 +220,9 @@ function checkKey(reporter: Reporter, pair: Pair, seen: Map<string, Span>, inFlo
   const key = keyText(pair);
   const span = nodeSpan(pair.key as YamlNode);
   if (key === undefined) {
-    reporter.error(
-      'ORC-104',
-      { start: span.start, end: Math.max(span.start + 1, span.end) },
-      'a key is a name, and this is a list or a map',
-      { help: ['a template that begins a value is written in quotes: "{{ name }}"'] },
-    );
+    reporter.error('ORC-104', { start: span.start, end: Math.max(span.start + 1, span.end) }, 'a key is a name, and this is a list or a map', {
+      help: ['a template that begins a value is written in quotes: "{{ name }}"'],
+    });
     return '?';
   }
   checkScalar(reporter, pair.key as Scalar, inFlow, path);
@@ -286,10 +247,7 @@ function checkScalar(reporter: Reporter, node: Scalar, inFlow: boolean, path: Pa
   const span = nodeSpan(node);
   const place = path === undefined ? {} : { path };
   if (typeof node.value === 'number' && !Number.isFinite(node.value)) {
-    reporter.error('ORC-106', span, `\`${node.source}\` is not a number that JSON can hold`, {
-      ...place,
-      help: ['put it in quotes if it is meant as text'],
-    });
+    reporter.error('ORC-106', span, `\`${node.source}\` is not a number that JSON can hold`, { ...place, help: ['put it in quotes if it is meant as text'] });
   }
   if (!inFlow || node.type !== 'PLAIN' || typeof node.value !== 'string') return;
   const text = unmask(node.value);

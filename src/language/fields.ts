@@ -96,10 +96,7 @@ export class Fields {
     if (word === undefined) return undefined;
     const choice = choices.find(candidate => candidate === word.text);
     if (choice !== undefined) return choice;
-    this.reporter.error('ORC-106', word.span, `\`${word.text}\` is not something that \`${name}\` can be`, {
-      path: word.path,
-      ...suggest(word.text, choices),
-    });
+    this.reporter.error('ORC-106', word.span, `\`${word.text}\` is not something that \`${name}\` can be`, { path: word.path, ...suggest(word.text, choices) });
     return undefined;
   }
 
@@ -183,8 +180,7 @@ export class Fields {
       }
       const near = nearest(key, [...names, ...others], 1)[0];
       const message = `\`${key}\` is not a key of ${what}`;
-      if (near !== undefined)
-        this.reporter.error('ORC-103', keySpan, message, { path, label: 'no such key', help: [`did you mean \`${near}\`?`] });
+      if (near !== undefined) this.reporter.error('ORC-103', keySpan, message, { path, label: 'no such key', help: [`did you mean \`${near}\`?`] });
       else
         this.reporter.warn('ORC-103', keySpan, message, {
           path,

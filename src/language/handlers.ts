@@ -108,10 +108,7 @@ function readRun(fields: Fields, span: Span): Handler['run'] | undefined {
   }
   // A handler may do nothing but run the failed task again.
   if (fields.has('fallback_value') || fields.has('retry')) return { kind: 'value' };
-  fields.reporter.error('ORC-102', span, 'this handler says nothing to do', {
-    path: fields.path,
-    help: ['add `action`, `task` or `fallback_value`'],
-  });
+  fields.reporter.error('ORC-102', span, 'this handler says nothing to do', { path: fields.path, help: ['add `action`, `task` or `fallback_value`'] });
   return undefined;
 }
 
@@ -123,10 +120,7 @@ function readMatch(parent: Fields): Handler['match'] {
   for (const { text, span, path } of fields.words('codes', 'a list of codes')) {
     if (Object.hasOwn(CODES, text)) codes.push(text);
     else
-      fields.reporter.error('ORC-106', span, `there is no error code \`${text}\``, {
-        path,
-        help: ['codes look like ORC-601; `match.patterns` matches texts'],
-      });
+      fields.reporter.error('ORC-106', span, `there is no error code \`${text}\``, { path, help: ['codes look like ORC-601; `match.patterns` matches texts'] });
   }
   return {
     codes,

@@ -28,8 +28,7 @@ export function readInputs(pipeline: Fields): InputSpec[] {
 
 function readInput(inputs: Fields, entry: Entry): InputSpec {
   const { key: name, keySpan: span, node } = entry;
-  if (!ID.test(name))
-    inputs.reporter.error('ORC-107', span, `\`${name}\` cannot be the name of an input`, { path: inputs.pathOf(name), help: [ID_HELP] });
+  if (!ID.test(name)) inputs.reporter.error('ORC-107', span, `\`${name}\` cannot be the name of an input`, { path: inputs.pathOf(name), help: [ID_HELP] });
   if (isMap(node)) return readSpec(new Fields(inputs.reporter, node, inputs.pathOf(name)), name, span);
   const base = { name, span, description: undefined };
   if (isNull(node)) return { ...base, type: 'string', required: true, default: undefined, schema: { type: 'string' } };
@@ -54,15 +53,7 @@ function readSpec(fields: Fields, name: string, span: InputSpec['span']): InputS
   readConstraints(fields, schema);
   const required = readRequired(fields, schema);
   const sound = checkConstraints(fields, schema);
-  const spec: InputSpec = {
-    name,
-    span,
-    type,
-    description: fields.text('description'),
-    required: required ?? entry === undefined,
-    default: undefined,
-    schema,
-  };
+  const spec: InputSpec = { name, span, type, description: fields.text('description'), required: required ?? entry === undefined, default: undefined, schema };
   if (given !== undefined) {
     spec.default = readValue(fields.reporter, given, fields.pathOf('default'));
     if (sound) checkDefault(fields, spec, given);

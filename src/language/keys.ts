@@ -67,18 +67,7 @@ export const HANDLER_KEYS: readonly string[] = [
   'description',
 ];
 export const MATCH_KEYS: readonly string[] = ['codes', 'classes', 'patterns'];
-export const INPUT_KEYS: readonly string[] = [
-  'type',
-  'description',
-  'default',
-  'required',
-  'choices',
-  'minimum',
-  'maximum',
-  'pattern',
-  'items',
-  'metadata',
-];
+export const INPUT_KEYS: readonly string[] = ['type', 'description', 'default', 'required', 'choices', 'minimum', 'maximum', 'pattern', 'items', 'metadata'];
 
 /** Keywords of JSON Schema that an input may use as they are. */
 export const INPUT_SCHEMA_KEYS: readonly string[] = [
@@ -126,17 +115,7 @@ export const ERROR_CLASSES = [
 ] as const;
 
 /** Names that a loop binds in its body. */
-export const FOR_EACH_NAMES: readonly string[] = [
-  'item',
-  'index',
-  'is_first',
-  'is_last',
-  'position',
-  'length',
-  'remaining',
-  'has_next',
-  'has_prev',
-];
+export const FOR_EACH_NAMES: readonly string[] = ['item', 'index', 'is_first', 'is_last', 'position', 'length', 'remaining', 'has_next', 'has_prev'];
 export const WHILE_NAMES: readonly string[] = ['iteration', 'index', 'is_first', 'loop_state', 'previous'];
 
 /** Names with a meaning of their own in every expression. */

@@ -21,11 +21,7 @@ function unmasked(value: unknown): unknown {
 
 describe('mask', () => {
   test.each<[string, string, unknown]>([
-    [
-      'an AUTO tag with a colon',
-      'query: <AUTO>Search for: latest AI research</AUTO>',
-      { query: '<AUTO>Search for: latest AI research</AUTO>' },
-    ],
+    ['an AUTO tag with a colon', 'query: <AUTO>Search for: latest AI research</AUTO>', { query: '<AUTO>Search for: latest AI research</AUTO>' }],
     [
       'an AUTO tag with a hash, brackets and quotes',
       'q: a <AUTO x="1">b # [c] {d} "e" \'f\'</AUTO> g # comment',
@@ -64,18 +60,10 @@ describe('mask', () => {
       { p: '{{ a: " }} # b', q: "it's {{ x }}", r: '{{ a: b }}' },
     ],
     ['quotes over lines', 'p: "a\n  b: c"\nq: {{ a: b }}', { p: 'a b: c', q: '{{ a: b }}' }],
-    [
-      'a plain text over lines',
-      'p: one\n  don\'t "stop\n\n  {{ a: b }}\nq: {{ c: d }}',
-      { p: 'one don\'t "stop\n{{ a: b }}', q: '{{ c: d }}' },
-    ],
+    ['a plain text over lines', 'p: one\n  don\'t "stop\n\n  {{ a: b }}\nq: {{ c: d }}', { p: 'one don\'t "stop\n{{ a: b }}', q: '{{ c: d }}' }],
     ['a comment ends a plain text', 'p: one\n  # {{ two\nq: 1', { p: 'one', q: 1 }],
     ['comments', '# {{ a: b\np: 1 # <AUTO>\n', { p: 1 }],
-    [
-      'a list in a map at the same column',
-      'p:\n- {{ a: b }}\n- q: {{ c: d }}\n  r: {{ e: f }}',
-      { p: ['{{ a: b }}', { q: '{{ c: d }}', r: '{{ e: f }}' }] },
-    ],
+    ['a list in a map at the same column', 'p:\n- {{ a: b }}\n- q: {{ c: d }}\n  r: {{ e: f }}', { p: ['{{ a: b }}', { q: '{{ c: d }}', r: '{{ e: f }}' }] }],
     ['lists in lists', '- - {{ a: b }}\n  - c\n- d', [['{{ a: b }}', 'c'], 'd']],
     ['a value on the next line', 'p:\n  {{ a: b }}\nq:\n  r:\n    s', { p: '{{ a: b }}', q: { r: 's' } }],
     ['line ends of Windows', 'p: {{ a: b }}\r\nq: <AUTO>a: b\r\n\r\nr: |\r\n  x\r\n', { p: '{{ a: b }}', q: '<AUTO>a: b', r: 'x\n' }],

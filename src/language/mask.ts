@@ -30,9 +30,7 @@ export function mask(text: string): MaskedText {
   let masked = '';
   let done = 0;
   for (const { start, end } of scanner.regions) {
-    masked +=
-      text.slice(done, start) +
-      text.slice(start, end).replace(ACTIVE, character => String.fromCharCode(TWIN_BASE + character.charCodeAt(0)));
+    masked += text.slice(done, start) + text.slice(start, end).replace(ACTIVE, character => String.fromCharCode(TWIN_BASE + character.charCodeAt(0)));
     done = end;
   }
   const reserved = Array.from(text.matchAll(TWINS), ({ 0: run, index }) => ({ start: index, end: index + run.length }));
@@ -156,12 +154,7 @@ class Scanner {
 
   #skipWord(): void {
     const text = this.#text;
-    while (
-      !isBlank(text[this.#position]) &&
-      !isEnd(text[this.#position]) &&
-      !(this.#flowDepth > 0 && isFlowIndicator(text[this.#position]))
-    )
-      this.#position++;
+    while (!isBlank(text[this.#position]) && !isEnd(text[this.#position]) && !(this.#flowDepth > 0 && isFlowIndicator(text[this.#position]))) this.#position++;
   }
 
   #skipBlockScalar(): void {

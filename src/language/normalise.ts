@@ -18,19 +18,7 @@ import {
   RETRY_SPELLINGS,
   TASK_SPELLINGS,
 } from './spellings.ts';
-import {
-  derived,
-  ensureMap,
-  hoist,
-  insertPair,
-  makeList,
-  makeMap,
-  removePair,
-  renameKey,
-  renameKeys,
-  replaceValue,
-  reportConflict,
-} from './surgery.ts';
+import { derived, ensureMap, hoist, insertPair, makeList, makeMap, removePair, renameKey, renameKeys, replaceValue, reportConflict } from './surgery.ts';
 
 /** Rewrites the map of a pipeline, in place, to the canonical spelling. What is already canonical, or wrong, stays as it is. */
 export function normalisePipeline(reporter: Reporter, map: YAMLMap, path: Path): void {
@@ -141,8 +129,7 @@ function normaliseFailure(reporter: Reporter, map: YAMLMap, path: Path): void {
     renameKey(reporter, map, flag, 'on_failure', path);
   }
   const policy = textOf(map, 'on_error');
-  if (policy === 'continue' || policy === 'skip' || policy === 'fail')
-    renameKey(reporter, map, findPair(map, 'on_error')!, 'on_failure', path);
+  if (policy === 'continue' || policy === 'skip' || policy === 'fail') renameKey(reporter, map, findPair(map, 'on_error')!, 'on_failure', path);
 }
 
 /** `on_error` as a text, one handler or a list of them becomes the list. */

@@ -35,8 +35,7 @@ class AlignedMap implements OffsetMap {
   #offsets: number[] | undefined;
 
   constructor(text: string, start: number, end: number, style: ScalarStyle, decoded: string) {
-    this.#align = () =>
-      style === 'literal' || style === 'folded' ? alignBlock(text, start, end, decoded) : alignFlow(text, start, end, style, decoded);
+    this.#align = () => (style === 'literal' || style === 'folded' ? alignBlock(text, start, end, decoded) : alignFlow(text, start, end, style, decoded));
   }
 
   toSource(offset: number): number {

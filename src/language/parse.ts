@@ -61,10 +61,7 @@ function read(reporter: Reporter, taskLimit: number): Pipeline | null {
     const fields = new Fields(reporter, file.root, path);
     fields.finish(Object.keys(PIPELINE_KEYS), 'a pipeline', [...Object.keys(PIPELINE_SPELLINGS), 'pipeline', 'config']);
     // What is missing stands below the misspelled `pipeline`.
-    if (
-      !fields.has('tasks') &&
-      [...fields.entries.keys()].some(key => !Object.hasOwn(PIPELINE_KEYS, key) && nearest(key, ['pipeline']).length > 0)
-    )
+    if (!fields.has('tasks') && [...fields.entries.keys()].some(key => !Object.hasOwn(PIPELINE_KEYS, key) && nearest(key, ['pipeline']).length > 0))
       return null;
     return readPipeline(reporter, fields, nodeSpan(file.root), firstKeySpan(fields), ['name', 'tasks'], taskLimit);
   }

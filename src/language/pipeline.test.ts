@@ -10,21 +10,9 @@ function problems(text: string): string[] {
 describe('a pipeline that is not one', () => {
   test.each<[string, string, string[]]>([
     ['a flat pipeline without a name', 'tasks:\n  - { id: a, action: echo }\n', ['error ORC-102 1:1-6 pipeline']],
-    [
-      'a typo in a key of the pipeline',
-      'name: p\ntaskss: []\ntasks:\n  - { id: a, action: echo }\n',
-      ['error ORC-103 2:1-7 pipeline.taskss'],
-    ],
-    [
-      'a key beside pipeline',
-      'other: 1\npipeline:\n  name: p\n  version: 1\n  tasks:\n    - { id: a, action: echo }\n',
-      ['warning ORC-103 1:1-6 other'],
-    ],
-    [
-      'an id that hides an input',
-      'name: p\ninputs: { topic: x }\ntasks:\n  - id: topic\n    action: echo\n',
-      ['error ORC-109 4:9-14 pipeline.tasks[0].id'],
-    ],
+    ['a typo in a key of the pipeline', 'name: p\ntaskss: []\ntasks:\n  - { id: a, action: echo }\n', ['error ORC-103 2:1-7 pipeline.taskss']],
+    ['a key beside pipeline', 'other: 1\npipeline:\n  name: p\n  version: 1\n  tasks:\n    - { id: a, action: echo }\n', ['warning ORC-103 1:1-6 other']],
+    ['an id that hides an input', 'name: p\ninputs: { topic: x }\ntasks:\n  - id: topic\n    action: echo\n', ['error ORC-109 4:9-14 pipeline.tasks[0].id']],
     [
       'bad inputs',
       'name: p\ninputs:\n  a b: x\n  n: { type: integer, default: "3" }\n  m: { type: integre }\n  o: { type: integer, default: 5, maximum: 3 }\n  q: { type: integer, default: 5, minimum: 7 }\n  c: { choices: [a, b], default: c }\n  d: { choices: [] }\n  e: { choices: a }\n  f: { items: 5 }\n  g: { typ: string }\n  h: { type: array, default: { a: 1 } }\ntasks:\n  - { id: t, action: echo }\n',
@@ -45,17 +33,9 @@ describe('a pipeline that is not one', () => {
     [
       'schemas of inputs that mean nothing',
       'name: p\ninputs:\n  a: { pattern: "(" }\n  b: { type: array, items: { type: nope }, default: [1] }\n  c: { type: string, minLength: x }\ntasks:\n  - { id: t, action: echo }\n',
-      [
-        'error ORC-114 3:17-20 pipeline.inputs.a.pattern',
-        'error ORC-114 4:28-42 pipeline.inputs.b.items',
-        'error ORC-114 5:33-34 pipeline.inputs.c.minLength',
-      ],
+      ['error ORC-114 3:17-20 pipeline.inputs.a.pattern', 'error ORC-114 4:28-42 pipeline.inputs.b.items', 'error ORC-114 5:33-34 pipeline.inputs.c.minLength'],
     ],
-    [
-      'a list of inputs with one name twice',
-      'name: p\ninputs: [a, a]\ntasks:\n  - { id: t, action: echo }\n',
-      ['error ORC-102 2:10-11 pipeline.inputs'],
-    ],
+    ['a list of inputs with one name twice', 'name: p\ninputs: [a, a]\ntasks:\n  - { id: t, action: echo }\n', ['error ORC-102 2:10-11 pipeline.inputs']],
     [
       'config with what nobody knows',
       'name: p\nconfig: { default_timeout: 3, colour: red }\ntasks:\n  - { id: t, action: echo }\n',

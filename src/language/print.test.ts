@@ -120,12 +120,8 @@ defaults:
 
   test('keeps the comments of what it removes', () => {
     expect(
-      print(
-        'name: p\ntasks:\n  - id: a\n    # which tool\n    tool: filesystem\n    # which operation\n    action:\n      # this one\n      write # really\n',
-      ),
-    ).toBe(
-      'name: p\ntasks:\n  - id: a\n    # which tool\n    # which operation\n    action:\n      # this one\n      filesystem.write # really\n',
-    );
+      print('name: p\ntasks:\n  - id: a\n    # which tool\n    tool: filesystem\n    # which operation\n    action:\n      # this one\n      write # really\n'),
+    ).toBe('name: p\ntasks:\n  - id: a\n    # which tool\n    # which operation\n    action:\n      # this one\n      filesystem.write # really\n');
     expect(print('name: p\ntasks:\n  - id: a\n    action: write\n    # which tool\n    tool: filesystem\n')).toBe(
       'name: p\ntasks:\n  - id: a\n    # which tool\n    action: filesystem.write\n',
     );
@@ -145,8 +141,7 @@ defaults:
   });
 
   test('leaves a canonical file as it is', () => {
-    const text =
-      '# c\npipeline:\n  name: p\n  version: "1.0"\n  tasks:\n    - id: a\n      action: echo\n      parameters: { text: [a, b] }\n';
+    const text = '# c\npipeline:\n  name: p\n  version: "1.0"\n  tasks:\n    - id: a\n      action: echo\n      parameters: { text: [a, b] }\n';
     expect(format(makeSource('p.yaml', text))).toEqual({ text, changed: false, diagnostics: [] });
   });
 

@@ -18,8 +18,7 @@ export function pathText(path: Path): string {
   let text = '';
   for (let here: Path | undefined = path; here !== undefined; here = here.parent) {
     if (here.key === '') continue;
-    const part =
-      typeof here.key === 'number' ? `[${here.key}]` : /^[\w-]+$/.test(here.key) ? `.${here.key}` : `[${JSON.stringify(here.key)}]`;
+    const part = typeof here.key === 'number' ? `[${here.key}]` : /^[\w-]+$/.test(here.key) ? `.${here.key}` : `[${JSON.stringify(here.key)}]`;
     text = part + text;
   }
   return text.startsWith('.') ? text.slice(1) : text;

@@ -32,11 +32,7 @@ const WORDS: JsonObject = { anyOf: [{ type: 'array', items: { type: 'string' } }
 const ID: JsonObject = { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_-]*$' };
 const MODEL: JsonObject = { type: ['string', 'object'] };
 const HANDLERS: JsonObject = {
-  anyOf: [
-    { type: 'array', items: { anyOf: [{ $ref: '#/$defs/handler' }, { type: 'string' }] } },
-    { $ref: '#/$defs/handler' },
-    { type: 'string' },
-  ],
+  anyOf: [{ type: 'array', items: { anyOf: [{ $ref: '#/$defs/handler' }, { type: 'string' }] } }, { $ref: '#/$defs/handler' }, { type: 'string' }],
 };
 const TASKS: JsonObject = { type: 'array', minItems: 1, items: { $ref: '#/$defs/task' } };
 
@@ -95,11 +91,7 @@ const RETRY_PROPERTIES: JsonObject = {
   backoff_factor: { type: 'number', minimum: 1, default: 2, description: 'How much longer each wait is than the one before' },
   max_backoff: { ...DURATION, default: '60s', description: 'Longest wait' },
   jitter: { type: 'boolean', default: true, description: 'Waits differ a little, so that not all try at once' },
-  on: {
-    type: 'array',
-    items: { enum: [...ERROR_CLASSES] },
-    description: 'Classes of errors that are tried again; every retryable one where it is not given',
-  },
+  on: { type: 'array', items: { enum: [...ERROR_CLASSES] }, description: 'Classes of errors that are tried again; every retryable one where it is not given' },
 };
 
 const HANDLER_PROPERTIES: JsonObject = {
@@ -161,22 +153,14 @@ const TASK_PROPERTIES: JsonObject = {
   retry: { $ref: '#/$defs/retry' },
   timeout: DURATION,
   model: MODEL,
-  cache: {
-    anyOf: [
-      { type: 'boolean' },
-      object({ key: { type: 'string', description: 'Template; the same text is the same result' }, ttl: DURATION }),
-    ],
-  },
+  cache: { anyOf: [{ type: 'boolean' }, object({ key: { type: 'string', description: 'Template; the same text is the same result' }, ttl: DURATION })] },
   on_ambiguous: { enum: [...ON_AMBIGUOUS] },
   outputs: { type: ['object', 'array'] },
 };
 
 /** Older keys of a task that have no single canonical key. */
 const OLDER_TASK_KEYS: JsonObject = Object.fromEntries(
-  ['tool', 'max_retries', 'continue_on_error', 'error_handling', 'create_parallel_queue', 'task'].map(key => [
-    key,
-    { deprecated: true, doNotSuggest: true },
-  ]),
+  ['tool', 'max_retries', 'continue_on_error', 'error_handling', 'create_parallel_queue', 'task'].map(key => [key, { deprecated: true, doNotSuggest: true }]),
 );
 
 function object(properties: JsonObject, older: JsonObject = {}): JsonObject {
@@ -194,12 +178,7 @@ function accepted(spellings: Readonly<Record<string, string>>, properties: JsonO
   return Object.fromEntries(
     Object.entries(spellings).map(([key, name]) => [
       key,
-      {
-        ...(isObject(properties[name]) ? properties[name] : {}),
-        deprecated: true,
-        doNotSuggest: true,
-        description: `Another spelling of \`${name}\``,
-      },
+      { ...(isObject(properties[name]) ? properties[name] : {}), deprecated: true, doNotSuggest: true, description: `Another spelling of \`${name}\`` },
     ]),
   );
 }

@@ -23,11 +23,7 @@ describe('accepted spellings', () => {
       'name: p\nversion: 1\nparameters: { x: 1 }\nsteps: [{ id: a, action: echo }]',
       'pipeline:\n  name: p\n  version: "1"\n  inputs: { x: 1 }\n  tasks:\n    - id: a\n      action: echo',
     ],
-    [
-      'the version of a flat pipeline',
-      'name: p\ntasks: [{ id: a, action: echo }]',
-      'name: p\nversion: 1.0.0\ntasks: [{ id: a, action: echo }]',
-    ],
+    ['the version of a flat pipeline', 'name: p\ntasks: [{ id: a, action: echo }]', 'name: p\nversion: 1.0.0\ntasks: [{ id: a, action: echo }]'],
     [
       'config.default_timeout',
       'name: p\nconfig: { default_timeout: 30 }\ntasks: [{ id: a, action: echo }]',
@@ -66,11 +62,7 @@ describe('accepted spellings', () => {
     ['requires_model', 'action: echo, requires_model: none', 'action: echo, model: none'],
     ['inputs of a task', 'action: echo, inputs: { text: x }', 'action: echo, parameters: { text: x }'],
     ['max_retries counts attempts', 'action: echo, max_retries: 2', 'action: echo, retry: { max_attempts: 2 }'],
-    [
-      'max_retries beside retry',
-      'action: echo, retry: { jitter: false }, max_retries: 2',
-      'action: echo, retry: { jitter: false, max_attempts: 2 }',
-    ],
+    ['max_retries beside retry', 'action: echo, retry: { jitter: false }, max_retries: 2', 'action: echo, retry: { jitter: false, max_attempts: 2 }'],
     ['no retries', 'action: echo, max_retries: 0', 'action: echo, retry: { max_attempts: 1 }'],
     ['retry as a number', 'action: echo, retry: 2', 'action: echo, retry: { max_attempts: 2 }'],
     [
@@ -105,11 +97,7 @@ describe('accepted spellings', () => {
       'tool: filesystem, parameters: { action: write, path: x }',
       'action: filesystem.write, parameters: { path: x }',
     ],
-    [
-      'a tool as an action',
-      'action: filesystem, parameters: { action: copy, path: x }',
-      'action: filesystem.copy, parameters: { path: x }',
-    ],
+    ['a tool as an action', 'action: filesystem, parameters: { action: copy, path: x }', 'action: filesystem.copy, parameters: { path: x }'],
     ['a tool that nobody knows', 'tool: weather, action: today', 'action: weather.today'],
     ['an alias', 'action: generate, parameters: { prompt: x }', 'action: generate_text, parameters: { prompt: x }'],
     ['echo with its text', 'action: "echo \\"it is {{ x }}\\""', 'action: echo, parameters: { text: "it is {{ x }}" }'],
@@ -133,10 +121,7 @@ describe('accepted spellings', () => {
   });
 
   test.each<[string, string]>([
-    [
-      'beside its action',
-      'action: create_parallel_queue, create_parallel_queue: { "on": [1], max_parallel: 2, action_loop: [{ action: echo }] }',
-    ],
+    ['beside its action', 'action: create_parallel_queue, create_parallel_queue: { "on": [1], max_parallel: 2, action_loop: [{ action: echo }] }'],
     ['among its parameters', 'action: create_parallel_queue, parameters: { "on": [1], max_parallel: 2, task: { action: echo } }'],
     [
       'by its name among its parameters',

@@ -21,15 +21,7 @@ export const TASK_SPELLINGS: Table = {
 };
 
 /** Keys of a task that `error_handling` may hold instead. */
-export const ERROR_HANDLING_KEYS: readonly string[] = [
-  'retry',
-  'retry_config',
-  'max_retries',
-  'on_error',
-  'on_failure',
-  'continue_on_error',
-  'timeout',
-];
+export const ERROR_HANDLING_KEYS: readonly string[] = ['retry', 'retry_config', 'max_retries', 'on_error', 'on_failure', 'continue_on_error', 'timeout'];
 
 export const RETRY_SPELLINGS: Table = {
   max_retries: 'max_attempts',
@@ -113,10 +105,7 @@ export const TOOLS: Readonly<Record<string, { operations: Table; otherwise: stri
   },
   terminal: { operations: { execute: 'shell.run', run: 'shell.run' }, otherwise: 'shell.run' },
   'python-executor': { operations: { execute: 'python.run', run: 'python.run' }, otherwise: 'python.run' },
-  'data-processing': {
-    operations: same('data', ['convert', 'filter', 'aggregate', 'transform', 'join', 'profile', 'sort']),
-    otherwise: 'data.transform',
-  },
+  'data-processing': { operations: same('data', ['convert', 'filter', 'aggregate', 'transform', 'join', 'profile', 'sort']), otherwise: 'data.transform' },
   validation: { operations: { validate: 'validate' }, otherwise: 'validate' },
   'report-generator': { operations: { generate: 'report.generate' }, otherwise: 'report.generate' },
   'pdf-compiler': { operations: { compile: 'pdf.write' }, otherwise: 'pdf.write' },
@@ -139,12 +128,7 @@ export interface NamedAction {
 }
 
 /** The canonical name of an action; `operation` is what `parameters.action` says, `hasModel` whether the task names a model. */
-export function nameAction(
-  tool: string | undefined,
-  action: string | undefined,
-  operation: string | undefined,
-  hasModel: boolean,
-): NamedAction {
+export function nameAction(tool: string | undefined, action: string | undefined, operation: string | undefined, hasModel: boolean): NamedAction {
   if (tool !== undefined) return nameToolAction(tool, action, operation);
   const name = action ?? '';
   if (Object.hasOwn(ACTION_SPELLINGS, name)) return { name: ACTION_SPELLINGS[name]! };
@@ -163,8 +147,7 @@ function nameToolAction(tool: string, action: string | undefined, operation: str
     return isProse(action) ? { name: tool, prose: action } : { name: `${tool}.${action}` };
   }
   if (action === undefined) {
-    if (operation !== undefined && Object.hasOwn(known.operations, operation))
-      return { name: known.operations[operation]!, fromParameter: true };
+    if (operation !== undefined && Object.hasOwn(known.operations, operation)) return { name: known.operations[operation]!, fromParameter: true };
     return { name: known.otherwise };
   }
   const word = action.startsWith(`${tool}.`) ? action.slice(tool.length + 1) : action;

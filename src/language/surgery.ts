@@ -63,14 +63,7 @@ export function insertPair(map: YAMLMap, name: string, value: YamlNode, span: Sp
 }
 
 /** Moves the members of `pair`'s map that `table` names (old name to new) into `target`, and takes the pair out when nothing is left in it. */
-export function hoist(
-  reporter: Reporter,
-  map: YAMLMap,
-  pair: Pair,
-  table: Readonly<Record<string, string>>,
-  target: YAMLMap,
-  path: Path,
-): void {
+export function hoist(reporter: Reporter, map: YAMLMap, pair: Pair, table: Readonly<Record<string, string>>, target: YAMLMap, path: Path): void {
   const inner = valueOf(pair);
   if (!isMap(inner)) return;
   let place: Pair | undefined = target === map ? pair : undefined;

@@ -21,16 +21,8 @@ describe('a task that is not one', () => {
       ['error ORC-106 3:48-52 pipeline.tasks[0].parameters.text'],
     ],
     ['a key that is a list', tasks('  - { id: a, action: echo, [x]: y }\n'), ['error ORC-104 3:28-31']],
-    [
-      'a typo in a key of a task',
-      tasks('  - id: a\n    action: echo\n    dependecies: [b]\n'),
-      ['error ORC-103 5:5-16 pipeline.tasks[0].dependecies'],
-    ],
-    [
-      'a key that nobody knows',
-      tasks('  - id: a\n    action: echo\n    colour: red\n'),
-      ['warning ORC-103 5:5-11 pipeline.tasks[0].colour'],
-    ],
+    ['a typo in a key of a task', tasks('  - id: a\n    action: echo\n    dependecies: [b]\n'), ['error ORC-103 5:5-16 pipeline.tasks[0].dependecies']],
+    ['a key that nobody knows', tasks('  - id: a\n    action: echo\n    colour: red\n'), ['warning ORC-103 5:5-11 pipeline.tasks[0].colour']],
     ['steps that are a text', 'name: p\nsteps: "none"\n', ['error ORC-104 2:8-14 pipeline.tasks']],
     ['no tasks', 'name: p\ntasks: []\n', ['error ORC-112 2:1-6 pipeline.tasks']],
     ['a task that is a text', tasks('  - hello\n'), ['error ORC-104 3:5-10 pipeline.tasks[0]']],
@@ -39,11 +31,7 @@ describe('a task that is not one', () => {
     ['an id with a blank', tasks('  - id: my task\n    action: echo\n'), ['error ORC-107 3:9-16 pipeline.tasks[0].id']],
     ['an id that is a number', tasks('  - id: 1\n    action: echo\n'), ['error ORC-107 3:9-10 pipeline.tasks[0].id']],
     ['an id that is a list', tasks('  - id: [a]\n    action: echo\n'), ['error ORC-104 3:9-12 pipeline.tasks[0].id']],
-    [
-      'two tasks with one id',
-      tasks('  - id: a\n    action: echo\n  - id: a\n    action: log\n'),
-      ['error ORC-108 5:9-10 pipeline.tasks[1].id'],
-    ],
+    ['two tasks with one id', tasks('  - id: a\n    action: echo\n  - id: a\n    action: log\n'), ['error ORC-108 5:9-10 pipeline.tasks[1].id']],
     ['an id that hides a function', tasks('  - id: range\n    action: echo\n'), ['error ORC-109 3:9-14 pipeline.tasks[0].id']],
     ['an id that hides a keyword', tasks('  - id: and\n    action: echo\n'), ['error ORC-109 3:9-12 pipeline.tasks[0].id']],
     [
@@ -67,23 +55,13 @@ describe('a task that is not one', () => {
       ['error ORC-107 5:16-21 pipeline.tasks[0].loop_name'],
     ],
     ['an AUTO tag as an id', tasks('  - id: <AUTO>name</AUTO>\n    action: echo\n'), ['error ORC-304 3:9-26 pipeline.tasks[0].id']],
-    [
-      'an AUTO tag as an action',
-      tasks('  - id: a\n    action: <AUTO>what to do</AUTO>\n'),
-      ['error ORC-304 4:13-36 pipeline.tasks[0].action'],
-    ],
+    ['an AUTO tag as an action', tasks('  - id: a\n    action: <AUTO>what to do</AUTO>\n'), ['error ORC-304 4:13-36 pipeline.tasks[0].action']],
     [
       'an AUTO tag in dependencies',
-      tasks(
-        '  - id: a\n    action: echo\n    dependencies: [<AUTO>which?</AUTO>]\n  - id: b\n    action: echo\n    dependencies: <AUTO>which?</AUTO>\n',
-      ),
+      tasks('  - id: a\n    action: echo\n    dependencies: [<AUTO>which?</AUTO>]\n  - id: b\n    action: echo\n    dependencies: <AUTO>which?</AUTO>\n'),
       ['error ORC-304 5:20-39 pipeline.tasks[0].dependencies[0]', 'error ORC-304 8:19-38 pipeline.tasks[1].dependencies'],
     ],
-    [
-      'an AUTO tag as a timeout',
-      tasks('  - id: a\n    action: echo\n    timeout: <AUTO>long?</AUTO>\n'),
-      ['error ORC-304 5:14-32 pipeline.tasks[0].timeout'],
-    ],
+    ['an AUTO tag as a timeout', tasks('  - id: a\n    action: echo\n    timeout: <AUTO>long?</AUTO>\n'), ['error ORC-304 5:14-32 pipeline.tasks[0].timeout']],
     [
       'an AUTO tag inside a condition',
       tasks('  - id: a\n    action: echo\n    condition: x and <AUTO>fine?</AUTO>\n'),
@@ -148,21 +126,11 @@ describe('a task that is not one', () => {
       tasks('  - id: a\n    action: echo\n    parameters: { text: "\\"\\u00e9\\" {{ x | nope }}" }\n'),
       ['error ORC-306 5:44-48 pipeline.tasks[0].parameters.text'],
     ],
-    [
-      'a mistake in a condition',
-      tasks('  - id: a\n    action: echo\n    condition: "x >"\n'),
-      ['error ORC-305 5:20-20 pipeline.tasks[0].condition'],
-    ],
-    [
-      'a condition that is a list',
-      tasks('  - id: a\n    action: echo\n    condition: [x]\n'),
-      ['error ORC-104 5:16-19 pipeline.tasks[0].condition'],
-    ],
+    ['a mistake in a condition', tasks('  - id: a\n    action: echo\n    condition: "x >"\n'), ['error ORC-305 5:20-20 pipeline.tasks[0].condition']],
+    ['a condition that is a list', tasks('  - id: a\n    action: echo\n    condition: [x]\n'), ['error ORC-104 5:16-19 pipeline.tasks[0].condition']],
     [
       'a mistake after an accepted spelling',
-      tasks(
-        '  - id: l\n    for_each: $item.x\n    tasks:\n      - action: echo\n        parameters: { text: "{{ file:a/b }} {{ $item | nope }}" }\n',
-      ),
+      tasks('  - id: l\n    for_each: $item.x\n    tasks:\n      - action: echo\n        parameters: { text: "{{ file:a/b }} {{ $item | nope }}" }\n'),
       ['error ORC-306 7:56-60 pipeline.tasks[0].tasks[0].parameters.text'],
     ],
     [
@@ -177,16 +145,8 @@ describe('a task that is not one', () => {
     ],
     ['a loop without a body', tasks('  - id: a\n    for_each: [1]\n'), ['error ORC-102 3:9-10 pipeline.tasks[0]']],
     ['a body without a loop', tasks('  - id: a\n    tasks:\n      - action: echo\n'), ['error ORC-111 4:5-10 pipeline.tasks[0].tasks']],
-    [
-      'a body beside an action',
-      tasks('  - id: a\n    action: echo\n    tasks:\n      - action: echo\n'),
-      ['error ORC-111 5:5-10 pipeline.tasks[0].tasks'],
-    ],
-    [
-      'a queue without a list',
-      tasks('  - id: a\n    create_parallel_queue: { tasks: [{ action: echo }] }\n'),
-      ['error ORC-102 3:9-10 pipeline.tasks[0]'],
-    ],
+    ['a body beside an action', tasks('  - id: a\n    action: echo\n    tasks:\n      - action: echo\n'), ['error ORC-111 5:5-10 pipeline.tasks[0].tasks']],
+    ['a queue without a list', tasks('  - id: a\n    create_parallel_queue: { tasks: [{ action: echo }] }\n'), ['error ORC-102 3:9-10 pipeline.tasks[0]']],
     [
       'keys that mean nothing',
       tasks(
@@ -213,11 +173,7 @@ describe('a task that is not one', () => {
         'error ORC-111 13:5-16 pipeline.tasks[1].max_retries',
       ],
     ],
-    [
-      'parameters that are a list',
-      tasks('  - id: a\n    action: echo\n    parameters: [x]\n'),
-      ['error ORC-104 5:17-20 pipeline.tasks[0].parameters'],
-    ],
+    ['parameters that are a list', tasks('  - id: a\n    action: echo\n    parameters: [x]\n'), ['error ORC-104 5:17-20 pipeline.tasks[0].parameters']],
     [
       'a bad timeout',
       tasks('  - id: a\n    action: echo\n    timeout: soon\n  - id: b\n    action: echo\n    timeout: -1\n'),
@@ -295,11 +251,7 @@ describe('a task that is not one', () => {
       tasks('  - id: a\n    action: echo\n    error_handling: { retry: { max_attempts: 2 }, colour: red }\n    continue_on_error: "yes"\n'),
       ['error ORC-104 5:5-19 pipeline.tasks[0].error_handling', 'error ORC-104 6:5-22 pipeline.tasks[0].continue_on_error'],
     ],
-    [
-      'error_handling that is a text',
-      tasks('  - id: a\n    action: echo\n    error_handling: x\n'),
-      ['error ORC-104 5:5-19 pipeline.tasks[0].error_handling'],
-    ],
+    ['error_handling that is a text', tasks('  - id: a\n    action: echo\n    error_handling: x\n'), ['error ORC-104 5:5-19 pipeline.tasks[0].error_handling']],
     [
       'error_handling beside what it says',
       tasks('  - id: a\n    action: echo\n    retry: 2\n    error_handling: { retry: 3 }\n'),
@@ -320,11 +272,7 @@ describe('a task that is not one', () => {
       tasks('  - id: a\n    action: echo\n    outputs: { x: { type: strin } }\n'),
       ['error ORC-114 5:19-34 pipeline.tasks[0].outputs.x'],
     ],
-    [
-      'a body with a text among its tasks',
-      tasks('  - id: a\n    parallel: [5]\n'),
-      ['error ORC-104 4:16-17 pipeline.tasks[0].parallel[0]'],
-    ],
+    ['a body with a text among its tasks', tasks('  - id: a\n    parallel: [5]\n'), ['error ORC-104 4:16-17 pipeline.tasks[0].parallel[0]']],
     ['a task that is an empty map', tasks('  - {}\n'), ['error ORC-102 3:5-7 pipeline.tasks[0]', 'error ORC-102 3:5-7 pipeline.tasks[0]']],
     ['an id of nothing but signs', tasks('  - { id: "?!", action: echo }\n'), ['error ORC-107 3:11-15 pipeline.tasks[0].id']],
   ])('%s', (_name, text, expected) => {

@@ -4,17 +4,7 @@ import { badSchema } from '../schema.ts';
 import { namesModel, readAction } from './actions.ts';
 import { Fields, ID, ID_HELP, type Word } from './fields.ts';
 import { readHandlers, readRetry } from './handlers.ts';
-import {
-  ACTION_ONLY_KEYS,
-  CACHE_KEYS,
-  FAILURE_POLICIES,
-  FOR_EACH_NAMES,
-  LOOP_ONLY_KEYS,
-  ON_AMBIGUOUS,
-  QUEUE_KEYS,
-  TASK_KEYS,
-  WHILE_NAMES,
-} from './keys.ts';
+import { ACTION_ONLY_KEYS, CACHE_KEYS, FAILURE_POLICIES, FOR_EACH_NAMES, LOOP_ONLY_KEYS, ON_AMBIGUOUS, QUEUE_KEYS, TASK_KEYS, WHILE_NAMES } from './keys.ts';
 import { findPair, kindOf, listItems, nodeSpan, scalarText, textMap, type YamlNode } from './nodes.ts';
 import type { Task, TaskKind } from './pipeline.ts';
 import { at, type Path, type Reporter } from './report.ts';
@@ -45,9 +35,7 @@ export function readTasks(reader: TaskReader, owner: Fields, key: string, scope:
   const { node } = entry;
   const path = owner.pathOf(key);
   if (!isSeq(node)) {
-    owner.wrong(key, node, 'a list of tasks', {
-      help: ['write:\n    tasks:\n      - id: hello\n        action: echo\n        parameters: { text: hello }'],
-    });
+    owner.wrong(key, node, 'a list of tasks', { help: ['write:\n    tasks:\n      - id: hello\n        action: echo\n        parameters: { text: hello }'] });
     return [];
   }
   if (node.items.length === 0) {
@@ -59,9 +47,7 @@ export function readTasks(reader: TaskReader, owner: Fields, key: string, scope:
   }
   const named = nameTasks(reader, listItems(node), path, scope);
   const inner: Scope = { parent: scope, names: new Map(named.map(({ id }) => [id.text, 'the task around it or beside that'])) };
-  return named.map(({ map, id, generated, place }) =>
-    readTask(reader, new Fields(reporter, map, place), nodeSpan(map), id, generated, inner),
-  );
+  return named.map(({ map, id, generated, place }) => readTask(reader, new Fields(reporter, map, place), nodeSpan(map), id, generated, inner));
 }
 
 interface NamedTask {
@@ -136,10 +122,7 @@ function readId(reporter: Reporter, map: YAMLMap, path: Path, scope: Scope): Wor
   for (let here: Scope | undefined = scope; here !== undefined; here = here.parent) {
     const hidden = here.names.get(word.text);
     if (hidden === undefined) continue;
-    reporter.error('ORC-109', word.span, `the id \`${word.text}\` hides ${hidden}`, {
-      path: word.path,
-      help: ['give the task another id'],
-    });
+    reporter.error('ORC-109', word.span, `the id \`${word.text}\` hides ${hidden}`, { path: word.path, help: ['give the task another id'] });
     break;
   }
   return word;
@@ -251,8 +234,7 @@ function readActionOf(fields: Fields, task: Task): void {
   else if (entry !== undefined && !(isScalar(entry.node) && entry.node.value === null)) fields.wrong('parameters', entry.node, 'a map');
   for (const name of LOOP_ONLY_KEYS) {
     if (!fields.has(name)) continue;
-    const loop =
-      fields.has('action') || fields.has('tool') ? 'and this one calls an action' : 'and this one has none of `for_each`, `while`, `until`';
+    const loop = fields.has('action') || fields.has('tool') ? 'and this one calls an action' : 'and this one has none of `for_each`, `while`, `until`';
     reporter.error('ORC-111', fields.get(name)!.keySpan, `\`${name}\` belongs to a loop, ${loop}`, {
       path: fields.pathOf(name),
       help: ['add `for_each`, `while` or `until`; tasks side by side stand under `parallel`'],
@@ -309,11 +291,7 @@ function readLoop(reader: TaskReader, fields: Fields, task: Task, scope: Scope):
 }
 
 function missing(fields: Fields, task: Task, what: string, help: string): void {
-  fields.reporter.error('ORC-102', task.idSpan, `loop \`${task.id}\` is missing ${what}`, {
-    path: fields.path,
-    label: `needs ${what}`,
-    help: [help],
-  });
+  fields.reporter.error('ORC-102', task.idSpan, `loop \`${task.id}\` is missing ${what}`, { path: fields.path, label: `needs ${what}`, help: [help] });
 }
 
 function count(fields: Fields, name: string): Task['maxParallel'] {
@@ -325,10 +303,7 @@ function idle(fields: Fields, name: string, kind: TaskKind): void {
   const entry = fields.get(name);
   if (entry === undefined) return;
   const loop = kind === 'for_each' ? 'a for_each, which ends with its list' : 'a while or until, which runs one iteration after the other';
-  fields.reporter.warn('ORC-111', entry.keySpan, `\`${name}\` means nothing to ${loop}`, {
-    path: fields.pathOf(name),
-    help: ['remove it'],
-  });
+  fields.reporter.warn('ORC-111', entry.keySpan, `\`${name}\` means nothing to ${loop}`, { path: fields.pathOf(name), help: ['remove it'] });
 }
 
 function readDependencies(fields: Fields): Task['dependencies'] {
@@ -380,22 +355,17 @@ function readOutputs(fields: Fields): JsonObject | undefined {
     if (isMap(member) || typeof schema === 'boolean') {
       const problem = badSchema(schema)[0];
       if (problem !== undefined)
-        fields.reporter.error(
-          'ORC-114',
-          nodeSpan(member),
-          `the schema of the output \`${key}\` ${[...problem.path, ''].join('.')} ${problem.message}`,
-          { path: map.pathOf(key) },
-        );
+        fields.reporter.error('ORC-114', nodeSpan(member), `the schema of the output \`${key}\` ${[...problem.path, ''].join('.')} ${problem.message}`, {
+          path: map.pathOf(key),
+        });
       else outputs[key] = schema;
     } else if (SCHEMA_TYPES.includes(String(schema))) outputs[key] = { type: schema };
     else if (schema === null) outputs[key] = {};
     else
-      fields.reporter.error(
-        'ORC-114',
-        nodeSpan(member),
-        `the output \`${key}\` is a JSON Schema or the name of a type, and this is ${kindOf(member)}`,
-        { path: map.pathOf(key), help: [`write: ${key}: { type: string }`, `types: ${SCHEMA_TYPES.join(', ')}`] },
-      );
+      fields.reporter.error('ORC-114', nodeSpan(member), `the output \`${key}\` is a JSON Schema or the name of a type, and this is ${kindOf(member)}`, {
+        path: map.pathOf(key),
+        help: [`write: ${key}: { type: string }`, `types: ${SCHEMA_TYPES.join(', ')}`],
+      });
   }
   return { ...outputs };
 }

@@ -110,9 +110,7 @@ tasks:
       ],
     });
     expect(task!.dependencies).toHaveLength(1);
-    const { tasks } = read(
-      'name: p\ntasks: [{ id: u, action: echo, cache: true, outputs: [x, y] }, { id: v, action: echo, cache: false, parameters: }]\n',
-    );
+    const { tasks } = read('name: p\ntasks: [{ id: u, action: echo, cache: true, outputs: [x, y] }, { id: v, action: echo, cache: false, parameters: }]\n');
     expect(tasks).toMatchObject([
       { cache: { key: undefined }, outputs: { x: {}, y: {} } },
       { cache: false, parameters: { entries: [] } },
@@ -214,9 +212,7 @@ x-note: 1
 
   test('--strict makes errors of warnings', () => {
     const severities = (strict: boolean): string[] =>
-      parse(makeSource('p.yaml', 'name: p\nown: 1\ntasks: [{ id: t, action: echo }]'), { strict }).diagnostics.map(
-        ({ severity }) => severity,
-      );
+      parse(makeSource('p.yaml', 'name: p\nown: 1\ntasks: [{ id: t, action: echo }]'), { strict }).diagnostics.map(({ severity }) => severity);
     expect(severities(false)).toEqual(['warning']);
     expect(severities(true)).toEqual(['error']);
   });

@@ -100,10 +100,7 @@ function reportProblems(reporter: Reporter, problems: ExpressionProblem[], map: 
 export function readExpression(reporter: Reporter, node: YamlNode, path: Path, what: string): Value | undefined {
   const span = nodeSpan(node);
   if (!isScalar(node) || node.value === null) {
-    reporter.error('ORC-104', span, `${what} is an expression, and this is ${kindOf(node)}`, {
-      path,
-      help: ['write for example: "{{ count > 3 }}"'],
-    });
+    reporter.error('ORC-104', span, `${what} is an expression, and this is ${kindOf(node)}`, { path, help: ['write for example: "{{ count > 3 }}"'] });
     return undefined;
   }
   const map = textMap(reporter.source, node);
@@ -139,8 +136,7 @@ export function readCount(reporter: Reporter, node: YamlNode, path: Path, key: s
   const value = readValue(reporter, node, path);
   if (value.kind === 'expression' || value.kind === 'auto') return value;
   if (value.kind === 'literal' && typeof value.value === 'number' && Number.isSafeInteger(value.value) && value.value >= 1) return value;
-  const digits =
-    isScalar(node) && typeof node.value === 'string' && !isPlain(node) && /^[1-9]\d*$/.test(node.value) ? node.value : undefined;
+  const digits = isScalar(node) && typeof node.value === 'string' && !isPlain(node) && /^[1-9]\d*$/.test(node.value) ? node.value : undefined;
   reporter.error('ORC-104', span, `\`${key}\` is a whole number from 1 up, and this is ${kindOf(node)}`, {
     path,
     ...(digits === undefined ? {} : { fix: { title: `remove the quotes: ${key}: ${digits}`, edits: [{ span, text: digits }] } }),

@@ -59,13 +59,7 @@ export function aiSdkProvider(options: AiSdkOptions): Provider {
     const sdkModel = opened.get(model) ?? open(model);
     opened.set(model, sdkModel);
     return attempt(asked(model), { signal, timeoutMs, clock }, async abortSignal => {
-      const call: Call = {
-        model: sdkModel,
-        settings: settingsOf(request, abortSignal, options),
-        clock,
-        startedAt: clock.monotonic(),
-        asked: asked(model),
-      };
+      const call: Call = { model: sdkModel, settings: settingsOf(request, abortSignal, options), clock, startedAt: clock.monotonic(), asked: asked(model) };
       const reply = await (onToken === undefined ? callWhole(call) : callStreaming(call, onToken));
       return finish(asked(model), request, reply);
     });
@@ -147,9 +141,7 @@ function settingsOf(
   { providerOptions, structuredOutput: form = 'json_schema' }: AiSdkOptions,
 ): LanguageModelV4CallOptions {
   return {
-    prompt: messages.map(({ role, content }) =>
-      role === 'system' ? { role, content } : { role, content: [{ type: 'text', text: content }] },
-    ),
+    prompt: messages.map(({ role, content }) => (role === 'system' ? { role, content } : { role, content: [{ type: 'text', text: content }] })),
     abortSignal,
     providerOptions: providerOptions as NonNullable<LanguageModelV4CallOptions['providerOptions']>,
     ...(schema === undefined || form === 'none' ? {} : { responseFormat: formatOf(schema, form) }),
@@ -163,9 +155,7 @@ type ResponseFormat = NonNullable<LanguageModelV4CallOptions['responseFormat']>;
 type ShapeSchema = NonNullable<Extract<ResponseFormat, { type: 'json' }>['schema']>;
 
 function formatOf(schema: JsonSchema, form: Exclude<StructuredOutput, 'none'>): ResponseFormat {
-  return form === 'json_object'
-    ? { type: 'json' }
-    : { type: 'json', name: 'answer', schema: isObject(schema) ? (schema as ShapeSchema) : {} };
+  return form === 'json_object' ? { type: 'json' } : { type: 'json', name: 'answer', schema: isObject(schema) ? (schema as ShapeSchema) : {} };
 }
 
 type RawReply = Omit<ModelReply, 'object' | 'finishReason'> & { finish: LanguageModelV4FinishReason['unified'] };
@@ -235,11 +225,7 @@ function finish(asked: Asked, request: ModelRequest, { finish: reason, ...reply 
   if (reason === 'content-filter') throw refused(asked, { model: reply.model, usage: { ...reply.usage } });
   if (reason === 'error') throw badReply(asked, 'it ended with an error');
   const object = request.schema === undefined ? undefined : parseAnswer(reply.text);
-  return {
-    ...reply,
-    ...(object === undefined ? {} : { object }),
-    finishReason: reason === 'stop' || reason === 'length' ? reason : 'other',
-  };
+  return { ...reply, ...(object === undefined ? {} : { object }), finishReason: reason === 'stop' || reason === 'length' ? reason : 'other' };
 }
 
 /** Who wants to know of every byte that comes within a call. */

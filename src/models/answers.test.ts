@@ -71,9 +71,7 @@ describe('askStructured', () => {
       await ask(schema, 1);
       return requests[0]!.messages[0]!.content;
     };
-    expect(await told({ enum: ['a', 'b'] })).toBe(
-      'How many?\n\nAnswer with nothing but JSON of this form: {"value": …}, where the value is: one of: a, b.',
-    );
+    expect(await told({ enum: ['a', 'b'] })).toBe('How many?\n\nAnswer with nothing but JSON of this form: {"value": …}, where the value is: one of: a, b.');
     const list: JsonSchema = { type: 'array', items: { type: 'object', required: ['a'] } };
     expect(await told(list)).toContain(JSON.stringify(list));
   });
@@ -110,12 +108,7 @@ test.each<[JsonSchema, string, ModelReply['finishReason'], string]>([
   [COUNT, '', 'stop', 'it is not JSON'],
   [{ type: 'string' }, '{"value": "abc', 'length', 'it was cut off at the limit of tokens'],
   [{ type: 'array', items: COUNT }, '{"value": [1, 0]}', 'stop', '`[1]` must be an integer from 1 to 100'],
-  [
-    { type: 'object', required: ['a'], properties: { b: { items: COUNT } } },
-    '{"b": [0]}',
-    'stop',
-    'it must have `a`; `b[0]` must be an integer from 1 to 100',
-  ],
+  [{ type: 'object', required: ['a'], properties: { b: { items: COUNT } } }, '{"b": [0]}', 'stop', 'it must have `a`; `b[0]` must be an integer from 1 to 100'],
   [{ type: 'string', format: 'date' }, '{"value": "soon"}', 'stop', 'it must be a date such as 2026-03-29'],
 ])('readAnswer of %j says what is wrong with %j', (schema, text, finishReason, problem) => {
   expect(readAnswer({ text, finishReason }, schema)).toEqual({ problem });

@@ -9,21 +9,13 @@ export interface AskOptions extends GenerateOptions {
 }
 
 /** What came of asking for an answer of a shape. Every reply is there, since every reply costs; `asked` are the requests that they answer. */
-export type StructuredAnswer = { replies: ModelReply[]; asked: ModelRequest[] } & (
-  | { ok: true; value: Json }
-  | { ok: false; problem: string }
-);
+export type StructuredAnswer = { replies: ModelReply[]; asked: ModelRequest[] } & ({ ok: true; value: Json } | { ok: false; problem: string });
 
 /**
  * Asks until the answer fits the schema. What can be made to fit without doubt (a code fence, `"5"` for 5) is not asked again; anything else is,
  * with what was wrong with it. A schema that is not of an object is asked for as `{"value": …}`, because services take objects only.
  */
-export async function askStructured(
-  model: Pick<Model, 'generate'>,
-  request: ModelRequest,
-  schema: JsonSchema,
-  options: AskOptions,
-): Promise<StructuredAnswer> {
+export async function askStructured(model: Pick<Model, 'generate'>, request: ModelRequest, schema: JsonSchema, options: AskOptions): Promise<StructuredAnswer> {
   const { attempts = 3, ...how } = options;
   const wrapped = wrapSchema(schema);
   const replies: ModelReply[] = [];
@@ -51,10 +43,7 @@ function quoteOf({ text, finishReason }: ModelReply): string {
 }
 
 /** Reads an answer out of a reply: its value, or what is wrong with it in words that a model (and a person) can act on. */
-export function readAnswer(
-  reply: Pick<ModelReply, 'text' | 'object' | 'finishReason'>,
-  schema: JsonSchema,
-): { value: Json } | { problem: string } {
+export function readAnswer(reply: Pick<ModelReply, 'text' | 'object' | 'finishReason'>, schema: JsonSchema): { value: Json } | { problem: string } {
   const parsed = reply.object ?? parseAnswer(reply.text);
   const candidates = candidatesOf(parsed, reply.text, schema);
   let problems: SchemaProblem[] | undefined;
@@ -96,8 +85,7 @@ function withFormat(messages: ModelRequest['messages'], schema: JsonSchema): Mod
 function formatOf(schema: JsonSchema): string {
   if (isObjectSchema(schema)) return `Answer with nothing but JSON that fits this JSON Schema: ${JSON.stringify(schema)}`;
   const { type, enum: choices }: JsonObject = isObject(schema) ? schema : {};
-  const plain =
-    choices !== undefined || ['string', 'integer', 'number', 'boolean', 'null'].includes(String(type)) || Object.keys(schema).length === 0;
+  const plain = choices !== undefined || ['string', 'integer', 'number', 'boolean', 'null'].includes(String(type)) || Object.keys(schema).length === 0;
   const detail = plain ? '' : ` It must fit this JSON Schema: ${JSON.stringify(schema)}`;
   return `Answer with nothing but JSON of this form: {"value": …}, where the value is: ${describeSchema(schema)}.${detail}`;
 }

@@ -30,8 +30,7 @@ const DATA_MAX_CHARACTERS = 20_000;
 /** The request for an AUTO tag, and the schema that its answer must fit; both are for `askStructured`. */
 export function autoRequest(tag: AutoShape, context: AutoContext): { request: ModelRequest; schema: JsonSchema } {
   const { question, task, action, parameter, data } = context;
-  const about = (words: string, name: string, text: string | undefined): string =>
-    `${words}: ${name}${text === undefined || text === '' ? '' : ` (${text})`}`;
+  const about = (words: string, name: string, text: string | undefined): string => `${words}: ${name}${text === undefined || text === '' ? '' : ` (${text})`}`;
   const lines = [
     about('Task', task.id, task.description),
     ...(action === undefined ? [] : [about('Action', action.name, action.summary)]),
@@ -76,9 +75,10 @@ const JSON_TYPES = { string: 'string', integer: 'integer', number: 'number', boo
 function narrow(base: JsonObject, tag: AutoShape): JsonObject {
   const type = [base['type'] ?? []].flat()[0];
   const result: JsonObject = { ...base };
-  const bounds = { string: ['minLength', 'maxLength'], array: ['minItems', 'maxItems'], object: ['minProperties', 'maxProperties'] }[
-    String(type)
-  ] ?? ['minimum', 'maximum'];
+  const bounds = { string: ['minLength', 'maxLength'], array: ['minItems', 'maxItems'], object: ['minProperties', 'maxProperties'] }[String(type)] ?? [
+    'minimum',
+    'maximum',
+  ];
   if (tag.min !== undefined) result[bounds[0]!] = Math.max(tag.min, numberOr(base[bounds[0]!], -Infinity));
   if (tag.max !== undefined) result[bounds[1]!] = Math.min(tag.max, numberOr(base[bounds[1]!], Infinity));
   if (tag.items !== undefined) result['items'] = tag.items;
@@ -107,7 +107,5 @@ function numberOr(value: Json | undefined, otherwise: number): number {
 
 /** A schema without what only the compiler and the manual read. */
 function withoutNotes(schema: JsonObject): JsonObject {
-  return Object.fromEntries(
-    Object.entries(schema).filter(([keyword]) => !keyword.startsWith('x-') && keyword !== 'default' && keyword !== 'examples'),
-  );
+  return Object.fromEntries(Object.entries(schema).filter(([keyword]) => !keyword.startsWith('x-') && keyword !== 'default' && keyword !== 'examples'));
 }

@@ -30,11 +30,7 @@ test.each<[string, Answer, string]>([
   ['an error of the service', { status: 500, body: {} }, 'no'],
   ['a rate limit', { status: 429, body: {} }, 'no'],
   ['a request that is at fault', { status: 400, body: {} }, 'no'],
-  [
-    'a refusal, which tells its usage',
-    { text: 'x', finishReason: 'content_filter', usage: { prompt_tokens: 1000, completion_tokens: 100 } },
-    'yes',
-  ],
+  ['a refusal, which tells its usage', { text: 'x', finishReason: 'content_filter', usage: { prompt_tokens: 1000, completion_tokens: 100 } }, 'yes'],
   ['a reset', { fault: 'reset' }, 'uncertain'],
   ['silence', { fault: 'hang' }, 'uncertain'],
   ['a reply that ends early', { text: 'one two', cut: { at: 30, then: 'end' } }, 'uncertain'],
@@ -55,18 +51,17 @@ test('S12 what was never sent is not billed: nobody listens, or the circuit is o
   const model = setup().get('lab/m');
   await server.close();
   const bills: string[] = [];
-  for (let i = 0; i < 6; i++)
-    bills.push(failedBill(toFailure(await model.generate(REQUEST, { signal }).catch((thrown: unknown) => thrown)), PAID).billed);
+  for (let i = 0; i < 6; i++) bills.push(failedBill(toFailure(await model.generate(REQUEST, { signal }).catch((thrown: unknown) => thrown)), PAID).billed);
   expect(bills).toEqual(Array(6).fill('no'));
 });
 
 test('C24 what is set aside is never below the bill, whatever the text and whoever of the chain answers', () => {
   const texts = ['hi', 'æøå 漢字 🙂'.repeat(50), ' '.repeat(100), '{"a":1}'.repeat(20)];
   for (const content of texts) {
-    const { microUsd, maxTokens } = reservationFor(
-      [PAID, { price: { inputPerMillion: 2_000_000, outputPerMillion: 1_000_000 }, local: false }],
-      { messages: [{ role: 'user', content }], maxTokens: 100 },
-    );
+    const { microUsd, maxTokens } = reservationFor([PAID, { price: { inputPerMillion: 2_000_000, outputPerMillion: 1_000_000 }, local: false }], {
+      messages: [{ role: 'user', content }],
+      maxTokens: 100,
+    });
     expect(maxTokens).toBe(100);
     // One token a byte is the worst that any tokenizer does.
     expect(microUsd).toBeGreaterThanOrEqual(Math.max(Buffer.byteLength(content) + 500, Buffer.byteLength(content) * 2 + 100));

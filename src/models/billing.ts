@@ -5,10 +5,7 @@ import type { ModelInfo, ModelRequest, ModelUsage } from './port.ts';
 import { replyCost, worstCost } from './prices.ts';
 
 /** What a call that failed is billed: nothing; what its service said; or nobody knows, because its reply was lost (S12). */
-export type FailedBill =
-  | { billed: 'no' }
-  | { billed: 'yes'; usage: ModelUsage; costMicroUsd: MicroUsd | undefined }
-  | { billed: 'uncertain' };
+export type FailedBill = { billed: 'no' } | { billed: 'yes'; usage: ModelUsage; costMicroUsd: MicroUsd | undefined } | { billed: 'uncertain' };
 
 /** Failures after which a service may have done its work, and will want to be paid. */
 const MAYBE_BILLED = new Set<Failure['code']>(['ORC-404', 'ORC-405', 'ORC-603', 'ORC-231']);
@@ -17,8 +14,7 @@ export function failedBill(failure: Pick<Failure, 'code' | 'details'>, model: Pi
   const { usage, status, sent, circuit } = failure.details ?? {};
   if (model.local) return { billed: 'no' };
   const used = readUsage(usage);
-  if (used !== undefined)
-    return { billed: 'yes', usage: used, costMicroUsd: used.inputTokens > 0 ? replyCost(model, { usage: used }) : undefined };
+  if (used !== undefined) return { billed: 'yes', usage: used, costMicroUsd: used.inputTokens > 0 ? replyCost(model, { usage: used }) : undefined };
   // A service that answers with an error has done nothing; and what was never sent cannot be billed.
   if (status !== undefined || sent === false || circuit !== undefined) return { billed: 'no' };
   return { billed: MAYBE_BILLED.has(failure.code) ? 'uncertain' : 'no' };
@@ -43,10 +39,7 @@ const TOKENS_AROUND = 32;
 
 /** The most that one call can cost with any of the models that may answer it. No token is shorter than a byte. */
 export function reservationFor(models: Pick<ModelInfo, 'price' | 'local'>[], request: ModelRequest): Reservation {
-  const texts = [
-    ...request.messages.map(({ content }) => content),
-    ...(request.schema === undefined ? [] : [JSON.stringify(request.schema)]),
-  ];
+  const texts = [...request.messages.map(({ content }) => content), ...(request.schema === undefined ? [] : [JSON.stringify(request.schema)])];
   const input = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + TOKENS_AROUND, 0);
   const maxTokens = request.maxTokens ?? OUTPUT_TOKENS_MAX;
   const costs = models.map(model => worstCost(model, input, maxTokens));

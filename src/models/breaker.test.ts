@@ -6,8 +6,7 @@ import { CircuitBreaker } from './breaker.ts';
 function setup() {
   const clock: Clock & { at: number } = { at: 1000, now: () => clock.at, monotonic: () => clock.at };
   const breaker = new CircuitBreaker({ failureThreshold: 3, resetAfter: 10, name: 'lab/small', clock });
-  const fail = (error: Error = new Error('no')): Promise<unknown> =>
-    breaker.execute(() => Promise.reject(error)).catch((thrown: unknown) => thrown);
+  const fail = (error: Error = new Error('no')): Promise<unknown> => breaker.execute(() => Promise.reject(error)).catch((thrown: unknown) => thrown);
   return { clock, breaker, fail };
 }
 
@@ -45,19 +44,16 @@ test('while one is on trial no other goes, and a failed trial opens it for anoth
   expect(await fail()).toMatchObject({ retryAfterMs: 10_000 });
 });
 
-test.each(['invalid_input', 'policy', 'cancelled', 'rate_limit'] as const)(
-  'a failure of class %s says nothing of the service',
-  async kind => {
-    const { breaker, fail, clock } = setup();
-    for (let i = 0; i < 9; i++) await fail(new OrchestratorError('ORC-406', 'no', { class: kind }));
-    expect(breaker.state).toBe('closed');
-    for (let i = 0; i < 3; i++) await fail();
-    clock.at += 10_000;
-    await fail(new OrchestratorError('ORC-406', 'no', { class: kind }));
-    // The trial told nothing, so the next one is a trial too.
-    expect(await breaker.execute(() => 'well')).toBe('well');
-  },
-);
+test.each(['invalid_input', 'policy', 'cancelled', 'rate_limit'] as const)('a failure of class %s says nothing of the service', async kind => {
+  const { breaker, fail, clock } = setup();
+  for (let i = 0; i < 9; i++) await fail(new OrchestratorError('ORC-406', 'no', { class: kind }));
+  expect(breaker.state).toBe('closed');
+  for (let i = 0; i < 3; i++) await fail();
+  clock.at += 10_000;
+  await fail(new OrchestratorError('ORC-406', 'no', { class: kind }));
+  // The trial told nothing, so the next one is a trial too.
+  expect(await breaker.execute(() => 'well')).toBe('well');
+});
 
 test('its state survives a restart, and a clock that was set back does not hold it open for longer', async () => {
   const { breaker, fail, clock } = setup();

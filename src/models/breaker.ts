@@ -39,15 +39,7 @@ export function settleCall(state: BreakerState, ok: boolean, nowMs: number, sett
 }
 
 /** What says nothing of the service: the request was at fault, the caller gave up, or a limit asks to wait. */
-const NOT_ITS_FAULT: ReadonlySet<ErrorClass> = new Set([
-  'invalid_input',
-  'policy',
-  'cancelled',
-  'rate_limit',
-  'budget',
-  'not_found',
-  'template',
-]);
+const NOT_ITS_FAULT: ReadonlySet<ErrorClass> = new Set(['invalid_input', 'policy', 'cancelled', 'rate_limit', 'budget', 'not_found', 'template']);
 
 export function isServiceFailure(error: unknown): boolean {
   return !(error instanceof OrchestratorError) || !NOT_ITS_FAULT.has(error.class);

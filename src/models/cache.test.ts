@@ -25,9 +25,12 @@ test('a request has one name, whatever the order of its keys, and another for an
 });
 
 test('only what is meant to be answered in the same way each time is deterministic', () => {
-  expect(
-    [REQUEST, { ...REQUEST, temperature: 0.5, seed: 7 }, { ...REQUEST, temperature: 0.5 }, { messages: [] }].map(isDeterministic),
-  ).toEqual([true, true, false, false]);
+  expect([REQUEST, { ...REQUEST, temperature: 0.5, seed: 7 }, { ...REQUEST, temperature: 0.5 }, { messages: [] }].map(isDeterministic)).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
 });
 
 test('memory keeps for a time, forgets the least used, and hands out copies', async () => {
@@ -54,9 +57,7 @@ describe.skipIf(!hasRedis)('Redis', () => {
   beforeAll(async () => {
     const port = await freePort();
     url = `redis://127.0.0.1:${port}`;
-    server = spawn('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no', '--bind', '127.0.0.1'], {
-      stdio: 'ignore',
-    });
+    server = spawn('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no', '--bind', '127.0.0.1'], { stdio: 'ignore' });
     const cache = redisCache({ url });
     for (let tries = 0; tries < 100; tries++) {
       if (

@@ -178,7 +178,5 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 export function openCache(url: string, options: { secret?: string; clock?: Clock } = {}): ResponseCache {
   if (/^memory:?$/.test(url)) return memoryCache(options.clock === undefined ? {} : { clock: options.clock });
   if (/^rediss?:\/\//.test(url)) return redisCache({ url, ...options });
-  throw new OrchestratorError('ORC-119', `cache.url must be memory: or redis://…, and is ${url.split(':', 1)[0]}:…`, {
-    class: 'invalid_input',
-  });
+  throw new OrchestratorError('ORC-119', `cache.url must be memory: or redis://…, and is ${url.split(':', 1)[0]}:…`, { class: 'invalid_input' });
 }

@@ -94,10 +94,7 @@ test.each<[JsonObject, string]>([
     'models.providers.lab.type must be one of: openai-compatible, llama.cpp, anthropic, openai, google, mistral, groq, azure, bedrock, ollama',
   ],
   [{ providers: { lab: { type: 'openai-compatible' } } }, 'models.providers.lab must have `base_url`'],
-  [
-    { providers: { lab: { type: 'openai-compatible', base_url: 'ftp://x' } } },
-    'models.providers.lab.base_url must match the pattern ^https?://[^/@]+(/.*)?$',
-  ],
+  [{ providers: { lab: { type: 'openai-compatible', base_url: 'ftp://x' } } }, 'models.providers.lab.base_url must match the pattern ^https?://[^/@]+(/.*)?$'],
   [
     { providers: { lab: { type: 'llama.cpp', base_url: 'http://x' } } },
     'models.providers.lab.base_url is not allowed; allowed are: type, models_dir, threads, context_size, limits',

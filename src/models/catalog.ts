@@ -215,11 +215,7 @@ interface Router {
 function openRouter(section: JsonObject, candidates: () => Candidate[], state: ModelState, now: () => number): Router {
   const routing = isObject(section['routing']) ? section['routing'] : {};
   const strategy = (routing['strategy'] ?? 'balanced') as Strategy;
-  const rules = objects(routing['rules']).map((rule): DomainRule => ({
-    domain: rule['domain'] as string,
-    words: texts(rule['words']),
-    use: rule['use']!,
-  }));
+  const rules = objects(routing['rules']).map((rule): DomainRule => ({ domain: rule['domain'] as string, words: texts(rule['words']), use: rule['use']! }));
 
   function decide(given: Json, text: string): Route & { turnKey: string } {
     const domain = isObject(given) && typeof given['domain'] === 'string' ? given['domain'] : undefined;
@@ -293,20 +289,14 @@ function unknownDomain(domain: string, rules: DomainRule[]): OrchestratorError {
   const names = rules.map(rule => rule.domain);
   return new OrchestratorError('ORC-106', `no rule of the configuration is for the domain \`${domain}\``, {
     class: 'invalid_input',
-    help: [
-      ...nearest(domain, names).map(name => `did you mean ${name}?`),
-      'rules stand in orchestrator.config.yaml under models.routing.rules',
-    ],
+    help: [...nearest(domain, names).map(name => `did you mean ${name}?`), 'rules stand in orchestrator.config.yaml under models.routing.rules'],
   });
 }
 
 function noModel(): OrchestratorError {
   return new OrchestratorError('ORC-402', 'no model is configured', {
     class: 'not_found',
-    help: [
-      'name one in orchestrator.config.yaml: models: { default: <provider>/<name> }',
-      'or run one on this machine: orchestrator models pull smollm2',
-    ],
+    help: ['name one in orchestrator.config.yaml: models: { default: <provider>/<name> }', 'or run one on this machine: orchestrator models pull smollm2'],
   });
 }
 

@@ -60,10 +60,7 @@ export async function keep(part: string, path: string, expected: DownloadOptions
   throw new OrchestratorError('ORC-408', `what came for ${path} is not the model: ${wrong}`, { class: 'invalid_output', retryable: true });
 }
 
-async function fetchInto(
-  part: string,
-  { url, headers = {}, signal, onBytes, expected, silenceMs = SILENCE_MS }: DownloadOptions,
-): Promise<void> {
+async function fetchInto(part: string, { url, headers = {}, signal, onBytes, expected, silenceMs = SILENCE_MS }: DownloadOptions): Promise<void> {
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(new Error(`nothing came for ${formatDuration(silenceMs)}`)), silenceMs);
   try {

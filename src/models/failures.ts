@@ -38,26 +38,17 @@ export function fromStatus(asked: Asked, answer: BadAnswer, clock: Clock = syste
   }
   if (status === 404) {
     const help = ['see what it serves: orchestrator models list', `check its base_url: ${asked.baseUrl}`];
-    return fail('ORC-401', asked.model === undefined ? 'does not know the address' : `has no model called \`${asked.model}\``, {
-      class: 'not_found',
-      help,
-    });
+    return fail('ORC-401', asked.model === undefined ? 'does not know the address' : `has no model called \`${asked.model}\``, { class: 'not_found', help });
   }
   if (status === 429) {
     // A spent quota comes with the same status, and no wait mends it.
     const spent = code === 'insufficient_quota';
-    return fail('ORC-601', spent ? 'has no quota left for this key' : 'refused because of its rate limit', {
-      class: 'rate_limit',
-      retryable: !spent,
-      ...wait,
-    });
+    return fail('ORC-601', spent ? 'has no quota left for this key' : 'refused because of its rate limit', { class: 'rate_limit', retryable: !spent, ...wait });
   }
   if (status === 408 || status >= 500)
     return fail('ORC-404', 'is not available', { class: status === 408 ? 'timeout' : 'unavailable', retryable: true, ...wait });
   if (status < 400) {
-    const help = [
-      `set models.providers.${asked.provider}.base_url to where it really is: ${answer.headers['location'] ?? 'see its documentation'}`,
-    ];
+    const help = [`set models.providers.${asked.provider}.base_url to where it really is: ${answer.headers['location'] ?? 'see its documentation'}`];
     return fail('ORC-404', 'answered with a redirect, which is not followed', { class: 'unavailable', help });
   }
   if (status === 413 || isOverflow(code, message)) {
@@ -76,17 +67,9 @@ export function fromThrown(asked: Asked, error: unknown, clock: Clock = systemCl
   const ours = chain.find(link => link instanceof OrchestratorError);
   if (ours !== undefined) return ours;
   for (const link of chain) {
-    const { statusCode, responseBody, responseHeaders } = link as {
-      statusCode?: unknown;
-      responseBody?: unknown;
-      responseHeaders?: unknown;
-    };
+    const { statusCode, responseBody, responseHeaders } = link as { statusCode?: unknown; responseBody?: unknown; responseHeaders?: unknown };
     if (typeof statusCode !== 'number' || statusCode < 300) continue;
-    return fromStatus(
-      asked,
-      { status: statusCode, body: String(responseBody ?? ''), headers: (responseHeaders ?? {}) as Record<string, string> },
-      clock,
-    );
+    return fromStatus(asked, { status: statusCode, body: String(responseBody ?? ''), headers: (responseHeaders ?? {}) as Record<string, string> }, clock);
   }
   const broken = chain.map(link => (link as { code?: unknown }).code).find(code => typeof code === 'string');
   if (typeof broken === 'string') return unreachable(asked, CONNECTION_WORDS.get(broken) ?? broken, !NEVER_SENT.has(broken));
@@ -95,9 +78,7 @@ export function fromThrown(asked: Asked, error: unknown, clock: Clock = systemCl
 
 /** A reply that came with status 200 and is no completion; some services put their errors there. */
 function fromOddReply(asked: Asked, chain: unknown[], clock: Clock): OrchestratorError {
-  const body = chain
-    .map(link => (link instanceof Error ? (link as { responseBody?: unknown }).responseBody : link))
-    .find(part => part !== undefined);
+  const body = chain.map(link => (link instanceof Error ? (link as { responseBody?: unknown }).responseBody : link)).find(part => part !== undefined);
   const { message, code, status } = readError(isObject(body) ? JSON.stringify({ error: body['error'] ?? body }) : String(body ?? ''));
   if (status !== undefined) return fromStatus(asked, { status, body: JSON.stringify({ error: { message, code } }), headers: {} }, clock);
   const html = typeof body === 'string' && /^\s*<(!doctype|html)/i.test(body);
@@ -129,10 +110,7 @@ export function tooSlow(asked: Asked, words: string): OrchestratorError {
 }
 
 export function refused(asked: Asked, details: JsonObject): OrchestratorError {
-  return new OrchestratorError('ORC-406', `${nameOf(asked)} refused to answer`, {
-    class: 'policy',
-    details: { provider: asked.provider, ...details },
-  });
+  return new OrchestratorError('ORC-406', `${nameOf(asked)} refused to answer`, { class: 'policy', details: { provider: asked.provider, ...details } });
 }
 
 /** What to throw where the caller gave up. */

@@ -22,8 +22,7 @@ const ANYTHING: GbnfJsonSchema = {
  */
 export function grammarSchema(schema: JsonSchema, root: JsonSchema = schema, depth = 0): GbnfJsonSchema {
   if (!isObject(schema) || depth > DEPTH_MAX) return ANYTHING;
-  const inner = (part: Json | undefined): GbnfJsonSchema =>
-    grammarSchema(part === undefined ? true : (part as JsonSchema), root, depth + 1);
+  const inner = (part: Json | undefined): GbnfJsonSchema => grammarSchema(part === undefined ? true : (part as JsonSchema), root, depth + 1);
   const { $ref: ref, enum: choices, const: constant, anyOf, oneOf, allOf } = schema;
   const target = typeof ref === 'string' ? resolveRef(root, ref) : undefined;
   if (target !== undefined) return inner(target);
@@ -34,15 +33,12 @@ export function grammarSchema(schema: JsonSchema, root: JsonSchema = schema, dep
   if (Array.isArray(allOf)) return inner(Object.assign({}, schema, { allOf: null }, ...allOf.filter(isObject)) as JsonObject);
   const types = [schema['type'] ?? []].flat();
   if (types.length > 1)
-    return types.every(type => BASIC.includes(type as Basic))
-      ? { type: types as Basic[] }
-      : { oneOf: types.map(type => inner({ ...schema, type })) };
+    return types.every(type => BASIC.includes(type as Basic)) ? { type: types as Basic[] } : { oneOf: types.map(type => inner({ ...schema, type })) };
   return types[0] === undefined ? ANYTHING : typeGrammar(types[0] as string, schema, inner);
 }
 
 function typeGrammar(type: string, schema: JsonObject, inner: (part: Json | undefined) => GbnfJsonSchema): GbnfJsonSchema {
-  const bound = (keyword: string): JsonObject =>
-    typeof schema[keyword] === 'number' && schema[keyword] <= COUNT_MAX ? { [keyword]: schema[keyword] } : {};
+  const bound = (keyword: string): JsonObject => (typeof schema[keyword] === 'number' && schema[keyword] <= COUNT_MAX ? { [keyword]: schema[keyword] } : {});
   switch (type) {
     case 'integer':
       return integerGrammar(schema);
@@ -85,8 +81,7 @@ function typeGrammar(type: string, schema: JsonObject, inner: (part: Json | unde
 /** A short range of integers becomes a choice, since a grammar knows no bounds of numbers. */
 function integerGrammar(schema: JsonObject): GbnfJsonSchema {
   const { minimum, maximum } = schema;
-  if (typeof minimum !== 'number' || typeof maximum !== 'number' || maximum < minimum || maximum - minimum > COUNT_MAX)
-    return { type: 'integer' };
+  if (typeof minimum !== 'number' || typeof maximum !== 'number' || maximum < minimum || maximum - minimum > COUNT_MAX) return { type: 'integer' };
   const first = Math.ceil(minimum);
   const count = Math.floor(maximum) - first + 1;
   return count < 1 ? { type: 'integer' } : { enum: Array.from({ length: count }, (_, index) => first + index) };

@@ -43,11 +43,7 @@ function caught(promise: Promise<unknown>): Promise<OrchestratorError> {
 
 test('a reply says what it cost, and nothing where that is unknown', async () => {
   const { ask } = setup();
-  server.reply(
-    { usage: { prompt_tokens: 1000, completion_tokens: 100 } },
-    { usage: { prompt_tokens: 1000, completion_tokens: 100 } },
-    { usage: null },
-  );
+  server.reply({ usage: { prompt_tokens: 1000, completion_tokens: 100 } }, { usage: { prompt_tokens: 1000, completion_tokens: 100 } }, { usage: null });
   expect((await ask('lab/small')).costMicroUsd).toBe(1500);
   expect(await ask('lab/other')).not.toHaveProperty('costMicroUsd');
   expect(await ask('lab/small')).not.toHaveProperty('costMicroUsd');
@@ -180,12 +176,7 @@ test.each<[Json, string]>([
   [{ domain: 'law' }, 'spare/dear'],
 ])('%j chooses %s', (wanted, id) => {
   const { models } = setup({
-    catalog: [
-      { id: 'lab/small', cost: COST },
-      { id: 'spare/same', cost: COST },
-      { id: 'spare/dear' },
-      { id: 'lab/poet', expertise: ['poetry'] },
-    ],
+    catalog: [{ id: 'lab/small', cost: COST }, { id: 'spare/same', cost: COST }, { id: 'spare/dear' }, { id: 'lab/poet', expertise: ['poetry'] }],
     routing: { rules: [{ domain: 'law', use: 'spare/dear' }] },
   });
   expect(models.choose(wanted).model.id).toBe(id);
@@ -204,11 +195,7 @@ test('a route is told without a turn being taken, and a choice takes one', () =>
   const { models } = setup({ routing: { strategy: 'round-robin' } });
   const route = (): string | null => models.route({}).chosen;
   expect([route(), route()]).toEqual(['lab/small', 'lab/small']);
-  expect([models.choose({}).model.id, models.choose({}).model.id, models.choose({}).model.id]).toEqual([
-    'lab/small',
-    'spare/dear',
-    'spare/same',
-  ]);
+  expect([models.choose({}).model.id, models.choose({}).model.id, models.choose({}).model.id]).toEqual(['lab/small', 'spare/dear', 'spare/same']);
 });
 
 test('a profiler around a function sees its calls', async () => {

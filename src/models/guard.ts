@@ -46,13 +46,7 @@ export class ModelState {
 
   #newBreaker(name: string, state?: BreakerState): CircuitBreaker {
     const { failureThreshold, resetAfterMs } = BREAKER;
-    return new CircuitBreaker({
-      failureThreshold,
-      resetAfter: resetAfterMs / 1000,
-      name,
-      clock: this.#clock,
-      ...(state === undefined ? {} : { state }),
-    });
+    return new CircuitBreaker({ failureThreshold, resetAfter: resetAfterMs / 1000, name, clock: this.#clock, ...(state === undefined ? {} : { state }) });
   }
 
   toJSON(): ModelStateJson {
@@ -102,11 +96,7 @@ export function guardModel(model: Model, guards: Guards): Model {
 
 async function probe(model: Model, signal: AbortSignal, { state, clock }: Guards): Promise<void> {
   const startedAt = clock.monotonic();
-  const outcome = (): { atMs: number; latencyMs: number; probe: true } => ({
-    atMs: clock.now(),
-    latencyMs: clock.monotonic() - startedAt,
-    probe: true,
-  });
+  const outcome = (): { atMs: number; latencyMs: number; probe: true } => ({ atMs: clock.now(), latencyMs: clock.monotonic() - startedAt, probe: true });
   try {
     await model.probe!(signal);
     state.health.learn(model.id, outcome());

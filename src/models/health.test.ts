@@ -2,8 +2,7 @@ import { expect, test } from 'vitest';
 import { OrchestratorError, type ErrorClass } from '../errors.ts';
 import { HealthBook, healthOf, kindOf, learn, NEVER_HEARD, type Outcome } from './health.ts';
 
-const failure = (kind: ErrorClass, retryable = true): OrchestratorError =>
-  new OrchestratorError('ORC-404', 'no', { class: kind, retryable });
+const failure = (kind: ErrorClass, retryable = true): OrchestratorError => new OrchestratorError('ORC-404', 'no', { class: kind, retryable });
 const after = (...outcomes: Partial<Outcome>[]) =>
   outcomes.reduce((record, outcome, index) => learn(record, { atMs: 1000 + index, latencyMs: 100, ...outcome }), NEVER_HEARD);
 
@@ -29,11 +28,7 @@ test('nothing is known of what was never heard of', () => {
 });
 
 test('latency, pace and errors are moving averages, and a call that succeeds makes well again', () => {
-  const record = after(
-    { latencyMs: 100, outputTokens: 10 },
-    { error: failure('network') },
-    { latencyMs: 200, outputTokens: 40, firstTokenMs: 20 },
-  );
+  const record = after({ latencyMs: 100, outputTokens: 10 }, { error: failure('network') }, { latencyMs: 200, outputTokens: 40, firstTokenMs: 20 });
   expect(record).toMatchObject({ latencyMs: 120, tokensPerSecond: 120, firstTokenMs: 20, calls: 3, failure: null, recentMs: [100, 200] });
   expect(record.errorRate).toBeCloseTo(0.16);
 });

@@ -74,8 +74,7 @@ export function learn(record: HealthRecord, outcome: Outcome): HealthRecord {
     errorRate,
     latencyMs: average(record.latencyMs, latencyMs),
     firstTokenMs: firstTokenMs === undefined ? record.firstTokenMs : average(record.firstTokenMs, firstTokenMs),
-    tokensPerSecond:
-      outputTokens === 0 || latencyMs <= 0 ? record.tokensPerSecond : average(record.tokensPerSecond, (outputTokens * 1000) / latencyMs),
+    tokensPerSecond: outputTokens === 0 || latencyMs <= 0 ? record.tokensPerSecond : average(record.tokensPerSecond, (outputTokens * 1000) / latencyMs),
     recentMs: [...record.recentMs, Math.round(latencyMs)].slice(-RECENT),
   };
 }

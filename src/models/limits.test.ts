@@ -48,8 +48,7 @@ test('all limits of a call let it go together, or none is used; who holds longes
 
 test('a place is free again when its call ends, or is lost', () => {
   const limit: Limit = { key: 'm', concurrency: 1 };
-  const ask = (state: LimitState | undefined, lease: string, nowMs: number) =>
-    admitAt([limit], [state], { lease, tokens: 0, nowMs, leaseMs: 1000 });
+  const ask = (state: LimitState | undefined, lease: string, nowMs: number) => admitAt([limit], [state], { lease, tokens: 0, nowMs, leaseMs: 1000 });
   const first = ask(undefined, 'a', 0);
   expect(ask(first.states[0], 'b', 10).wait).toMatchObject({ why: 'concurrency' });
   expect(ask(settleAt(limit, first.states[0], { lease: 'a', nowMs: 20 }), 'b', 20).wait).toBeUndefined();
@@ -66,15 +65,8 @@ test('what was thought and what was used are settled', () => {
 test('Retry-After and a spent window hold everybody back, also where no limit is set', () => {
   const limit: Limit = { key: 'm' };
   const asked = settleAt(limit, undefined, { lease: 'a', nowMs: 1000, retryAfterMs: 5000 });
-  expect(admitAt([limit], [asked], { lease: 'b', tokens: 1, nowMs: 2000, leaseMs: 1 }).wait).toEqual({
-    who: 'm',
-    why: 'asked_to_wait',
-    untilMs: 6000,
-  });
-  const rates = readRateWindows(
-    { 'x-ratelimit-limit-requests': '60', 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '1m30s' },
-    1000,
-  );
+  expect(admitAt([limit], [asked], { lease: 'b', tokens: 1, nowMs: 2000, leaseMs: 1 }).wait).toEqual({ who: 'm', why: 'asked_to_wait', untilMs: 6000 });
+  const rates = readRateWindows({ 'x-ratelimit-limit-requests': '60', 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '1m30s' }, 1000);
   const spent = settleAt(limit, undefined, { lease: 'a', nowMs: 1000, rates });
   expect(admitAt([limit], [spent], { lease: 'b', tokens: 1, nowMs: 2000, leaseMs: 1 }).wait).toMatchObject({ untilMs: 91_000 });
 });
@@ -83,9 +75,7 @@ test('what the service says is left is believed where it is less', () => {
   const limit: Limit = { key: 'm', requestsPerMinute: 600 };
   const state = settleAt(limit, undefined, { lease: 'a', nowMs: 0, rates: [{ of: 'requests', limit: 600, remaining: 2, resetAtMs: 9 }] });
   expect(state.requests).toBe(2);
-  expect(
-    settleAt(limit, state, { lease: 'a', nowMs: 0, rates: [{ of: 'requests', limit: 600, remaining: 500, resetAtMs: 9 }] }).requests,
-  ).toBe(2);
+  expect(settleAt(limit, state, { lease: 'a', nowMs: 0, rates: [{ of: 'requests', limit: 600, remaining: 500, resetAtMs: 9 }] }).requests).toBe(2);
 });
 
 test('a clock that is set back gives nothing away', () => {

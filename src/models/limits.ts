@@ -91,17 +91,12 @@ function holdBack(limit: Limit, state: LimitState, { tokens, nowMs }: LimitAsk):
     const needed = Math.min(tokens, capacity);
     if (state.tokens < needed) return wait('tokens', nowMs + (needed - state.tokens) / rate);
   }
-  if (limit.concurrency !== undefined && Object.keys(state.leases).length >= limit.concurrency)
-    return wait('concurrency', nowMs + LOOK_AGAIN_MS);
+  if (limit.concurrency !== undefined && Object.keys(state.leases).length >= limit.concurrency) return wait('concurrency', nowMs + LOOK_AGAIN_MS);
   return undefined;
 }
 
 /** Lets a call through all of its limits at once, or through none: the states that this makes, and what holds it back longest. */
-export function admitAt(
-  limits: Limit[],
-  before: (LimitState | undefined)[],
-  ask: LimitAsk,
-): { states: LimitState[]; wait: Wait | undefined } {
+export function admitAt(limits: Limit[], before: (LimitState | undefined)[], ask: LimitAsk): { states: LimitState[]; wait: Wait | undefined } {
   const states = limits.map((limit, index) => refresh(before[index], limit, ask.nowMs));
   const waits = limits.flatMap((limit, index) => holdBack(limit, states[index]!, ask) ?? []);
   const wait = waits.sort((a, b) => b.untilMs - a.untilMs)[0];
@@ -238,19 +233,12 @@ export class Limiter {
   /** Gives the place back and takes in what the call taught. What a service says of its limits it says of the model, the last of the limits. */
   async leave(entry: Entry, news: { usedTokens?: number; rates?: RateWindow[]; retryAfterMs?: number | undefined }): Promise<void> {
     const { usedTokens, rates, retryAfterMs } = news;
-    const used: LimitNews = {
-      lease: entry.lease,
-      nowMs: this.#clock.now(),
-      moreTokens: usedTokens === undefined ? 0 : usedTokens - entry.tokens,
-    };
+    const used: LimitNews = { lease: entry.lease, nowMs: this.#clock.now(), moreTokens: usedTokens === undefined ? 0 : usedTokens - entry.tokens };
     const told: LimitNews = { ...used, ...(rates === undefined ? {} : { rates }), retryAfterMs };
     const last = entry.limits.length - 1;
     await this.#store.change(
       entry.limits.map(({ key }) => key),
-      before => ({
-        states: entry.limits.map((limit, index) => settleAt(limit, before[index], index === last ? told : used)),
-        result: undefined,
-      }),
+      before => ({ states: entry.limits.map((limit, index) => settleAt(limit, before[index], index === last ? told : used)), result: undefined }),
     );
     for (const wake of this.#sleepers) wake();
   }

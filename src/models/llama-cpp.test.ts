@@ -14,8 +14,7 @@ import type { GenerateOptions, ModelRequest, Provider } from './port.ts';
 /** Beside the project, never in it: ../shared/models from the project's root. */
 const MODELS = fileURLToPath(new URL('../../../shared/models', import.meta.url));
 const MODEL_IS_HERE = existsSync(join(MODELS, 'SmolLM2-135M-Instruct.Q4_1.gguf'));
-if (!MODEL_IS_HERE)
-  console.warn(`SKIPPED: the tests with a real local model; there is no SmolLM2-135M-Instruct.Q4_1.gguf in ../shared/models`);
+if (!MODEL_IS_HERE) console.warn(`SKIPPED: the tests with a real local model; there is no SmolLM2-135M-Instruct.Q4_1.gguf in ../shared/models`);
 
 const signal = new AbortController().signal;
 const HELLO: ModelRequest = { messages: [{ role: 'user', content: 'What is the capital of France?' }], maxTokens: 16 };
@@ -33,14 +32,7 @@ describe('a folder of models', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'models-'));
     await mkdir(join(folder, 'org'));
-    const files = [
-      'Alpha-1B.Q4.gguf',
-      'Alpha-1B.Q8.gguf',
-      'org/beta.gguf',
-      'big-00001-of-00002.gguf',
-      'big-00002-of-00002.gguf',
-      'README.md',
-    ];
+    const files = ['Alpha-1B.Q4.gguf', 'Alpha-1B.Q8.gguf', 'org/beta.gguf', 'big-00001-of-00002.gguf', 'big-00002-of-00002.gguf', 'README.md'];
     for (const file of files) await writeFile(join(folder, file), 'no model');
     provider = llamaCpp({ name: 'local', modelsDir: folder });
   });
@@ -84,8 +76,7 @@ describe.skipIf(!MODEL_IS_HERE)('a real small model', { timeout: 60_000 }, () =>
   });
   afterAll(() => provider.close());
 
-  const generate = (request: ModelRequest, how: Partial<GenerateOptions> = {}) =>
-    provider.model('smollm2').generate(request, { signal, ...how });
+  const generate = (request: ModelRequest, how: Partial<GenerateOptions> = {}) => provider.model('smollm2').generate(request, { signal, ...how });
 
   test('answers through the template of its chat, token by token, at no price', async () => {
     const tokens: string[] = [];
@@ -114,15 +105,7 @@ describe.skipIf(!MODEL_IS_HERE)('a real small model', { timeout: 60_000 }, () =>
   });
 
   const auto = async (tag: Partial<AutoShape>, question: string, data: { [name: string]: Json } = {}) => {
-    const shape: AutoShape = {
-      type: undefined,
-      min: undefined,
-      max: undefined,
-      choices: undefined,
-      pattern: undefined,
-      items: undefined,
-      ...tag,
-    };
+    const shape: AutoShape = { type: undefined, min: undefined, max: undefined, choices: undefined, pattern: undefined, items: undefined, ...tag };
     const { request, schema } = autoRequest(shape, { question, task: { id: 'classify' }, data });
     return askStructured(provider.model('smollm2'), { ...request, maxTokens: 100 }, schema, { signal });
   };
@@ -133,12 +116,14 @@ describe.skipIf(!MODEL_IS_HERE)('a real small model', { timeout: 60_000 }, () =>
       value: expect.toSatisfy(n => Number.isInteger(n) && n >= 3 && n <= 20),
     });
     expect(await auto({ type: 'boolean' }, 'Is water wet?')).toMatchObject({ ok: true, value: expect.any(Boolean) });
-    expect(
-      await auto({ choices: ['positive', 'negative'] }, 'What is the sentiment of the review?', { review: 'I loved this film.' }),
-    ).toMatchObject({ ok: true, value: 'positive' });
-    expect(
-      await auto({ type: 'list', min: 3, max: 3, items: { type: 'string', maxLength: 20 } }, 'Name three genres of film.'),
-    ).toMatchObject({ ok: true, value: [expect.any(String), expect.any(String), expect.any(String)] });
+    expect(await auto({ choices: ['positive', 'negative'] }, 'What is the sentiment of the review?', { review: 'I loved this film.' })).toMatchObject({
+      ok: true,
+      value: 'positive',
+    });
+    expect(await auto({ type: 'list', min: 3, max: 3, items: { type: 'string', maxLength: 20 } }, 'Name three genres of film.')).toMatchObject({
+      ok: true,
+      value: [expect.any(String), expect.any(String), expect.any(String)],
+    });
   });
 
   test('C16 an instruction in the data cannot leave the choices', async () => {

@@ -155,8 +155,7 @@ async function answer(
   const maxTokens = outputRoom(model, name, request, contextSize);
   const startedAt = clock.monotonic();
   let firstTokenMs: number | undefined;
-  const grammar =
-    request.schema === undefined ? undefined : await llama.createGrammarForJsonSchema(grammarSchema(request.schema) as GrammarInput);
+  const grammar = request.schema === undefined ? undefined : await llama.createGrammarForJsonSchema(grammarSchema(request.schema) as GrammarInput);
   await sequence.clearHistory();
   const meter = sequence.tokenMeter.getState();
   try {
@@ -184,11 +183,7 @@ async function answer(
     };
   } catch (cause) {
     if (signal.aborted) throw aborted(signal);
-    throw new OrchestratorError('ORC-405', `${name} failed to answer: ${messageOf(cause)}`, {
-      class: 'invalid_output',
-      retryable: true,
-      cause,
-    });
+    throw new OrchestratorError('ORC-405', `${name} failed to answer: ${messageOf(cause)}`, { class: 'invalid_output', retryable: true, cause });
   }
 }
 
@@ -198,14 +193,10 @@ function outputRoom(model: LlamaModel, name: string, request: ModelRequest, cont
   const wanted = request.maxTokens ?? OUTPUT_TOKENS_MAX;
   const room = contextSize - prompt;
   if (room < Math.min(wanted, contextSize / 4)) {
-    throw new OrchestratorError(
-      'ORC-409',
-      `the prompt has about ${prompt} tokens, and ${name} has a context of ${contextSize} for prompt and answer`,
-      {
-        class: 'invalid_input',
-        help: ['shorten the prompt', 'or give the model more room: context_size of the provider in orchestrator.config.yaml'],
-      },
-    );
+    throw new OrchestratorError('ORC-409', `the prompt has about ${prompt} tokens, and ${name} has a context of ${contextSize} for prompt and answer`, {
+      class: 'invalid_input',
+      help: ['shorten the prompt', 'or give the model more room: context_size of the provider in orchestrator.config.yaml'],
+    });
   }
   return Math.min(wanted, room);
 }

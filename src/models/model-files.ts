@@ -7,10 +7,7 @@ import { nearest } from '../ids.ts';
 export async function listFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
-    throw new OrchestratorError('ORC-408', `the folder of models ${folder} cannot be read: ${error.message}`, {
-      class: 'failed',
-      cause: error,
-    });
+    throw new OrchestratorError('ORC-408', `the folder of models ${folder} cannot be read: ${error.message}`, { class: 'failed', cause: error });
   });
   return entries
     .map(file => file.split(sep).join('/'))

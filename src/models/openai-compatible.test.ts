@@ -44,12 +44,7 @@ test('a reply comes with its text, usage and the name of the model that answered
   server.reply({
     text: 'hello',
     model: 'small-2026',
-    usage: {
-      prompt_tokens: 12,
-      completion_tokens: 7,
-      prompt_tokens_details: { cached_tokens: 4 },
-      completion_tokens_details: { reasoning_tokens: 5 },
-    },
+    usage: { prompt_tokens: 12, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 4 }, completion_tokens_details: { reasoning_tokens: 5 } },
   });
   const reply = await ask({ temperature: 0.5, maxTokens: 20, seed: 7 });
   expect(reply).toMatchObject({ text: 'hello', model: 'small-2026', finishReason: 'stop', firstTokenMs: undefined });
@@ -82,10 +77,7 @@ test.each([undefined, () => {}])('a missing usage is zero and said to be unknown
 test('a schema is sent as response_format and the answer comes parsed', async () => {
   const { ask } = setup();
   const reply = await ask({ schema: SCHEMA });
-  expect(server.requests[0]!.body['response_format']).toEqual({
-    type: 'json_schema',
-    json_schema: { name: 'answer', strict: false, schema: SCHEMA },
-  });
+  expect(server.requests[0]!.body['response_format']).toEqual({ type: 'json_schema', json_schema: { name: 'answer', strict: false, schema: SCHEMA } });
   expect(reply.object).toEqual({ value: 3 });
 });
 
@@ -122,54 +114,22 @@ test.each<[string, Answer, Partial<OrchestratorError>]>([
     { status: 429, headers: { 'retry-after': '3' }, body: {} },
     { code: 'ORC-601', class: 'rate_limit', retryable: true, retryAfterMs: 3000 },
   ],
-  [
-    '429 with retry-after-ms',
-    { status: 429, headers: { 'retry-after-ms': '20', 'retry-after': '3' }, body: {} },
-    { code: 'ORC-601', retryAfterMs: 20 },
-  ],
+  ['429 with retry-after-ms', { status: 429, headers: { 'retry-after-ms': '20', 'retry-after': '3' }, body: {} }, { code: 'ORC-601', retryAfterMs: 20 }],
   ['429 without a word', { status: 429, body: {} }, { code: 'ORC-601', class: 'rate_limit', retryable: true, retryAfterMs: undefined }],
-  [
-    '429 for a spent quota',
-    { status: 429, body: { error: { code: 'insufficient_quota', message: 'pay' } } },
-    { code: 'ORC-601', retryable: false },
-  ],
+  ['429 for a spent quota', { status: 429, body: { error: { code: 'insufficient_quota', message: 'pay' } } }, { code: 'ORC-601', retryable: false }],
   ['500', { status: 500, body: 'oops' }, { code: 'ORC-404', class: 'unavailable', retryable: true }],
-  [
-    '503 with retry-after',
-    { status: 503, headers: { 'retry-after': '2' }, body: {} },
-    { code: 'ORC-404', retryable: true, retryAfterMs: 2000 },
-  ],
-  [
-    '529',
-    { status: 529, body: { error: { type: 'overloaded_error', message: 'busy' } } },
-    { code: 'ORC-404', class: 'unavailable', retryable: true },
-  ],
+  ['503 with retry-after', { status: 503, headers: { 'retry-after': '2' }, body: {} }, { code: 'ORC-404', retryable: true, retryAfterMs: 2000 }],
+  ['529', { status: 529, body: { error: { type: 'overloaded_error', message: 'busy' } } }, { code: 'ORC-404', class: 'unavailable', retryable: true }],
   ['400', { status: 400, body: { error: { message: 'temperature?' } } }, { code: 'ORC-406', class: 'invalid_input', retryable: false }],
-  [
-    '400 for a filtered prompt',
-    { status: 400, body: { error: { code: 'content_filter', message: 'no' } } },
-    { code: 'ORC-406', class: 'policy' },
-  ],
-  [
-    '400 for a long prompt',
-    { status: 400, body: { error: { code: 'context_length_exceeded', message: 'long' } } },
-    { code: 'ORC-409', retryable: false },
-  ],
-  [
-    '400 for a long prompt, in words',
-    { status: 400, body: { message: "This model's maximum context length is 8192 tokens" } },
-    { code: 'ORC-409' },
-  ],
+  ['400 for a filtered prompt', { status: 400, body: { error: { code: 'content_filter', message: 'no' } } }, { code: 'ORC-406', class: 'policy' }],
+  ['400 for a long prompt', { status: 400, body: { error: { code: 'context_length_exceeded', message: 'long' } } }, { code: 'ORC-409', retryable: false }],
+  ['400 for a long prompt, in words', { status: 400, body: { message: "This model's maximum context length is 8192 tokens" } }, { code: 'ORC-409' }],
   ['413', { status: 413, body: {} }, { code: 'ORC-409' }],
   ['a redirect', { status: 307, headers: { location: 'http://127.0.0.1:1/' }, body: {} }, { code: 'ORC-404', retryable: false }],
   ['a filtered answer', { text: 'x', finishReason: 'content_filter' }, { code: 'ORC-406', class: 'policy' }],
   ['a refusal', { refusal: 'I cannot help with that' }, { code: 'ORC-406', class: 'policy' }],
   ['a connection that is reset', { fault: 'reset' }, { code: 'ORC-404', class: 'network', retryable: true }],
-  [
-    'a connection that is reset midway',
-    { fault: 'reset-midway', text: 'one two three' },
-    { code: 'ORC-404', class: 'network', retryable: true },
-  ],
+  ['a connection that is reset midway', { fault: 'reset-midway', text: 'one two three' }, { code: 'ORC-404', class: 'network', retryable: true }],
   ['a truncated reply', { fault: 'truncate', text: 'one two three' }, { code: 'ORC-405', class: 'invalid_output', retryable: true }],
   ['a malformed reply', { fault: 'malformed' }, { code: 'ORC-405', retryable: true }],
   ['an HTML page with status 200', { fault: 'html' }, { code: 'ORC-405', retryable: true }],
@@ -235,12 +195,7 @@ test('C14 an endless reply is cut off', async () => {
 test.each(['hang', 'stall'] as const)('a service that falls silent (%s) is given up', async fault => {
   const { ask } = setup({ timeoutMs: 150 });
   server.reply({ fault, text: 'one two three' }, { fault, text: 'one two three' });
-  expect(await caught(ask())).toMatchObject({
-    code: 'ORC-404',
-    class: 'timeout',
-    retryable: true,
-    message: 'lab/small sent nothing for 150 ms',
-  });
+  expect(await caught(ask())).toMatchObject({ code: 'ORC-404', class: 'timeout', retryable: true, message: 'lab/small sent nothing for 150 ms' });
   expect(await caught(ask({}, { onToken: () => {} }))).toMatchObject({ code: 'ORC-404', class: 'timeout' });
 });
 

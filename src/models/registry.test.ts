@@ -56,9 +56,7 @@ test('the guide: a model that is not there is named with the nearest, and what t
 test('the guide: a profiled function', async () => {
   const { registry, clock } = setup();
   const profiler = new ModelProfiler({ clock });
-  const testModelPerformance = profiler.profileModel(
-    async (name: string) => (await registry.getModel(name).generateResponse('Test prompt')).text,
-  );
+  const testModelPerformance = profiler.profileModel(async (name: string) => (await registry.getModel(name).generateResponse('Test prompt')).text);
   expect(await testModelPerformance('lab/small')).toBe('ok');
   expect(profiler.report()).toMatchObject([{ model: 'lab/small', calls: 1, errorRate: 0 }]);
 });
@@ -76,11 +74,7 @@ test('a service that nobody runs is a matter of the network', async () => {
   const { registry } = setup();
   const model = registry.getModel('lab/small');
   await server.close();
-  expect(await model.healthCheck()).toMatchObject({
-    healthy: false,
-    kind: 'network',
-    error: expect.stringContaining('connection refused'),
-  });
+  expect(await model.healthCheck()).toMatchObject({ healthy: false, kind: 'network', error: expect.stringContaining('connection refused') });
 });
 
 test('a health is believed for a minute', async () => {

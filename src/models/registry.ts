@@ -61,9 +61,7 @@ export class ModelRegistry {
   }
 
   /** Asks every provider what it serves; what fails is told beside it. */
-  async discover(
-    signal: AbortSignal = new AbortController().signal,
-  ): Promise<{ models: ModelInfo[]; failures: { provider: string; error: unknown }[] }> {
+  async discover(signal: AbortSignal = new AbortController().signal): Promise<{ models: ModelInfo[]; failures: { provider: string; error: unknown }[] }> {
     const found = await this.#open().list(signal);
     this.#discovered = true;
     return found;

@@ -67,19 +67,7 @@ const CAPABILITIES: { [word: string]: { capability?: string; modality?: string; 
 };
 
 /** Work that every model of language does; anything else that is named as a task is a field to be good at. */
-const EVERYDAY = new Set([
-  'generate',
-  'generation',
-  'text',
-  'analyze',
-  'analysis',
-  'chat',
-  'instruct',
-  'transform',
-  'summarize',
-  'classify',
-  'extract',
-]);
+const EVERYDAY = new Set(['generate', 'generation', 'text', 'analyze', 'analysis', 'chat', 'instruct', 'transform', 'summarize', 'classify', 'extract']);
 
 type Read = (value: Json, into: Requirements, key: string) => void;
 
@@ -99,8 +87,7 @@ const size =
 const names =
   (set: (into: Requirements, names: string[]) => void): Read =>
   (value, into, key) => {
-    if (typeof value !== 'string' && !(Array.isArray(value) && value.every(name => typeof name === 'string')))
-      throw wrong(key, 'a name, or a list of names');
+    if (typeof value !== 'string' && !(Array.isArray(value) && value.every(name => typeof name === 'string'))) throw wrong(key, 'a name, or a list of names');
     set(into, texts(value));
   };
 const flag =
@@ -127,9 +114,7 @@ function addExpertise(into: Requirements, words: string[]): void {
 
 function addCapabilities(into: Requirements, words: string[]): void {
   for (const word of words) {
-    const { capability, modality, expertise }: (typeof CAPABILITIES)[string] = Object.hasOwn(CAPABILITIES, word)
-      ? CAPABILITIES[word]!
-      : { capability: word };
+    const { capability, modality, expertise }: (typeof CAPABILITIES)[string] = Object.hasOwn(CAPABILITIES, word) ? CAPABILITIES[word]! : { capability: word };
     if (capability !== undefined) into.capabilities.push(capability);
     if (modality !== undefined) into.modalities.push(modality);
     if (expertise !== undefined) into.expertise.push(expertise);
@@ -206,8 +191,7 @@ const KEYS: { [key: string]: Read } = {
   supports_json_mode: STRUCTURED,
   healthy: (value, into) => (into.mayBeUnhealthy = value === false),
   tokens: (value, into, key) => {
-    if (!isObject(value) || typeof value['input'] !== 'number' || typeof value['output'] !== 'number')
-      throw wrong(key, '{ input: …, output: … }');
+    if (!isObject(value) || typeof value['input'] !== 'number' || typeof value['output'] !== 'number') throw wrong(key, '{ input: …, output: … }');
     into.tokens = { input: value['input'], output: value['output'] };
   },
 };

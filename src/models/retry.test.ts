@@ -18,8 +18,7 @@ function setup(options: RetryStrategyOptions = {}) {
   return { waits, handler, failing, calls: () => calls };
 }
 
-const limited = (more: object = {}): OrchestratorError =>
-  new OrchestratorError('ORC-601', 'slow down', { class: 'rate_limit', retryable: true, ...more });
+const limited = (more: object = {}): OrchestratorError => new OrchestratorError('ORC-601', 'slow down', { class: 'rate_limit', retryable: true, ...more });
 
 test('backs off by the factor, spread by jitter, and never beyond the most', async () => {
   const { handler, waits, failing } = setup({ maxBackoff: 5, initialBackoff: 1, jitter: 0.2 });
@@ -36,9 +35,7 @@ test('Retry-After is honoured where it is longer than the plan', async () => {
 test("a 429 of somebody else's client counts too, with its headers", async () => {
   const { handler, waits, failing } = setup({ jitter: false });
   await handler.retryOnRateLimit(failing(Object.assign(new Error('429'), { status: 429, headers: { 'retry-after': '3' } }), 1))();
-  await handler.retryOnRateLimit(
-    failing(Object.assign(new Error('429'), { statusCode: 429, headers: new Headers({ 'retry-after-ms': '1500' }) }), 3),
-  )();
+  await handler.retryOnRateLimit(failing(Object.assign(new Error('429'), { statusCode: 429, headers: new Headers({ 'retry-after-ms': '1500' }) }), 3))();
   expect(waits).toEqual([3000, 1500]);
 });
 
@@ -61,9 +58,7 @@ test.each([
 test('execute tries again what is retryable, and nothing else', async () => {
   const { handler, failing, calls } = setup();
   expect(await handler.execute(failing(new OrchestratorError('ORC-404', 'gone', { retryable: true }), 2))).toBe('done');
-  await expect(setup().handler.execute(() => Promise.reject(new OrchestratorError('ORC-403', 'no', {})))).rejects.toMatchObject({
-    code: 'ORC-403',
-  });
+  await expect(setup().handler.execute(() => Promise.reject(new OrchestratorError('ORC-403', 'no', {})))).rejects.toMatchObject({ code: 'ORC-403' });
   expect(calls()).toBe(3);
 });
 

@@ -7,10 +7,7 @@ import { readSize, traitsOf } from './traits.ts';
 
 const NOW = 1_000_000;
 
-function model(
-  id: string,
-  more: Partial<Candidate> & { in?: number; out?: number; entry?: object; heard?: Partial<HealthRecord> } = {},
-): Candidate {
+function model(id: string, more: Partial<Candidate> & { in?: number; out?: number; entry?: object; heard?: Partial<HealthRecord> } = {}): Candidate {
   const { in: input, out: output, entry = {}, heard = {}, ...rest } = more;
   const provider = id.slice(0, id.indexOf('/'));
   return {
@@ -136,10 +133,7 @@ test('who is ill is passed over for a minute, and asked where all are', () => {
   const ill = (id: string, kind: 'auth' | 'network', agoMs: number): Candidate =>
     model(id, { in: 1, heard: { failure: { kind, message: 'no' }, checkedAtMs: NOW - agoMs } });
   const models = [ill('a/x', 'network', 10_000), model('b/x', { in: 2 })];
-  expect(choose({ strategy: 'cheapest' }, models)).toMatchObject({
-    chosen: 'b/x',
-    rejected: [{ id: 'a/x', reason: 'it is not well (network): no' }],
-  });
+  expect(choose({ strategy: 'cheapest' }, models)).toMatchObject({ chosen: 'b/x', rejected: [{ id: 'a/x', reason: 'it is not well (network): no' }] });
   expect(choose({ strategy: 'cheapest', healthy: false }, models).chosen).toBe('a/x');
   expect(choose({ strategy: 'cheapest' }, [ill('a/x', 'network', 61_000), models[1]!]).chosen).toBe('a/x');
   expect(choose({}, [ill('a/x', 'auth', 1)])).toMatchObject({ chosen: 'a/x', relaxed: ['health'] });
@@ -147,15 +141,11 @@ test('who is ill is passed over for a minute, and asked where all are', () => {
 });
 
 test('an unknown price counts as the dearest', () => {
-  expect(choose({ strategy: 'cheapest' }, [model('a/unknown'), model('b/dear', { in: 500 })]).candidates.map(({ id }) => id)).toEqual([
-    'b/dear',
-    'a/unknown',
-  ]);
+  expect(choose({ strategy: 'cheapest' }, [model('a/unknown'), model('b/dear', { in: 500 })]).candidates.map(({ id }) => id)).toEqual(['b/dear', 'a/unknown']);
 });
 
 test('round robin goes through all that qualify, and preferred ones alone where some do', () => {
-  const turns = (wanted: object): (string | null)[] =>
-    [0, 1, 2, 3].map(turn => choose({ strategy: 'round-robin', ...wanted }, MODELS, turn).chosen);
+  const turns = (wanted: object): (string | null)[] => [0, 1, 2, 3].map(turn => choose({ strategy: 'round-robin', ...wanted }, MODELS, turn).chosen);
   expect(turns({ excluded: ['lab', 'local'] })).toEqual([
     'anthropic/claude-haiku-4-5',
     'anthropic/claude-opus-4',
@@ -211,7 +201,12 @@ test('a name tells what it can', () => {
 
 test('a model is named in several ways', () => {
   const one = { id: 'ollama/deepseek-r1', provider: 'ollama' };
-  expect(
-    ['ollama/deepseek-r1', 'ollama:deepseek-r1', 'deepseek-r1', 'ollama', 'deepseek', 'llama'].map(name => isNamed(one, name)),
-  ).toEqual([true, true, true, true, false, false]);
+  expect(['ollama/deepseek-r1', 'ollama:deepseek-r1', 'deepseek-r1', 'ollama', 'deepseek', 'llama'].map(name => isNamed(one, name))).toEqual([
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
 });

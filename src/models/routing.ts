@@ -84,12 +84,7 @@ export function route(requirements: Requirements, models: Candidate[], situation
   };
 }
 
-function choose(
-  candidates: { id: string; rank: number }[],
-  strategy: Strategy,
-  { stickyKey = '' }: Requirements,
-  { turn }: RouteSituation,
-): string | null {
+function choose(candidates: { id: string; rank: number }[], strategy: Strategy, { stickyKey = '' }: Requirements, { turn }: RouteSituation): string | null {
   const [best] = candidates;
   if (best === undefined) return null;
   if (strategy !== 'round-robin' && strategy !== 'sticky') return best.id;
@@ -142,8 +137,7 @@ function priceAgainst(model: Candidate, { maxCost, maxPricePerMillion, tokens }:
   if (cost === undefined) return 'its price is unknown, and there is a cap';
   if (maxCost !== undefined && cost > maxCost) return `a call would cost $${usd(cost)}, above $${usd(maxCost)}`;
   const mean = model.price === undefined ? 0 : (model.price.inputPerMillion + model.price.outputPerMillion) / 2;
-  if (maxPricePerMillion !== undefined && mean > maxPricePerMillion)
-    return `its price of $${usd(mean)} a million tokens is above $${usd(maxPricePerMillion)}`;
+  if (maxPricePerMillion !== undefined && mean > maxPricePerMillion) return `its price of $${usd(mean)} a million tokens is above $${usd(maxPricePerMillion)}`;
   return undefined;
 }
 
@@ -216,15 +210,11 @@ export function ruleFor(rules: DomainRule[], domain: string | undefined, text: s
   if (domain !== undefined) return rules.find(rule => rule.domain === domain);
   const words = new Set(text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []);
   const lower = text.toLowerCase();
-  return rules.find(rule =>
-    rule.words.some(word => (/\W/.test(word) ? lower.includes(word.toLowerCase()) : words.has(word.toLowerCase()))),
-  );
+  return rules.find(rule => rule.words.some(word => (/\W/.test(word) ? lower.includes(word.toLowerCase()) : words.has(word.toLowerCase()))));
 }
 
 /** What a rule asks for beyond the requirements: its own keys stand where the requirements say nothing. */
 export function withRule(requirements: Json, rule: DomainRule): Json {
   const { domain: _domain, ...own } = isObject(requirements) ? requirements : {};
-  return typeof rule.use === 'string'
-    ? { ...own, preferred: [rule.use, ...[own['preferred'] ?? []].flat()] }
-    : { ...(rule.use as object), ...own };
+  return typeof rule.use === 'string' ? { ...own, preferred: [rule.use, ...[own['preferred'] ?? []].flat()] } : { ...(rule.use as object), ...own };
 }

@@ -62,21 +62,14 @@ test('who sets nothing but a key gets the small model of its service; who names 
 
 test('OpenAI is asked in its own dialect, whole and streamed', async () => {
   const { ask } = setup('openai');
-  server.reply({
-    text: 'hello',
-    model: 'gpt-4o-mini-2024',
-    usage: { prompt_tokens: 12, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 4 } },
-  });
+  server.reply({ text: 'hello', model: 'gpt-4o-mini-2024', usage: { prompt_tokens: 12, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 4 } } });
   expect(await ask('gpt-4o-mini', { maxTokens: 9 })).toMatchObject({
     text: 'hello',
     model: 'gpt-4o-mini-2024',
     finishReason: 'stop',
     usage: { inputTokens: 12, outputTokens: 7, cachedInputTokens: 4, reasoningTokens: 0 },
   });
-  expect(server.requests[0]).toMatchObject({
-    path: '/v1/chat/completions',
-    body: { model: 'gpt-4o-mini', messages: MESSAGES, max_tokens: 9 },
-  });
+  expect(server.requests[0]).toMatchObject({ path: '/v1/chat/completions', body: { model: 'gpt-4o-mini', messages: MESSAGES, max_tokens: 9 } });
   expect(server.requests[0]!.headers.authorization).toBe('Bearer sk-openai-secret');
   const tokens: string[] = [];
   server.reply({ text: 'one two three', usage: { prompt_tokens: 3, completion_tokens: 9 } });
@@ -87,10 +80,7 @@ test('OpenAI is asked in its own dialect, whole and streamed', async () => {
 
 test('Anthropic is asked in its own dialect, whole and streamed', async () => {
   const { ask } = setup('anthropic');
-  server.reply({
-    text: 'hello',
-    usage: { input_tokens: 12, output_tokens: 7, cache_read_input_tokens: 4, cache_creation_input_tokens: 2 },
-  });
+  server.reply({ text: 'hello', usage: { input_tokens: 12, output_tokens: 7, cache_read_input_tokens: 4, cache_creation_input_tokens: 2 } });
   const reply = await ask('claude-haiku-4-5', { maxTokens: 9 });
   expect(reply).toMatchObject({ text: 'hello', model: 'claude-haiku-4-5', finishReason: 'stop' });
   // Anthropic counts what was cached apart; here it is part of the input, as everywhere.
@@ -155,26 +145,14 @@ test('Google and Bedrock are asked in theirs', async () => {
   };
   server.reply({ status: 200, body: google }, { status: 200, body: bedrock });
   for (const type of ['google', 'bedrock'])
-    expect(await setup(type).ask('some-model')).toMatchObject({
-      text: 'hello',
-      finishReason: 'stop',
-      usage: { inputTokens: 4, outputTokens: 2 },
-    });
+    expect(await setup(type).ask('some-model')).toMatchObject({ text: 'hello', finishReason: 'stop', usage: { inputTokens: 4, outputTokens: 2 } });
   expect(server.requests[0]!.headers['x-goog-api-key']).toBe('gemini-secret');
   expect(server.requests[1]!.headers.authorization).toBe('Bearer aws-secret');
 });
 
 test('prices come from the kept table, and the catalog wins over it', () => {
   const models = openModels(
-    {
-      catalog: [
-        {
-          id: 'openai/gpt-4o-mini',
-          context_window: 5,
-          cost: { input_per_million: 1, output_per_million: 2, cached_input_per_million: 0.5 },
-        },
-      ],
-    },
+    { catalog: [{ id: 'openai/gpt-4o-mini', context_window: 5, cost: { input_per_million: 1, output_per_million: 2, cached_input_per_million: 0.5 } }] },
     { env: KEYS },
   );
   expect(models.get('openai/gpt-4o-mini')).toMatchObject({
@@ -195,11 +173,7 @@ test.each(['openai', 'anthropic'])('%s is asked whether a model is there, at no 
   await expect(models.get(`${type}/large`).probe!(signal)).rejects.toMatchObject({ code: 'ORC-401' });
   server.reply({ status: 401, body: {} });
   await expect(models.get(`${type}/small`).probe!(signal)).rejects.toMatchObject({ code: 'ORC-403', class: 'auth' });
-  expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
-    'GET /v1/models/small',
-    'GET /v1/models/large',
-    'GET /v1/models/small',
-  ]);
+  expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v1/models/small', 'GET /v1/models/large', 'GET /v1/models/small']);
 });
 
 test('a service of the dialect of OpenAI is asked for its list instead', async () => {

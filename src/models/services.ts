@@ -157,11 +157,7 @@ export const SERVICES: { [type: string]: Service } = {
     open: async settings => {
       const { env, more } = settings;
       const { createAmazonBedrock } = await load('@ai-sdk/amazon-bedrock', () => import('@ai-sdk/amazon-bedrock'));
-      const [accessKeyId, secretAccessKey, sessionToken] = [
-        env['AWS_ACCESS_KEY_ID'],
-        env['AWS_SECRET_ACCESS_KEY'],
-        env['AWS_SESSION_TOKEN'],
-      ];
+      const [accessKeyId, secretAccessKey, sessionToken] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY'], env['AWS_SESSION_TOKEN']];
       return createAmazonBedrock({
         ...common(settings),
         region: more['region'] ?? env['AWS_REGION'] ?? 'us-east-1',

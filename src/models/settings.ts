@@ -110,15 +110,7 @@ export const MODELS_SCHEMA: JsonSchema = {
     providers: { type: 'object', propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_-]*$' }, additionalProperties: PROVIDER },
     catalog: { type: 'array', items: CATALOG_ENTRY },
     fallback: {
-      anyOf: [
-        TEXTS,
-        {
-          type: 'object',
-          required: ['models'],
-          additionalProperties: false,
-          properties: { models: TEXTS, may_cost_more: { type: 'boolean' } },
-        },
-      ],
+      anyOf: [TEXTS, { type: 'object', required: ['models'], additionalProperties: false, properties: { models: TEXTS, may_cost_more: { type: 'boolean' } } }],
     },
     routing: ROUTING,
     hub: { type: 'string', pattern: '^https?://[^/@]+(/.*)?$' },

@@ -58,11 +58,7 @@ export function traitsOf(name: string, entry: JsonObject = {}): Traits {
     level: LEVELS.findLast(level => said.includes(level)) ?? family?.level ?? bySize,
     expertise: said.length > 0 ? said : (family?.expertise ?? []),
     // An answer of a shape is asked for in words too, checked and asked again: every model can be brought to it.
-    capabilities: [
-      'structured',
-      'streaming',
-      ...(entry['capabilities'] === undefined ? familyTools(family) : texts(entry['capabilities'])),
-    ],
+    capabilities: ['structured', 'streaming', ...(entry['capabilities'] === undefined ? familyTools(family) : texts(entry['capabilities']))],
     modalities: ['text', ...modalities.map(word => (word === 'vision' ? 'image' : word))],
     languages: languages.length === 0 ? undefined : languages,
     sizeBillions,

@@ -41,11 +41,7 @@ function readDirectory(path: string, directory: Buffer): ZipMember[] {
   for (let at = 0; at + 46 <= directory.length && directory.readUInt32LE(at) === ENTRY;) {
     const [flags, method] = [directory.readUInt16LE(at + 8), directory.readUInt16LE(at + 10)];
     const [packed, bytes] = [directory.readUInt32LE(at + 20), directory.readUInt32LE(at + 24)];
-    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map(offset => directory.readUInt16LE(at + offset)) as [
-      number,
-      number,
-      number,
-    ];
+    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map(offset => directory.readUInt16LE(at + offset)) as [number, number, number];
     const offset = directory.readUInt32LE(at + 42);
     const name = directory.toString('utf8', at + 46, at + 46 + nameBytes);
     at += 46 + nameBytes + extraBytes + commentBytes;

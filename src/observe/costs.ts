@@ -122,4 +122,3 @@ function trendOf(calls: PaidCall[]): CostReport['trend'] {
   const change = after / before - 1;
   return { direction: change > FLAT ? 'rising' : change < -FLAT ? 'falling' : 'flat', change };
 }
-

@@ -31,12 +31,16 @@ export class CostMonitor {
   async generateCostReport({ since, until, pipeline, user }: CostReportOptions = {}): Promise<CostReport> {
     const { store, models } = await (this.#observed ??= this.#open());
     const now = Date.now();
-    return costReport(store, {
-      ...(since === undefined ? {} : { since: readTime(since, now) }),
-      ...(until === undefined ? {} : { until: readTime(until, now) }),
-      ...(pipeline === undefined ? {} : { pipeline }),
-      ...(user === undefined ? {} : { user }),
-    }, models);
+    return costReport(
+      store,
+      {
+        ...(since === undefined ? {} : { since: readTime(since, now) }),
+        ...(until === undefined ? {} : { until: readTime(until, now) }),
+        ...(pipeline === undefined ? {} : { pipeline }),
+        ...(user === undefined ? {} : { user }),
+      },
+      models,
+    );
   }
 
   async close(): Promise<void> {
@@ -56,5 +60,8 @@ export function readTime(given: Date | number | string, now: number): number {
   const ago = parseDuration(given);
   const at = ago === undefined ? Date.parse(given) : now - ago;
   if (!Number.isNaN(at)) return at;
-  throw new OrchestratorError('ORC-106', `\`${given}\` is neither a time nor a duration`, { class: 'invalid_input', help: ['write it like 7d, 24h or 2026-01-31'] });
+  throw new OrchestratorError('ORC-106', `\`${given}\` is neither a time nor a duration`, {
+    class: 'invalid_input',
+    help: ['write it like 7d, 24h or 2026-01-31'],
+  });
 }

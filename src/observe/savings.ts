@@ -29,7 +29,9 @@ export async function suggestionsFor(store: Pick<Store, 'read'>, calls: PaidCall
 
 /** The cheapest model that is known to be no worse, for the tokens of the model that took most. */
 function cheaperModel(paid: PaidCall[], models: PricedModels): CostSuggestion | undefined {
-  const groups = [...Map.groupBy(paid, ({ model }) => model)].map(([model, calls]) => ({ model, calls, micro: sumOf(calls) })).sort((a, b) => b.micro - a.micro);
+  const groups = [...Map.groupBy(paid, ({ model }) => model)]
+    .map(([model, calls]) => ({ model, calls, micro: sumOf(calls) }))
+    .sort((a, b) => b.micro - a.micro);
   const [top] = groups;
   if (top === undefined) return undefined;
   const known = models.known();
@@ -42,7 +44,10 @@ function cheaperModel(paid: PaidCall[], models: PricedModels): CostSuggestion | 
     if (price === undefined && !local) continue;
     const micro = isFree({ price, local })
       ? 0
-      : top.calls.reduce((sum, { inputTokens, outputTokens }) => sum + costOf(price!, { inputTokens, outputTokens, cachedInputTokens: 0, reasoningTokens: 0 }), 0);
+      : top.calls.reduce(
+          (sum, { inputTokens, outputTokens }) => sum + costOf(price!, { inputTokens, outputTokens, cachedInputTokens: 0, reasoningTokens: 0 }),
+          0,
+        );
     if (micro < (best?.micro ?? top.micro)) best = { id, micro };
   }
   if (best === undefined) return undefined;
@@ -88,7 +93,11 @@ async function repeatedPrompts(store: Pick<Store, 'read'>, paid: PaidCall[]): Pr
     }
   }
   if (repeats === 0) return undefined;
-  return { kind: 'repeated_prompts', text: `${repeats} calls asked what had been asked before; with \`cache:\` on their tasks they would have cost nothing`, saving: usd(micro) };
+  return {
+    kind: 'repeated_prompts',
+    text: `${repeats} calls asked what had been asked before; with \`cache:\` on their tasks they would have cost nothing`,
+    saving: usd(micro),
+  };
 }
 
 function sumOf(calls: PaidCall[]): MicroUsd {

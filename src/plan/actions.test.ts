@@ -60,10 +60,7 @@ describe('parameters', () => {
     const other = one('generate_text', '{ prompt: hi, quite_other: <AUTO>what?</AUTO> }');
     expect(other.problems).toEqual(['warning ORC-213 6 quite_other']);
     expect(other.task('a')).toMatchObject({ parameters: { v: { prompt: 'hi' } }, autos: [] });
-    expect(one('generate_text', '{ prompt: hi, quite_other: "{{ ghost }}" }').problems).toEqual([
-      'warning ORC-213 6 quite_other',
-      'error ORC-302 6 ghost',
-    ]);
+    expect(one('generate_text', '{ prompt: hi, quite_other: "{{ ghost }}" }').problems).toEqual(['warning ORC-213 6 quite_other', 'error ORC-302 6 ghost']);
     expect(one('open', '{ anything: 1 }').task('a').parameters).toEqual({ v: { anything: 1 } });
   });
 
@@ -101,9 +98,7 @@ describe('parameters', () => {
   });
 
   it('members that a map may not have', () => {
-    expect(one('web_search', '{ options: { safe: true, other: "{{ execution.id }}" } }').problems).toEqual([
-      'error ORC-212 6 "{{ execution.id }}"',
-    ]);
+    expect(one('web_search', '{ options: { safe: true, other: "{{ execution.id }}" } }').problems).toEqual(['error ORC-212 6 "{{ execution.id }}"']);
     expect(one('web_search', '{ options: { safe: true, other: 1 } }').problems).toEqual(['error ORC-212 6 1']);
   });
 
@@ -167,9 +162,9 @@ describe('parameters', () => {
 
   it('C11: a secret may stand in a parameter and nowhere else', () => {
     expect(one('shell.run', '{ command: x, env: { TOKEN: "{{ secret(\'LAB_TOKEN\') }}" } }').problems).toEqual([]);
-    expect(
-      setup(tasks("  - id: a\n    action: echo\n    condition: \"secret('LAB_TOKEN') == 'x'\"\n    parameters: { text: x }\n")).problems,
-    ).toEqual(["error ORC-312 6 secret('LAB_TOKEN')"]);
+    expect(setup(tasks("  - id: a\n    action: echo\n    condition: \"secret('LAB_TOKEN') == 'x'\"\n    parameters: { text: x }\n")).problems).toEqual([
+      "error ORC-312 6 secret('LAB_TOKEN')",
+    ]);
     expect(one('echo', "{ text: <AUTO>say {{ secret('LAB_TOKEN') }}</AUTO> }").problems).toEqual(["error ORC-312 6 secret('LAB_TOKEN')"]);
   });
 });

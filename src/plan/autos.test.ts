@@ -9,9 +9,7 @@ function ask(parameters: string, action = 'web_search'): { problems: string[]; a
 
 describe('AUTO tags', () => {
   it('are numbered innermost first, and know their target', () => {
-    const { autos, parameters } = ask(
-      '{ query: <AUTO>about <AUTO>which?</AUTO></AUTO>, max_results: <AUTO>how many?</AUTO>, tags: ["<AUTO>x</AUTO>"] }',
-    );
+    const { autos, parameters } = ask('{ query: <AUTO>about <AUTO>which?</AUTO></AUTO>, max_results: <AUTO>how many?</AUTO>, tags: ["<AUTO>x</AUTO>"] }');
     expect(parameters).toEqual({
       o: [
         ['query', { a: 1, s: 1 }],
@@ -19,24 +17,14 @@ describe('AUTO tags', () => {
         ['tags', { l: [{ a: 3, s: 1 }] }],
       ],
     });
-    expect(autos.map(({ target }) => target)).toEqual([
-      'parameters.query',
-      'parameters.query',
-      'parameters.max_results',
-      'parameters.tags[0]',
-    ]);
+    expect(autos.map(({ target }) => target)).toEqual(['parameters.query', 'parameters.query', 'parameters.max_results', 'parameters.tags[0]']);
     expect(autos[1]!.question).toEqual({ m: [{ v: 'about ' }, { a: 0 }] });
     expect(autos[0]!.at).toEqual([0, 6, 38]);
   });
 
   it('take their schema from the parameter, narrowed by their bounds', () => {
     const description = 'how many results to return';
-    expect(ask('{ max_results: <AUTO>how many?</AUTO> }').autos[0]!.schema).toEqual({
-      type: 'integer',
-      minimum: 1,
-      maximum: 100,
-      description,
-    });
+    expect(ask('{ max_results: <AUTO>how many?</AUTO> }').autos[0]!.schema).toEqual({ type: 'integer', minimum: 1, maximum: 100, description });
     expect(ask('{ max_results: <AUTO min="3" max="200">how many?</AUTO> }').autos[0]!.schema).toEqual({
       type: 'integer',
       minimum: 3,
@@ -109,9 +97,9 @@ describe('AUTO tags', () => {
     expect(setup(`${tasks('  - { id: a, action: echo, parameters: { text: x } }\n')}outputs: { x: <AUTO>?</AUTO> }\n`).problems).toEqual([
       'error ORC-304 5 <AUTO>?</AUTO>',
     ]);
-    expect(
-      setup(tasks('  - { id: a, action: echo, parameters: { text: x }, on_error: [{ fallback_value: <AUTO>?</AUTO> }] }\n')).problems,
-    ).toEqual(['error ORC-304 4 <AUTO>?</AUTO>']);
+    expect(setup(tasks('  - { id: a, action: echo, parameters: { text: x }, on_error: [{ fallback_value: <AUTO>?</AUTO> }] }\n')).problems).toEqual([
+      'error ORC-304 4 <AUTO>?</AUTO>',
+    ]);
   });
 
   it('may decide conditions, sources of loops, models and the defaults of inputs', () => {
@@ -124,9 +112,6 @@ describe('AUTO tags', () => {
       model: { a: 1 },
       autos: [{ target: 'condition', schema: { type: 'boolean' } }, { target: 'model' }],
     });
-    expect(task('b')).toMatchObject({
-      source: { a: 0 },
-      autos: [{ target: 'for_each', schema: { type: 'array', items: { type: 'string' } } }],
-    });
+    expect(task('b')).toMatchObject({ source: { a: 0 }, autos: [{ target: 'for_each', schema: { type: 'array', items: { type: 'string' } } }] });
   });
 });

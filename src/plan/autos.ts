@@ -12,9 +12,7 @@ export function mayAsk(site: Site, tag: AutoTag, schema: JsonSchema): boolean {
   site.unit.reporter.error('ORC-304', tag.span, `a model may not decide \`${site.target}\``, {
     path: site.path,
     label: 'write a value here',
-    help: closed
-      ? ['with choices="a,b" a model may choose among values that you name']
-      : ['use the answer of a task: ask in one, and name its result here'],
+    help: closed ? ['with choices="a,b" a model may choose among values that you name'] : ['use the answer of a task: ask in one, and name its result here'],
   });
   return false;
 }
@@ -49,12 +47,10 @@ function answerSchema(site: Site, tag: AutoTag, wanted: JsonSchema): JsonSchema 
   }
   const own = TYPES[tag.type];
   if (!mayFill(own['type'], declared['type'])) {
-    site.unit.reporter.error(
-      'ORC-212',
-      tag.span,
-      `\`${site.target}\` must be ${describeSchema(wanted)}, and the answer would be ${describeSchema(own)}`,
-      { path: site.path, help: ['leave out type=: the parameter says what it wants'] },
-    );
+    site.unit.reporter.error('ORC-212', tag.span, `\`${site.target}\` must be ${describeSchema(wanted)}, and the answer would be ${describeSchema(own)}`, {
+      path: site.path,
+      help: ['leave out type=: the parameter says what it wants'],
+    });
   }
   const base = own['type'] === declared['type'] ? declared : own;
   return { ...base, ...bounds(tag, base) };
@@ -67,9 +63,7 @@ function plainSchema(schema: JsonObject): JsonObject {
 
 function guessType(tag: AutoTag): JsonObject {
   if (tag.items !== undefined) return { type: 'array' };
-  return tag.choices === undefined && (tag.min !== undefined || tag.max !== undefined) && tag.pattern === undefined
-    ? { type: 'number' }
-    : { type: 'string' };
+  return tag.choices === undefined && (tag.min !== undefined || tag.max !== undefined) && tag.pattern === undefined ? { type: 'number' } : { type: 'string' };
 }
 
 /** Whether an answer of one type can stand where another is wanted; anything can be made text. */

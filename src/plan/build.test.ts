@@ -85,13 +85,7 @@ describe('a plan', () => {
       ['for_each', 3, undefined, true],
     ]);
     expect(task('each')).toMatchObject({ kind: 'for_each', action: 'for_each', source: { e: '[1, 2]' }, maxParallel: { v: 2 }, body: 1 });
-    expect(task('grow')).toMatchObject({
-      kind: 'while',
-      while: { e: 'iteration < 3' },
-      until: { e: 'a2.result' },
-      maxIterations: { v: 5 },
-      body: 2,
-    });
+    expect(task('grow')).toMatchObject({ kind: 'while', while: { e: 'iteration < 3' }, until: { e: 'a2.result' }, maxIterations: { v: 5 }, body: 2 });
     expect(task('both')).toMatchObject({ kind: 'group', action: 'parallel', body: 3 });
     expect(plan.blocks[3]!.tasks.map(({ id }) => id)).toEqual(['step_1', 'y']);
   });
@@ -108,21 +102,15 @@ describe('a plan', () => {
   });
 
   it('defaults of inputs may use the inputs above them', () => {
-    expect(
-      setup('name: p\ninputs: { a: x, b: "{{ a }}y" }\ntasks:\n  - { id: t, action: echo, parameters: { text: "{{ b }}" } }\n').problems,
-    ).toEqual([]);
-    expect(
-      setup('name: p\ninputs: { a: "{{ b }}y", b: x }\ntasks:\n  - { id: t, action: echo, parameters: { text: "{{ a }}" } }\n').problems,
-    ).toContain('error ORC-302 2 b');
+    expect(setup('name: p\ninputs: { a: x, b: "{{ a }}y" }\ntasks:\n  - { id: t, action: echo, parameters: { text: "{{ b }}" } }\n').problems).toEqual([]);
+    expect(setup('name: p\ninputs: { a: "{{ b }}y", b: x }\ntasks:\n  - { id: t, action: echo, parameters: { text: "{{ a }}" } }\n').problems).toContain(
+      'error ORC-302 2 b',
+    );
   });
 
   it('a task that the parser could not read whole does not stop the others from being checked', () => {
     expect(
-      setup(
-        tasks(
-          '  - { id: a, parameters: { text: "{{ ghost }}" } }\n  - { id: b, action: echo, parameters: { text: "{{ a.x }}{{ spook }}" } }\n',
-        ),
-      ).problems,
+      setup(tasks('  - { id: a, parameters: { text: "{{ ghost }}" } }\n  - { id: b, action: echo, parameters: { text: "{{ a.x }}{{ spook }}" } }\n')).problems,
     ).toEqual(['error ORC-102 4 a', 'error ORC-302 4 ghost', 'error ORC-302 5 spook']);
   });
 });
@@ -146,9 +134,7 @@ describe('handlers', () => {
       owner: { block: 0, task: 0 },
       tasks: [{ id: 'on_error_1', action: 'echo', timeoutMs: 5000, needs: [] }],
     });
-    expect(setup(tasks(`${READ}    on_error: [{ action: echo, parameters: { text: "{{ error.kind }}" } }]\n`)).problems).toEqual([
-      'error ORC-207 7 kind',
-    ]);
+    expect(setup(tasks(`${READ}    on_error: [{ action: echo, parameters: { text: "{{ error.kind }}" } }]\n`)).problems).toEqual(['error ORC-207 7 kind']);
     expect(setup(tasks(`${READ}    on_error: [{ action: ech, parameters: {} }]\n`)).problems).toEqual(['error ORC-210 7 ech']);
   });
 
@@ -166,9 +152,9 @@ describe('handlers', () => {
   });
 
   it('one that does not exist is told, and a circle of them', () => {
-    expect(
-      setup(tasks(`${READ}    on_error: [{ task: mnd }]\n  - { id: mend, action: echo, parameters: { text: x } }\n`)).problems,
-    ).toEqual(['error ORC-208 7 mnd']);
+    expect(setup(tasks(`${READ}    on_error: [{ task: mnd }]\n  - { id: mend, action: echo, parameters: { text: x } }\n`)).problems).toEqual([
+      'error ORC-208 7 mnd',
+    ]);
     const { result, problems } = setup(
       tasks(
         `${READ}    on_error: [{ task: a }]\n  - { id: a, action: echo, parameters: { text: x }, on_error: [{ task: b }] }\n  - { id: b, action: echo, parameters: { text: x }, on_error: [{ task: a }] }\n`,
@@ -216,16 +202,12 @@ describe('handlers', () => {
 
 describe('lints', () => {
   it('a condition that is always false', () => {
-    expect(setup(tasks('  - { id: a, action: echo, condition: "false", parameters: { text: x } }\n')).problems).toEqual([
-      'warning ORC-209 4 "false"',
-    ]);
+    expect(setup(tasks('  - { id: a, action: echo, condition: "false", parameters: { text: x } }\n')).problems).toEqual(['warning ORC-209 4 "false"']);
   });
 
   it('an on_false without a condition', () => {
     expect(
-      setup(
-        tasks('  - { id: a, action: echo, on_false: b, parameters: { text: x } }\n  - { id: b, action: echo, parameters: { text: x } }\n'),
-      ).problems,
+      setup(tasks('  - { id: a, action: echo, on_false: b, parameters: { text: x } }\n  - { id: b, action: echo, parameters: { text: x } }\n')).problems,
     ).toEqual(['warning ORC-204 4 b']);
   });
 
@@ -242,11 +224,7 @@ describe('lints', () => {
   it('an input that is never used', () => {
     const { problems } = setup('name: p\ninputs: { a: x, b: x }\ntasks:\n  - { id: t, action: echo, parameters: { text: "{{ a }}" } }\n');
     expect(problems).toEqual(['info ORC-120 2 b']);
-    expect(setup('name: p\ninputs: { a: x }\ntasks:\n  - { id: t, action: echo, parameters: { text: x } }\n').problems).toEqual([
-      'info ORC-120 2 a',
-    ]);
-    expect(
-      setup('name: p\ninputs: { a: x }\ntasks:\n  - { id: t, action: echo, parameters: { text: "{{ inputs }}" } }\n').problems,
-    ).toEqual([]);
+    expect(setup('name: p\ninputs: { a: x }\ntasks:\n  - { id: t, action: echo, parameters: { text: x } }\n').problems).toEqual(['info ORC-120 2 a']);
+    expect(setup('name: p\ninputs: { a: x }\ntasks:\n  - { id: t, action: echo, parameters: { text: "{{ inputs }}" } }\n').problems).toEqual([]);
   });
 });

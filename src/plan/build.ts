@@ -37,11 +37,7 @@ function buildBlock(
   return { block: number, list };
 }
 
-export function buildPipeline(
-  compilation: Compilation,
-  unit: Unit,
-  header: Pick<Block, 'kind' | 'owner'>,
-): { block: number; handlers: PlanHandler[] } {
+export function buildPipeline(compilation: Compilation, unit: Unit, header: Pick<Block, 'kind' | 'owner'>): { block: number; handlers: PlanHandler[] } {
   const { pipeline } = unit;
   const path = at(undefined, 'pipeline');
   const outer: Scope = { kind: 'pipeline', outer: null, unit, inputs: unit.inputs };
@@ -153,8 +149,7 @@ function buildBody(context: BlockContext, site: Site, task: Task, result: PlanTa
     items = itemShape(shape);
   } else if (task.forEach !== undefined) result.source = lowerAt(site, 'for_each', task.forEach, { type: 'array' });
   if (task.maxParallel !== undefined) result.maxParallel = lowerAt(site, 'max_parallel', task.maxParallel, { type: 'integer', minimum: 1 });
-  if (task.maxIterations !== undefined)
-    result.maxIterations = lowerAt(site, 'max_iterations', task.maxIterations, { type: 'integer', minimum: 1 });
+  if (task.maxIterations !== undefined) result.maxIterations = lowerAt(site, 'max_iterations', task.maxIterations, { type: 'integer', minimum: 1 });
   const outer = bodyScope(context, site.scope, task, items);
   const header: Omit<Block, 'tasks'> = { kind, owner };
   if (task.loopName !== undefined) header.loopName = task.loopName;
@@ -185,8 +180,7 @@ function applySettings({ unit, compilation }: BlockContext, site: Site, task: Ta
   if (task.model !== undefined) result.model = lowerAt(site, 'model', task.model);
   else if (asks && defaults.model !== undefined) result.model = defaultModel(compilation, unit, defaults.model);
   if (task.cache) {
-    const key: PlanValue =
-      task.cache.key === undefined ? { v: null } : lowerAt({ ...site, path: at(site.path, 'cache') }, 'key', task.cache.key);
+    const key: PlanValue = task.cache.key === undefined ? { v: null } : lowerAt({ ...site, path: at(site.path, 'cache') }, 'key', task.cache.key);
     result.cache = { key, ...(task.cache.ttlMs === undefined ? {} : { ttlMs: task.cache.ttlMs }) };
   }
   if (task.onAmbiguous !== undefined) result.onAmbiguous = task.onAmbiguous;

@@ -18,8 +18,6 @@ export function decodePlan(text: string): Plan {
   if (!isObject(plan) || typeof plan['hash'] !== 'string' || !Array.isArray(plan['blocks']))
     throw new OrchestratorError('ORC-504', 'what is stored is not a plan', { class: 'storage' });
   if (plan['format'] !== 1)
-    throw new OrchestratorError('ORC-502', `the stored plan has format ${String(plan['format'])}, and this program reads format 1`, {
-      class: 'storage',
-    });
+    throw new OrchestratorError('ORC-502', `the stored plan has format ${String(plan['format'])}, and this program reads format 1`, { class: 'storage' });
   return plan as unknown as Plan;
 }

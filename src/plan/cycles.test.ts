@@ -4,9 +4,7 @@ import { findCycles, invert, levelsOf } from './cycles.ts';
 
 const graphs = fc
   .integer({ min: 1, max: 9 })
-  .chain(count =>
-    fc.array(fc.uniqueArray(fc.integer({ min: 0, max: count - 1 }), { maxLength: 4 }), { minLength: count, maxLength: count }),
-  );
+  .chain(count => fc.array(fc.uniqueArray(fc.integer({ min: 0, max: count - 1 }), { maxLength: 4 }), { minLength: count, maxLength: count }));
 
 /** Which nodes can be reached from which, by trying all: an oracle that shares no idea with the code. */
 function reachable(needs: readonly number[][]): boolean[][] {

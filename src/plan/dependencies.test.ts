@@ -14,11 +14,7 @@ function thrownBy(run: () => unknown): unknown {
 
 describe('resolveDependencies', () => {
   it('puts each task after all that it depends on', () => {
-    expect(resolveDependencies([{ id: 'c', dependencies: ['b', 'a', 'a'] }, { id: 'b', dependencies: ['a'] }, { id: 'a' }])).toEqual([
-      'a',
-      'b',
-      'c',
-    ]);
+    expect(resolveDependencies([{ id: 'c', dependencies: ['b', 'a', 'a'] }, { id: 'b', dependencies: ['a'] }, { id: 'a' }])).toEqual(['a', 'b', 'c']);
     expect(levels([{ id: 'a' }, { id: 'b', dependencies: ['a'] }, { id: 'c' }])).toEqual([['a', 'c'], ['b']]);
     expect(resolveDependencies([])).toEqual([]);
   });
@@ -31,8 +27,7 @@ describe('resolveDependencies', () => {
           .reverse();
         const order = resolveDependencies(tasks);
         expect(order.toSorted()).toEqual(tasks.map(({ id }) => id).toSorted());
-        for (const { id, dependencies } of tasks)
-          for (const dependency of dependencies) expect(order.indexOf(dependency)).toBeLessThan(order.indexOf(id));
+        for (const { id, dependencies } of tasks) for (const dependency of dependencies) expect(order.indexOf(dependency)).toBeLessThan(order.indexOf(id));
       }),
     );
   });

@@ -32,10 +32,7 @@ export class MissingDependencyError extends OrchestratorError {
 
   constructor(task: string, dependency: string, known: Iterable<string>) {
     const near = nearest(dependency, known).map(id => `did you mean \`${id}\`?`);
-    super('ORC-201', `task \`${task}\` depends on \`${dependency}\`, which does not exist`, {
-      class: 'invalid_input',
-      help: near.slice(0, 1),
-    });
+    super('ORC-201', `task \`${task}\` depends on \`${dependency}\`, which does not exist`, { class: 'invalid_input', help: near.slice(0, 1) });
     this.name = 'MissingDependencyError';
     this.task = task;
     this.dependency = dependency;

@@ -7,11 +7,7 @@ const echo = (id: string, more = '', text = 'x'): string =>
 describe('edges', () => {
   it('come from declared dependencies and from every reference, each once, whatever the order of lines', () => {
     const { plan } = setup(
-      tasks(
-        echo('last', 'dependencies: [mid, first]', '{{ first.result }}') +
-          echo('mid', 'condition: "first.status == \'completed\'"') +
-          echo('first'),
-      ),
+      tasks(echo('last', 'dependencies: [mid, first]', '{{ first.result }}') + echo('mid', 'condition: "first.status == \'completed\'"') + echo('first')),
     );
     expect(plan.blocks[0]!.tasks.map(({ needs, dependencies, order }) => ({ needs, dependencies, order }))).toEqual([
       { needs: [1, 2], dependencies: [1, 2], order: [] },
@@ -50,11 +46,7 @@ describe('edges', () => {
     const { result, problems } = setup(tasks(echo('search_web') + echo('report', 'dependencies: [serch_web]')));
     expect(problems).toEqual(['error ORC-201 5 serch_web']);
     const [{ path, label, help, related }] = result.diagnostics as [(typeof result.diagnostics)[0]];
-    expect({ path, label, help }).toEqual({
-      path: 'pipeline.tasks[1].dependencies[0]',
-      label: 'no task has this id',
-      help: ['did you mean `search_web`?'],
-    });
+    expect({ path, label, help }).toEqual({ path: 'pipeline.tasks[1].dependencies[0]', label: 'no task has this id', help: ['did you mean `search_web`?'] });
     expect(related).toMatchObject([{ message: 'a similar task is here' }]);
     expect(setup(tasks(echo('report', 'dependencies: [quite_other]'))).problems).toEqual(['error ORC-201 4 quite_other']);
   });
@@ -62,11 +54,7 @@ describe('edges', () => {
   it('a task may not depend on itself, nor on the loop in which it runs', () => {
     expect(setup(tasks(echo('a', 'dependencies: [a]'))).problems).toEqual(['error ORC-203 4 a']);
     expect(
-      setup(
-        tasks(
-          '  - id: each\n    for_each: [1]\n    tasks:\n      - { id: b, action: echo, dependencies: [each], parameters: { text: x } }\n',
-        ),
-      ).problems,
+      setup(tasks('  - id: each\n    for_each: [1]\n    tasks:\n      - { id: b, action: echo, dependencies: [each], parameters: { text: x } }\n')).problems,
     ).toEqual(['error ORC-203 7 each']);
   });
 });
@@ -129,11 +117,7 @@ describe('routes', () => {
   it('put their task before what they jump over and before the target, for which it counts as settled', () => {
     const { plan } = setup(
       tasks(
-        echo('check', 'condition: "true", on_false: end, on_success: mid') +
-          echo('mid') +
-          echo('side') +
-          echo('end', 'dependencies: [check]') +
-          echo('after'),
+        echo('check', 'condition: "true", on_false: end, on_success: mid') + echo('mid') + echo('side') + echo('end', 'dependencies: [check]') + echo('after'),
       ),
     );
     expect(plan.blocks[0]!.tasks.map(({ needs, order, dependencies }) => [needs, order, dependencies])).toEqual([
@@ -144,9 +128,10 @@ describe('routes', () => {
       [[], [], []],
     ]);
     expect(plan.blocks[0]!.tasks[0]).toMatchObject({ onFalse: 3, onSuccess: 1, onFailure: 'fail' });
-    expect(
-      setup(tasks(echo('a', 'on_failure: b') + echo('b', 'on_failure: skip'))).plan.blocks[0]!.tasks.map(({ onFailure }) => onFailure),
-    ).toEqual([{ route: 1 }, 'skip']);
+    expect(setup(tasks(echo('a', 'on_failure: b') + echo('b', 'on_failure: skip'))).plan.blocks[0]!.tasks.map(({ onFailure }) => onFailure)).toEqual([
+      { route: 1 },
+      'skip',
+    ]);
   });
 
   it.each([

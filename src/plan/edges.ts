@@ -22,12 +22,11 @@ export function addDeclared(compilation: Compilation, unit: Unit, scope: ListSco
     const found = findTask(scope, id);
     if (found === undefined) reportUnknown(compilation, unit, scope, task, id, span, here);
     else if (!addEdge(found.scope, found.index, { declared: span })) {
-      unit.reporter.error(
-        'ORC-203',
-        span,
-        found.scope === scope ? `\`${id}\` depends on itself` : `\`${task.id}\` depends on \`${id}\`, in which it runs`,
-        { path: here, label: 'would wait for ever', help: ['remove it'] },
-      );
+      unit.reporter.error('ORC-203', span, found.scope === scope ? `\`${id}\` depends on itself` : `\`${task.id}\` depends on \`${id}\`, in which it runs`, {
+        path: here,
+        label: 'would wait for ever',
+        help: ['remove it'],
+      });
     }
   }
 }
@@ -38,9 +37,7 @@ function reportUnknown(compilation: Compilation, unit: Unit, scope: ListScope, t
   unit.reporter.error('ORC-201', span, `task \`${task.id}\` depends on \`${id}\`, which does not exist`, {
     path,
     label: 'no task has this id',
-    ...(found === undefined
-      ? {}
-      : { related: [{ message: 'a similar task is here', span: found.task.idSpan }], help: [`did you mean \`${found.task.id}\`?`] }),
+    ...(found === undefined ? {} : { related: [{ message: 'a similar task is here', span: found.task.idSpan }], help: [`did you mean \`${found.task.id}\`?`] }),
   });
 }
 
@@ -96,18 +93,14 @@ export function findTarget(
       list.tasks.slice(source + 1).map(task => task.id),
     );
     const label = near === undefined ? 'no such task in this list' : `did you mean \`${near}\`?`;
-    unit.reporter.error('ORC-204', span, `\`${key}\` of \`${id}\` names \`${target}\`, which does not exist in this list`, {
-      ...details,
-      label,
-    });
+    unit.reporter.error('ORC-204', span, `\`${key}\` of \`${id}\` names \`${target}\`, which does not exist in this list`, { ...details, label });
   } else {
     const related = [{ message: `\`${target}\` is here`, span: list.tasks[index]!.idSpan }];
-    unit.reporter.error(
-      'ORC-204',
-      span,
-      index === source ? `\`${key}\` of \`${id}\` leads to itself` : `\`${key}\` of \`${id}\` leads back to \`${target}\``,
-      { ...details, label: 'must lead forward', related },
-    );
+    unit.reporter.error('ORC-204', span, index === source ? `\`${key}\` of \`${id}\` leads to itself` : `\`${key}\` of \`${id}\` leads back to \`${target}\``, {
+      ...details,
+      label: 'must lead forward',
+      related,
+    });
   }
   return undefined;
 }
@@ -130,8 +123,7 @@ function reportCycle(unit: Unit, list: TaskList, cycle: readonly number[], path:
   const loose = steps.filter(step => step.edge.reference === undefined);
   const primary = loose[0] ?? steps.at(-1)!;
   const ids = cycle.map(index => list.tasks[index]!.id);
-  const shown =
-    ids.length <= NODES_SHOWN ? ids : [...ids.slice(0, NODES_SHOWN - 2), `… ${ids.length - NODES_SHOWN + 1} more …`, ids.at(-1)!];
+  const shown = ids.length <= NODES_SHOWN ? ids : [...ids.slice(0, NODES_SHOWN - 2), `… ${ids.length - NODES_SHOWN + 1} more …`, ids.at(-1)!];
   const only = loose.length === 1 ? ' is the only one that no {{ template }} needs' : ' is one that no {{ template }} needs';
   unit.reporter.error('ORC-202', primary.span, `these tasks wait for each other: ${shown.join(' -> ')}`, {
     path: at(at(path, 'tasks'), primary.from),
@@ -140,11 +132,7 @@ function reportCycle(unit: Unit, list: TaskList, cycle: readonly number[], path:
       .filter(step => step !== primary)
       .slice(0, NODES_SHOWN)
       .map(({ message, span }) => ({ message, span })),
-    help: [
-      loose.length > 0
-        ? `remove one edge; \`${primary.name}\`${only}`
-        : 'each of them uses a result of the next: one of them must do without',
-    ],
+    help: [loose.length > 0 ? `remove one edge; \`${primary.name}\`${only}` : 'each of them uses a result of the next: one of them must do without'],
   });
 }
 

@@ -24,17 +24,7 @@ export interface Estimate {
 
 /** Facts of a plan that hold for every run. */
 export function estimate(plan: Plan): Estimate {
-  const result: Estimate = {
-    tasks: 0,
-    criticalPath: [],
-    parallel: 0,
-    modelCalls: 0,
-    autoTags: 0,
-    loops: [],
-    waits: [],
-    effectful: [],
-    providers: [],
-  };
+  const result: Estimate = { tasks: 0, criticalPath: [], parallel: 0, modelCalls: 0, autoTags: 0, loops: [], waits: [], effectful: [], providers: [] };
   const providers = new Set<string>();
   forEachTask(plan, (task, path) => {
     const action = plan.actions[task.action];

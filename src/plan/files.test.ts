@@ -10,19 +10,17 @@ function run(parameters: string, files: Record<string, string> = { 'sub/inner.ya
 
 describe('inclusions', () => {
   it('are read into the plan once, by their path as written', () => {
-    const { plan, task } = setup(
-      tasks("  - { id: a, action: echo, parameters: { text: \"{{ file('prompts/x.md') }} and {{ file('prompts/x.md') }}\" } }\n"),
-      { files: { 'prompts/x.md': 'Be brief. {{ not_rendered }}' } },
-    );
+    const { plan, task } = setup(tasks("  - { id: a, action: echo, parameters: { text: \"{{ file('prompts/x.md') }} and {{ file('prompts/x.md') }}\" } }\n"), {
+      files: { 'prompts/x.md': 'Be brief. {{ not_rendered }}' },
+    });
     expect(plan.inclusions).toEqual({ 'prompts/x.md': 'Be brief. {{ not_rendered }}' });
     expect(task('a').parameters).toMatchObject({ o: [['text', { t: "{{ file('prompts/x.md') }} and {{ file('prompts/x.md') }}" }]] });
   });
 
   it.each(['missing.md', '/etc/passwd', '../secret.md', 'c:/x', 'a/../../x'])('%s is a missing file', path => {
-    expect(
-      setup(tasks(`  - { id: a, action: echo, parameters: { text: "{{ file('${path}') }}" } }\n`), { files: { 'secret.md': 'x' } })
-        .problems,
-    ).toEqual([`error ORC-206 4 file('${path}')`]);
+    expect(setup(tasks(`  - { id: a, action: echo, parameters: { text: "{{ file('${path}') }}" } }\n`), { files: { 'secret.md': 'x' } }).problems).toEqual([
+      `error ORC-206 4 file('${path}')`,
+    ]);
   });
 
   it('a path that is computed is an error', () => {
@@ -93,11 +91,7 @@ describe('sub-pipelines', () => {
 
   it('their outputs are known to the caller', () => {
     expect(
-      run(
-        '{ file: sub/inner.yaml, inputs: { topic: x } }',
-        undefined,
-        '  - { id: z, action: echo, parameters: { text: "{{ sub.sayd }}" } }\n',
-      ).problems,
+      run('{ file: sub/inner.yaml, inputs: { topic: x } }', undefined, '  - { id: z, action: echo, parameters: { text: "{{ sub.sayd }}" } }\n').problems,
     ).toEqual(['error ORC-207 7 sayd']);
     expect(run('{ file: missing.yaml }', {}, '  - { id: z, action: echo, parameters: { text: "{{ sub.sayd }}" } }\n').problems).toEqual([
       'error ORC-206 6 missing.yaml',
@@ -121,9 +115,10 @@ describe('sub-pipelines', () => {
   });
 
   it('a file that cannot be read as a pipeline is told, with its own problems first', () => {
-    expect(
-      run('{ file: broken.yaml }', { 'broken.yaml': 'a: [' }).problems.map(problem => problem.split(' ').slice(0, 3).join(' ')),
-    ).toEqual(['broken.yaml error ORC-100', 'error ORC-215 6']);
+    expect(run('{ file: broken.yaml }', { 'broken.yaml': 'a: [' }).problems.map(problem => problem.split(' ').slice(0, 3).join(' '))).toEqual([
+      'broken.yaml error ORC-100',
+      'error ORC-215 6',
+    ]);
   });
 
   it('may not run themselves, directly or through others', () => {
@@ -139,11 +134,7 @@ describe('sub-pipelines', () => {
       tasks(`  - { id: sub, action: pipeline.run, condition: "true", parameters: { file: p.yaml, max_depth: 2 } }\n${more}`);
     const { plan, task } = setup(text(''), { files: { 'p.yaml': text('') } });
     expect(plan.blocks.map(({ kind }) => kind)).toEqual(['root', 'pipeline', 'pipeline']);
-    expect(task('sub/sub/sub')).toMatchObject({
-      kind: 'action',
-      action: 'fail',
-      parameters: { v: { message: expect.stringContaining('max_depth') } },
-    });
+    expect(task('sub/sub/sub')).toMatchObject({ kind: 'action', action: 'fail', parameters: { v: { message: expect.stringContaining('max_depth') } } });
     expect(plan.actions).toHaveProperty('fail');
     const { result } = setup(text(''), { files: { 'p.yaml': text('') }, actions: CATALOG.filter(({ name }) => name !== 'fail') });
     expect(result.diagnostics[0]!.code).toBe('ORC-210');
@@ -185,12 +176,9 @@ describe('sub-pipelines', () => {
 
   it('that are run twice are two blocks, and their problems are told once', () => {
     const twice = (inner: string): ReturnType<typeof setup> =>
-      setup(
-        tasks(
-          '  - { id: a, action: pipeline.run, parameters: { file: i.yaml } }\n  - { id: b, action: pipeline.run, parameters: { file: i.yaml } }\n',
-        ),
-        { files: { 'i.yaml': inner } },
-      );
+      setup(tasks('  - { id: a, action: pipeline.run, parameters: { file: i.yaml } }\n  - { id: b, action: pipeline.run, parameters: { file: i.yaml } }\n'), {
+        files: { 'i.yaml': inner },
+      });
     expect(twice('name: i\ntasks:\n  - { id: say, action: echo, parameters: { text: x } }\n').plan.blocks).toHaveLength(3);
     expect(twice('name: i\ntasks:\n  - { id: say, action: echo, parameters: { text: "{{ ghost }}" } }\n').problems).toEqual([
       'i.yaml error ORC-302 3 ghost',
@@ -200,8 +188,7 @@ describe('sub-pipelines', () => {
   });
 
   it('count their tasks towards the limit of the plan', () => {
-    const two =
-      'name: i\ntasks:\n  - { id: a, action: echo, parameters: { text: x } }\n  - { id: b, action: echo, parameters: { text: x } }\n';
+    const two = 'name: i\ntasks:\n  - { id: a, action: echo, parameters: { text: x } }\n  - { id: b, action: echo, parameters: { text: x } }\n';
     const caller = tasks(
       '  - { id: a, action: pipeline.run, parameters: { file: i.yaml } }\n  - { id: b, action: pipeline.run, parameters: { file: i.yaml } }\n',
     );

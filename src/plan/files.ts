@@ -66,12 +66,7 @@ export function openSubPipeline(compilation: Compilation, unit: Unit, task: Task
   if (again > 0 && deepest === undefined) return { problem: 'recursive', path, span };
   if (deepest !== undefined && again > deepest) return { ended: true };
   if (depth > DEPTH_MAX) return { problem: 'deep', path, span };
-  const file = openFile(
-    compilation,
-    path,
-    compilation.units.has(path) ? null : compilation.request.read(path),
-    siblingName(compilation.request.file, path),
-  );
+  const file = openFile(compilation, path, compilation.units.has(path) ? null : compilation.request.read(path), siblingName(compilation.request.file, path));
   if (file === undefined) return { problem: 'missing', path: written, span };
   if (file.pipeline === null) return { problem: 'broken', path, span };
   return { unit: makeUnit(file, file.pipeline, path, unit) };

@@ -19,9 +19,7 @@ function spec(name: string, parameters: JsonObject, result: JsonObject, more: Pa
 
 export const CATALOG: ActionSpec[] = [
   spec('echo', object({ text: TEXT }, ['text']), TEXT, { example: '- id: hello\n  action: echo\n  parameters: { text: hello }' }),
-  spec('filesystem.read', object({ path: TEXT }, ['path']), object({ path: TEXT, content: TEXT, size: { type: 'integer' } }), {
-    effect: 'read',
-  }),
+  spec('filesystem.read', object({ path: TEXT }, ['path']), object({ path: TEXT, content: TEXT, size: { type: 'integer' } }), { effect: 'read' }),
   spec('filesystem.write', object({ path: TEXT, content: TEXT }, ['path', 'content']), object({ path: TEXT, size: { type: 'integer' } }), {
     effect: 'idempotent',
   }),
@@ -66,27 +64,16 @@ export const CATALOG: ActionSpec[] = [
   ),
   spec('pair', object({ a: TEXT, b: TEXT, c: TEXT }, [], { anyOf: [{ required: ['a', 'b'] }, { required: ['c'] }] }), {}),
   spec('fail', object({ message: TEXT }), { not: {} }),
-  spec(
-    'open',
-    object({ kind: { enum: ['a', 'b'] }, level: { anyOf: [{ type: 'integer' }, { type: 'null' }] } }, [], { additionalProperties: true }),
-    { type: 'object' },
-  ),
-  spec(
-    'sleep',
-    object({ duration: { type: ['number', 'string'], 'x-duration': true } }, ['duration']),
-    { type: 'null' },
-    { engine: 'sleep' },
-  ),
+  spec('open', object({ kind: { enum: ['a', 'b'] }, level: { anyOf: [{ type: 'integer' }, { type: 'null' }] } }, [], { additionalProperties: true }), {
+    type: 'object',
+  }),
+  spec('sleep', object({ duration: { type: ['number', 'string'], 'x-duration': true } }, ['duration']), { type: 'null' }, { engine: 'sleep' }),
   spec('approval', object({ prompt: TEXT }, ['prompt']), object({ choice: TEXT }), { engine: 'approval' }),
   spec('signal.wait', object({ name: TEXT }, ['name']), {}, { engine: 'signal' }),
   spec(
     'pipeline.run',
     object(
-      {
-        file: { ...TEXT, 'x-auto': false },
-        inputs: { type: 'object', additionalProperties: true },
-        max_depth: { type: 'integer', minimum: 1, maximum: 16 },
-      },
+      { file: { ...TEXT, 'x-auto': false }, inputs: { type: 'object', additionalProperties: true }, max_depth: { type: 'integer', minimum: 1, maximum: 16 } },
       ['file'],
     ),
     {},
@@ -113,10 +100,7 @@ export interface Compiled {
   task(path: string): PlanTask;
 }
 
-export function setup(
-  text: string,
-  { files = {}, file = 'p.yaml', strict = false, limits = {}, actions = CATALOG }: Options = {},
-): Compiled {
+export function setup(text: string, { files = {}, file = 'p.yaml', strict = false, limits = {}, actions = CATALOG }: Options = {}): Compiled {
   const result = compile({ file, text, actions, strict, limits, read: path => (Object.hasOwn(files, path) ? files[path]! : null) });
   const problems = result.diagnostics.map(({ severity, code, source, span }) => {
     const { line } = position(source, span.start);

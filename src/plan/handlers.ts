@@ -55,13 +55,7 @@ function buildHandlerBlock(context: BlockContext, scope: ListScope, owner: Block
 }
 
 /** The task that a handler runs: one made of its action, or a copy of a task of the list, which waits for nobody. */
-function taskOf(
-  { compilation, unit, path }: BlockContext,
-  scope: ListScope,
-  handler: Handler,
-  index: number,
-  chain: readonly string[],
-): Task | undefined {
+function taskOf({ compilation, unit, path }: BlockContext, scope: ListScope, handler: Handler, index: number, chain: readonly string[]): Task | undefined {
   const { run } = handler;
   if (run.kind === 'value') return undefined;
   if (run.kind === 'action') return { ...blankTask(handler, `on_error_${index + 1}`, run.parameters), action: run.action };
@@ -83,14 +77,7 @@ function taskOf(
     });
     return undefined;
   }
-  return {
-    ...task,
-    dependencies: [],
-    onSuccess: undefined,
-    onFalse: undefined,
-    onFailure: { policy: 'fail' },
-    timeoutMs: handler.timeoutMs ?? task.timeoutMs,
-  };
+  return { ...task, dependencies: [], onSuccess: undefined, onFalse: undefined, onFailure: { policy: 'fail' }, timeoutMs: handler.timeoutMs ?? task.timeoutMs };
 }
 
 function blankTask({ span, timeoutMs }: Handler, id: string, parameters: MapValue): Task {

@@ -2,26 +2,7 @@
 export { edges } from './block.ts';
 export { decodePlan, encodePlan } from './codec.ts';
 export { levelsOf, type Edges } from './cycles.ts';
-export {
-  CircularDependencyError,
-  DependencyResolver,
-  levels,
-  MissingDependencyError,
-  resolveDependencies,
-  type Dependent,
-} from './dependencies.ts';
+export { CircularDependencyError, DependencyResolver, levels, MissingDependencyError, resolveDependencies, type Dependent } from './dependencies.ts';
 export { estimate, forEachTask, planLevels, type Estimate } from './estimate.ts';
 export { graph, graphText } from './graph.ts';
-export type {
-  Block,
-  Place,
-  Plan,
-  PlanAction,
-  PlanAuto,
-  PlanHandler,
-  PlanInput,
-  PlanRetry,
-  PlanTask,
-  PlanTaskKind,
-  PlanValue,
-} from './plan.ts';
+export type { Block, Place, Plan, PlanAction, PlanAuto, PlanHandler, PlanInput, PlanRetry, PlanTask, PlanTaskKind, PlanValue } from './plan.ts';

@@ -21,8 +21,7 @@ export function checkTask({ reporter }: Unit, task: Task, path: Path): void {
   }
   // An action may fail, and a retry may fail again: then the next handler is tried. Only a value is always there.
   const first = onError.findIndex(
-    ({ run, fallback, match }) =>
-      run.kind === 'value' && fallback !== undefined && match.codes.length + match.classes.length + match.patterns.length === 0,
+    ({ run, fallback, match }) => run.kind === 'value' && fallback !== undefined && match.codes.length + match.classes.length + match.patterns.length === 0,
   );
   if (first < 0) return;
   for (const [index, handler] of onError.entries()) {

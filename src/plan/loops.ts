@@ -6,16 +6,7 @@ import { closedObject, membersSchema } from './shapes.ts';
 
 const COUNT: JsonObject = { type: 'integer' };
 const FLAG: JsonObject = { type: 'boolean' };
-const FOR_EACH: JsonObject = {
-  index: COUNT,
-  is_first: FLAG,
-  is_last: FLAG,
-  position: COUNT,
-  length: COUNT,
-  remaining: COUNT,
-  has_next: FLAG,
-  has_prev: FLAG,
-};
+const FOR_EACH: JsonObject = { index: COUNT, is_first: FLAG, is_last: FLAG, position: COUNT, length: COUNT, remaining: COUNT, has_next: FLAG, has_prev: FLAG };
 
 /** The names that the body of a loop or group has over those around it; `item` is what is known of an element of the source. */
 export function bodyScope({ compilation, unit }: BlockContext, outer: Scope, task: Task, item: Shape): Scope {

@@ -10,15 +10,7 @@ import { itemSchema, memberSchema, takesType } from './members.ts';
 import { inside } from './values.ts';
 
 /** Checks what is given for one parameter, or one input of a sub-pipeline, as far as the file says what it is. */
-export function checkGiven(
-  site: Site,
-  value: Value,
-  lowered: PlanValue,
-  schema: JsonSchema,
-  name: string,
-  code: Code,
-  notes: string[],
-): void {
+export function checkGiven(site: Site, value: Value, lowered: PlanValue, schema: JsonSchema, name: string, code: Code, notes: string[]): void {
   const given: Given = { site, name, code, notes };
   checkPart(given, value, lowered, schema, []);
 }
@@ -38,8 +30,7 @@ function checkPart(given: Given, value: Value, lowered: PlanValue, schema: JsonS
   if ('v' in lowered) {
     for (const problem of checkSchema(schema, lowered.v)) reportProblem(given, value, schema, path, problem);
     if (isObject(schema) && schema['x-schema'] === true) {
-      for (const { path: at, message } of badSchema(lowered.v))
-        reportMismatch(given, 'ORC-114', partAt(value, at), [...path, ...at], message, []);
+      for (const { path: at, message } of badSchema(lowered.v)) reportMismatch(given, 'ORC-114', partAt(value, at), [...path, ...at], message, []);
     }
     if (isObject(schema) && schema['x-duration'] === true && typeof lowered.v === 'string' && parseDuration(lowered.v) === undefined) {
       reportMismatch(given, 'ORC-110', value, path, 'must be a time, such as 90, 90s, 2m or 1h30m', []);
@@ -51,9 +42,7 @@ function checkPart(given: Given, value: Value, lowered: PlanValue, schema: JsonS
       ]);
   } else if ('l' in lowered && value.kind === 'list') {
     if (!takesType(schema, 'array')) reportMismatch(given, given.code, value, path, `must be ${describeWithArticle(schema)}`, []);
-    else
-      for (const [index, item] of lowered.l.entries())
-        checkPart(given, value.items[index]!, item, itemSchema(schema, index), [...path, index]);
+    else for (const [index, item] of lowered.l.entries()) checkPart(given, value.items[index]!, item, itemSchema(schema, index), [...path, index]);
   } else if ('o' in lowered && value.kind === 'map') checkMap(given, value, lowered.o, schema, path);
 }
 
@@ -172,8 +161,7 @@ export function checkNames(site: Site, map: MapValue, schema: JsonSchema, report
   for (const name of Array.isArray(required) ? required : []) if (!given.has(String(name))) report.missing([String(name)]);
   for (const keyword of ['anyOf', 'oneOf']) {
     const choices = requiredChoices(own(schema, keyword));
-    if (choices.length > 0 && !choices.some(names => names.every(name => given.has(name))))
-      report.missing(choices.map(names => names.join(' and ')));
+    if (choices.length > 0 && !choices.some(names => names.every(name => given.has(name)))) report.missing(choices.map(names => names.join(' and ')));
   }
   return unknown;
 }

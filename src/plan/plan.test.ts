@@ -41,15 +41,9 @@ describe('hashes', () => {
           .replace('"{{ search.results }}"', '"{{search.results}}"'),
       ),
     ).toBe(hash);
-    expect(
-      hashOf(
-        REPORT.replace('{ id: tidy, action: echo, parameters: { text: x } }', '{ action: echo, parameters: { text: "x" }, id: tidy }'),
-      ),
-    ).toBe(hash);
+    expect(hashOf(REPORT.replace('{ id: tidy, action: echo, parameters: { text: x } }', '{ action: echo, parameters: { text: "x" }, id: tidy }'))).toBe(hash);
     const open = (parameters: string): string => hashOf(tasks(`  - { id: a, action: open, parameters: ${parameters} }\n`));
-    expect(open('{ x: { a: 1, b: [2, "{{ execution.id }}"] }, kind: a }')).toBe(
-      open('{ kind: a, x: { b: [2, "{{ execution.id }}"], a: 1 } }'),
-    );
+    expect(open('{ x: { a: 1, b: [2, "{{ execution.id }}"] }, kind: a }')).toBe(open('{ kind: a, x: { b: [2, "{{ execution.id }}"], a: 1 } }'));
   });
 
   it.each([
@@ -101,9 +95,7 @@ describe('hashes', () => {
   it('of a task change with its definition alone, not with how hard it is tried', () => {
     const before = setup(REPORT);
     const after = setup(
-      REPORT.replace('text: x', 'text: y')
-        .replace('max_parallel: 4', 'max_parallel: 9')
-        .replace('on_false: tidy', 'on_false: tidy, timeout: 5'),
+      REPORT.replace('text: x', 'text: y').replace('max_parallel: 4', 'max_parallel: 9').replace('on_false: tidy', 'on_false: tidy, timeout: 5'),
     );
     for (const path of ['search', 'read', 'read/fetch', 'check', 'publish']) expect(after.task(path).hash).toBe(before.task(path).hash);
     expect(after.task('tidy').hash).not.toBe(before.task('tidy').hash);
@@ -239,15 +231,11 @@ describe('plan', () => {
 
   it('--estimate counts loops whose length the file says', () => {
     let number = 0;
-    const loop = (head: string): string =>
-      `  - id: l${++number}\n    ${head}\n    tasks:\n      - { id: t, action: sleep, parameters: { duration: 1 } }\n`;
+    const loop = (head: string): string => `  - id: l${++number}\n    ${head}\n    tasks:\n      - { id: t, action: sleep, parameters: { duration: 1 } }\n`;
     const { plan } = setup(
       `name: p\nconcurrency: 2\n${tasks(loop('for_each: [1, 2]') + loop('for_each: [1, "{{ execution.id }}"]') + loop('while: "true"\n    max_iterations: 7') + loop('until: "true"') + loop('for_each: "{{ [1] }}"') + loop('for_each: { a: 1 }')).slice(8)}`,
     );
-    expect(estimate(plan)).toMatchObject({
-      loops: [{ times: 2 }, { times: 2 }, { times: 7 }, { times: null }, { times: null }, { times: null }],
-      parallel: 2,
-    });
+    expect(estimate(plan)).toMatchObject({ loops: [{ times: 2 }, { times: 2 }, { times: 7 }, { times: null }, { times: null }, { times: null }], parallel: 2 });
   });
 
   it('--graph draws a Mermaid flowchart', () => {

@@ -28,12 +28,10 @@ describe('names', () => {
   });
 
   it('finds the place in texts that YAML folds or escapes', () => {
-    expect(setup(tasks('  - id: a\n    action: echo\n    parameters:\n      text: "tab\\t{{ ghost }}"\n')).problems).toEqual([
-      'error ORC-302 7 ghost',
+    expect(setup(tasks('  - id: a\n    action: echo\n    parameters:\n      text: "tab\\t{{ ghost }}"\n')).problems).toEqual(['error ORC-302 7 ghost']);
+    expect(setup(tasks('  - id: a\n    action: echo\n    parameters:\n      text: |\n        one\n        {{ ghost }} two\n')).problems).toEqual([
+      'error ORC-302 9 ghost',
     ]);
-    expect(
-      setup(tasks('  - id: a\n    action: echo\n    parameters:\n      text: |\n        one\n        {{ ghost }} two\n')).problems,
-    ).toEqual(['error ORC-302 9 ghost']);
   });
 
   it('inputs, their namespaces, tasks and the facts of the run are known', () => {
@@ -69,11 +67,8 @@ describe('names', () => {
 
   it('says how an id with a hyphen is written', () => {
     expect(
-      setup(
-        tasks(
-          '  - { id: read-all, action: echo, parameters: { text: x } }\n  - { id: z, action: echo, parameters: { text: "{{ read-all.result }}" } }\n',
-        ),
-      ).result.diagnostics[0]!.help,
+      setup(tasks('  - { id: read-all, action: echo, parameters: { text: x } }\n  - { id: z, action: echo, parameters: { text: "{{ read-all.result }}" } }\n'))
+        .result.diagnostics[0]!.help,
     ).toEqual(["an id with a hyphen is written tasks['read-all']"]);
   });
 
@@ -103,17 +98,14 @@ describe('names', () => {
     expect(setup(text).problems).toEqual(['warning ORC-302 6 ghost']);
     expect(setup(text).result.plan).not.toBeNull();
     expect(setup(text, { strict: true }).problems).toEqual(['error ORC-302 6 ghost']);
-    const loop = (key: string): string =>
-      tasks(`  - id: a\n    ${key}: ghost\n    tasks:\n      - { id: b, action: echo, parameters: { text: x } }\n`);
+    const loop = (key: string): string => tasks(`  - id: a\n    ${key}: ghost\n    tasks:\n      - { id: b, action: echo, parameters: { text: x } }\n`);
     expect(setup(loop('while')).problems).toEqual(['warning ORC-302 5 ghost']);
     expect(setup(loop('until')).problems).toEqual(['warning ORC-302 5 ghost']);
     expect(setup(loop('for_each')).problems).toEqual(['error ORC-302 5 ghost']);
   });
 
   it('stays linear in a file full of unknown names: after many it looks for no near one', () => {
-    const lines = Array.from({ length: 60 }, (_, i) => `  - { id: t${i}, action: echo, parameters: { text: "{{ ghost${i} }}" } }\n`).join(
-      '',
-    );
+    const lines = Array.from({ length: 60 }, (_, i) => `  - { id: t${i}, action: echo, parameters: { text: "{{ ghost${i} }}" } }\n`).join('');
     const { result, problems } = setup(tasks(lines));
     expect(problems).toHaveLength(60);
     expect(result.diagnostics.at(-1)!.notes).toBeUndefined();
@@ -154,29 +146,21 @@ describe('fields', () => {
 
   it('a text result has no fields', () => {
     expect(
-      setup(
-        tasks(
-          '  - { id: a, action: echo, parameters: { text: x } }\n  - { id: b, action: echo, parameters: { text: "{{ a.content }}" } }\n',
-        ),
-      ).problems,
+      setup(tasks('  - { id: a, action: echo, parameters: { text: x } }\n  - { id: b, action: echo, parameters: { text: "{{ a.content }}" } }\n')).problems,
     ).toEqual(['error ORC-207 5 content']);
   });
 
   it('knows the outputs that a task declares', () => {
     const make = '  - { id: make, action: generate_text, outputs: { content: { type: string } }, parameters: { prompt: hi } }\n';
     expect(setup(tasks(`${make}  - { id: use, action: echo, parameters: { text: "{{ make.content }}" } }\n`)).problems).toEqual([]);
-    expect(setup(tasks(`${make}  - { id: use, action: echo, parameters: { text: "{{ make.contnet }}" } }\n`)).problems).toEqual([
-      'error ORC-207 5 contnet',
-    ]);
+    expect(setup(tasks(`${make}  - { id: use, action: echo, parameters: { text: "{{ make.contnet }}" } }\n`)).problems).toEqual(['error ORC-207 5 contnet']);
   });
 
   it('knows the schema that a task gives for its own result', () => {
     const make =
       '  - { id: make, action: generate_structured, parameters: { prompt: hi, schema: { type: object, properties: { author: { type: string } }, required: [author] } } }\n';
     expect(setup(tasks(`${make}  - { id: use, action: echo, parameters: { text: "{{ make.author }}" } }\n`)).problems).toEqual([]);
-    expect(setup(tasks(`${make}  - { id: use, action: echo, parameters: { text: "{{ make.autor }}" } }\n`)).problems).toEqual([
-      'error ORC-207 5 autor',
-    ]);
+    expect(setup(tasks(`${make}  - { id: use, action: echo, parameters: { text: "{{ make.autor }}" } }\n`)).problems).toEqual(['error ORC-207 5 autor']);
     const whole = make.replace(/schema: .*? \} \}\n/, 'schema: "{{ execution }}" } }\n');
     expect(setup(tasks(`${whole}  - { id: use, action: echo, parameters: { text: "{{ make.anything }}" } }\n`)).problems).toEqual([]);
     const computed = make.replace('{ type: string }', '"{{ execution }}"');
@@ -196,16 +180,8 @@ describe('fields', () => {
     const text = (use: string): string =>
       `name: p\ninputs: { box: { type: object, default: {} } }\ntasks:\n  - id: each\n    for_each: [1]\n    tasks:\n      - { id: inner, action: filesystem.read, parameters: { path: x } }\n` +
       `  - id: both\n    parallel:\n      - { id: left, action: filesystem.read, parameters: { path: x } }\n  - { id: z, action: echo, parameters: { text: "{{ box.anything }}{{ ${use} }}" } }\n`;
-    for (const use of ['each.items[0].inner.content', 'each.count', 'both.left.content', 'inputs.box.a.b'])
-      expect(setup(text(use)).problems).toEqual([]);
-    for (const use of [
-      'each.item',
-      'each.exhausted',
-      'each.items[0].iner',
-      'each.items[0].inner.contents',
-      'both.right',
-      'both.left.contents',
-    ])
+    for (const use of ['each.items[0].inner.content', 'each.count', 'both.left.content', 'inputs.box.a.b']) expect(setup(text(use)).problems).toEqual([]);
+    for (const use of ['each.item', 'each.exhausted', 'each.items[0].iner', 'each.items[0].inner.contents', 'both.right', 'both.left.contents'])
       expect(setup(text(use)).problems).toEqual([expect.stringMatching(/^error ORC-207 11 /)]);
   });
 
@@ -269,19 +245,13 @@ describe('loops', () => {
     );
     expect(problems).toEqual(['error ORC-203 7 each']);
     expect(result.diagnostics[0]!.help![0]).toContain('previous');
-    expect(setup(tasks('  - id: a\n    action: echo\n    parameters: { text: "{{ a.result }}" }\n')).problems).toEqual([
-      'error ORC-203 6 a',
-    ]);
-    expect(setup(tasks('  - id: a\n    action: echo\n    parameters: { text: "{{ tasks.a.result }}" }\n')).problems).toEqual([
-      'error ORC-203 6 tasks',
-    ]);
+    expect(setup(tasks('  - id: a\n    action: echo\n    parameters: { text: "{{ a.result }}" }\n')).problems).toEqual(['error ORC-203 6 a']);
+    expect(setup(tasks('  - id: a\n    action: echo\n    parameters: { text: "{{ tasks.a.result }}" }\n')).problems).toEqual(['error ORC-203 6 tasks']);
   });
 
   it('only a while or until can be exhausted', () => {
     const loop = '  - id: grow\n    until: "false"\n    tasks:\n      - { id: a, action: echo, parameters: { text: x } }\n';
-    expect(
-      setup(tasks(`${loop}  - { id: z, action: echo, parameters: { text: "{{ grow.exhausted }} {{ grow.items[0].a }}" } }\n`)).problems,
-    ).toEqual([]);
+    expect(setup(tasks(`${loop}  - { id: z, action: echo, parameters: { text: "{{ grow.exhausted }} {{ grow.items[0].a }}" } }\n`)).problems).toEqual([]);
   });
 
   it('a queue knows its size', () => {

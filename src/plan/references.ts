@@ -94,9 +94,7 @@ function unitOf(scope: Scope): Site['unit'] {
 function needTask({ site, span }: Use, { index, scope, task }: Found & { kind: 'task' }): void {
   if (addEdge(scope, index, { reference: span })) return;
   const inside = scope !== innermostList(site.scope);
-  const message = inside
-    ? `\`${task.id}\` is what this runs in, so its result is not there yet`
-    : `\`${task.id}\` refers to its own result`;
+  const message = inside ? `\`${task.id}\` is what this runs in, so its result is not there yet` : `\`${task.id}\` refers to its own result`;
   const help =
     task.kind === 'for_each' || task.kind === 'while'
       ? [`inside a loop, name the tasks of its body${task.kind === 'while' ? ', or `previous` for the iteration before' : ''}`]
@@ -128,8 +126,7 @@ function checkNamespace(use: Use, found: Found & { kind: 'namespace' }, text: st
     else if (found.inputs.has(String(first))) {
       found.unit.usedInputs.add(String(first));
       return checkFields(use, { schema: found.inputs.get(String(first))!.schema, closed: false }, `${text}.${first}`, rest, 1);
-    } else if (!use.quiet)
-      reportMember(use, 0, `this pipeline has no input \`${first}\``, String(first), [...found.inputs.keys()], 'inputs');
+    } else if (!use.quiet) reportMember(use, 0, `this pipeline has no input \`${first}\``, String(first), [...found.inputs.keys()], 'inputs');
     return ANYTHING;
   }
   const task = first === undefined ? undefined : findTask(site.scope, String(first));
@@ -138,19 +135,12 @@ function checkNamespace(use: Use, found: Found & { kind: 'namespace' }, text: st
       reportAt(site, 'ORC-302', use.span, '`tasks` is not a value: it needs the id of one task, as plain text', {
         help: ["write tasks.fetch, or tasks['a-b'] for an id with a hyphen"],
       });
-    else if (!use.quiet)
-      reportMember(use, 0, `there is no task \`${first}\` here`, String(first), namesIn(site.scope).tasks, 'tasks in scope');
+    else if (!use.quiet) reportMember(use, 0, `there is no task \`${first}\` here`, String(first), namesIn(site.scope).tasks, 'tasks in scope');
     return ANYTHING;
   }
   needTask(use, task);
   if (rest[0] === 'result') return checkFields(use, taskShape(site, task), `${text}.${first}.result`, rest.slice(1), 2);
-  return checkFields(
-    use,
-    { schema: closedObject(Object.fromEntries(ABOUT.map(name => [name, true]))), closed: true },
-    `${text}.${first}`,
-    rest,
-    1,
-  );
+  return checkFields(use, { schema: closedObject(Object.fromEntries(ABOUT.map(name => [name, true]))), closed: true }, `${text}.${first}`, rest, 1);
 }
 
 /** Follows the steps of a path through what is known of the value, and reports the first one that cannot be there. */
@@ -170,9 +160,7 @@ function checkFields(
   const step = String(path[index]);
   const what = [text, ...path.slice(0, index)].join('.');
   if (kind !== undefined)
-    reportAt(use.site, 'ORC-207', use.stepSpan(offset + index), `\`${what}\` is ${kind} and has no \`${step}\``, {
-      label: `there is no \`${step}\``,
-    });
+    reportAt(use.site, 'ORC-207', use.stepSpan(offset + index), `\`${what}\` is ${kind} and has no \`${step}\``, { label: `there is no \`${step}\`` });
   else reportMember(use, offset + index, `\`${what}\` has no \`${step}\``, step, known, `\`${what}\` has`, code, index === 0 ? others : []);
   return ANYTHING;
 }
@@ -211,7 +199,11 @@ function reportUnknown(site: Site, name: string, span: Span): void {
   if (site.compilation.suggestions <= 0) return reportAt(site, 'ORC-302', span, message, { label: 'nothing has this name' });
   const { inputs, tasks, others } = namesIn(site.scope);
   const near = nearNames(site, name, [...inputs, ...tasks, ...others]);
-  const parts = [inputs.length > 0 ? `inputs (${capped(inputs)})` : '', tasks.length > 0 ? `tasks (${capped(tasks)})` : '', `and the names ${others.join(', ')}`];
+  const parts = [
+    inputs.length > 0 ? `inputs (${capped(inputs)})` : '',
+    tasks.length > 0 ? `tasks (${capped(tasks)})` : '',
+    `and the names ${others.join(', ')}`,
+  ];
   reportAt(site, 'ORC-302', span, message, {
     label: near === undefined ? 'nothing has this name' : `did you mean \`${near}\`?`,
     notes: [`in scope: ${parts.filter(part => part !== '').join(', ')}`],

@@ -31,10 +31,7 @@ describe('findMissing', () => {
     expect(missing({ type: 'object', additionalProperties: false }, ['b'])).toEqual({ index: 0, known: [] });
     expect(missing({ type: 'object', additionalProperties: ENTRY }, ['x', 'b'])).toEqual({ index: 1, known: ['a'] });
     expect(missing({ oneOf: [{ type: 'string' }, ENTRY] }, ['b'])).toEqual({ index: 0, known: ['a'] });
-    expect(missing({ anyOf: [{ type: 'integer' }, { type: 'object', properties: { a: ENTRY } }] }, ['a', 'b'])).toEqual({
-      index: 1,
-      known: ['a'],
-    });
+    expect(missing({ anyOf: [{ type: 'integer' }, { type: 'object', properties: { a: ENTRY } }] }, ['a', 'b'])).toEqual({ index: 1, known: ['a'] });
     expect(missing({ type: 'boolean' }, ['b'])).toEqual({ index: 0, known: [], kind: 'true or false' });
     expect(missing({ type: 'array' }, ['b'])).toEqual({ index: 0, known: [], kind: 'a list' });
     expect(missing(ENTRY, ['constructor'])).toEqual({ index: 0, known: ['a'] });
@@ -47,18 +44,13 @@ describe('findMissing', () => {
 });
 
 it('shapeAt follows a path as far as its schema is plain', () => {
-  const shape = {
-    schema: { type: 'object', properties: { list: { type: 'array', items: ENTRY }, either: { type: ['string', 'object'] } } },
-    closed: true,
-  };
+  const shape = { schema: { type: 'object', properties: { list: { type: 'array', items: ENTRY }, either: { type: ['string', 'object'] } } }, closed: true };
   expect(shapeAt(shape, ['list', 0])).toEqual({ schema: ENTRY, closed: true });
   for (const path of [['either', 'x'], ['nowhere'], ['list', 'x']]) expect(shapeAt(shape, path)).toBe(ANYTHING);
 });
 
 it('itemShape knows the elements of lists and the entries of objects', () => {
   expect(itemShape({ schema: { type: 'array', items: ENTRY }, closed: true })).toEqual({ schema: ENTRY, closed: true });
-  expect(itemShape({ schema: { type: 'object' }, closed: true }).schema).toMatchObject({
-    properties: { key: { type: 'string' }, value: true },
-  });
+  expect(itemShape({ schema: { type: 'object' }, closed: true }).schema).toMatchObject({ properties: { key: { type: 'string' }, value: true } });
   for (const schema of [true, {}, { type: 'array' }, { type: 'string' }]) expect(itemShape({ schema, closed: true })).toBe(ANYTHING);
 });

@@ -27,11 +27,7 @@ export function findMissing(shape: Shape, path: readonly Step[], index = 0): Mis
   const alternatives = schema['anyOf'] ?? schema['oneOf'];
   if (Array.isArray(alternatives)) return inAll(alternatives.map(part => findMissing({ schema: part as JsonSchema, closed }, path, index)));
   const { type } = schema;
-  const types = Array.isArray(type)
-    ? type.filter(name => name !== 'null')
-    : typeof type === 'string'
-      ? [type]
-      : ['properties' in schema ? 'object' : 'any'];
+  const types = Array.isArray(type) ? type.filter(name => name !== 'null') : typeof type === 'string' ? [type] : ['properties' in schema ? 'object' : 'any'];
   return inAll(types.map(name => missingIn(String(name), closed, schema, path, index)));
 }
 

@@ -26,17 +26,7 @@ export interface BlockContext {
 
 /** A site for a value of a task; the task's own tags are collected in `autos`. */
 export function siteOf(context: BlockContext, scope: Scope, autos: Site['autos'], included: Set<string>): Site {
-  return {
-    compilation: context.compilation,
-    unit: context.unit,
-    scope,
-    path: context.path,
-    target: '',
-    lenient: false,
-    autos,
-    secrets: false,
-    included,
-  };
+  return { compilation: context.compilation, unit: context.unit, scope, path: context.path, target: '', lenient: false, autos, secrets: false, included };
 }
 
 /** `error` is in scope in handlers, and in the tasks that stand in a list for handlers to copy. */

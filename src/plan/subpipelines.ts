@@ -60,11 +60,7 @@ function endRecursion(site: Site, task: Task, result: PlanTask): void {
 /** What a pipeline says about the whole run counts only where it is the main one. */
 function warnOfSettings({ unit, path }: Site, task: Task, sub: Unit): void {
   const { budget, concurrency, onError } = sub.pipeline;
-  const idle = [
-    budget === undefined ? [] : ['budget'],
-    concurrency === undefined ? [] : ['concurrency'],
-    onError.length === 0 ? [] : ['on_error'],
-  ].flat();
+  const idle = [budget === undefined ? [] : ['budget'], concurrency === undefined ? [] : ['concurrency'], onError.length === 0 ? [] : ['on_error']].flat();
   if (idle.length === 0) return;
   unit.reporter.warn(
     'ORC-215',
@@ -79,12 +75,10 @@ function reportProblem({ unit, path }: Site, { problem, path: file, span }: SubP
   const { reporter } = unit;
   switch (problem) {
     case 'not-constant':
-      return reporter.error(
-        'ORC-212',
-        span,
-        'the `file` of a sub-pipeline is read while the caller is compiled, so it is one path as plain text',
-        { ...here, help: ['choose between pipelines with a `condition` on each of several tasks'] },
-      );
+      return reporter.error('ORC-212', span, 'the `file` of a sub-pipeline is read while the caller is compiled, so it is one path as plain text', {
+        ...here,
+        help: ['choose between pipelines with a `condition` on each of several tasks'],
+      });
     case 'missing':
       return reporter.error('ORC-206', span, `the pipeline \`${file}\` is not there`, {
         ...here,
@@ -119,19 +113,17 @@ function checkRequired(site: Site, task: Task, sub: Unit): void {
   const given = new Set(value?.kind === 'map' ? value.entries.map(({ key }) => key) : []);
   for (const { name, required } of sub.inputs.values()) {
     if (!required || given.has(name)) continue;
-    site.unit.reporter.error(
-      'ORC-116',
-      none ? task.action!.span : value.span,
-      `\`${task.id}\` does not give the input \`${name}\` of ${sub.path}`,
-      { path: site.path, label: `needs \`${name}\``, help: [`add under inputs: ${name}: …`] },
-    );
+    site.unit.reporter.error('ORC-116', none ? task.action!.span : value.span, `\`${task.id}\` does not give the input \`${name}\` of ${sub.path}`, {
+      path: site.path,
+      label: `needs \`${name}\``,
+      help: [`add under inputs: ${name}: …`],
+    });
   }
 }
 
 function checkInputs(site: Site, value: Value, lowered: PlanValue, sub: Unit): void {
   if (value.kind !== 'map') return checkGiven(site, value, lowered, { type: 'object' }, 'inputs', 'ORC-115', []);
-  const members =
-    'o' in lowered ? lowered.o.map(([, member]) => member) : Object.values((lowered as { v: JsonObject }).v).map((v): PlanValue => ({ v }));
+  const members = 'o' in lowered ? lowered.o.map(([, member]) => member) : Object.values((lowered as { v: JsonObject }).v).map((v): PlanValue => ({ v }));
   for (const [index, { key, keySpan, value: member }] of value.entries.entries()) {
     const input = sub.inputs.get(key);
     const here = inside(site, key);

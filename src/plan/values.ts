@@ -42,10 +42,7 @@ function lowerTag(site: Site, tag: AutoTag, schema: JsonSchema, inText: boolean)
 /** A lone expression, and what is known of its value. */
 export function lowerLone(site: Site, { expr, text, map }: ExpressionValue): { value: { e: string; at: Place }; shape: Shape } {
   const checked = checkText(site, expr, text, map);
-  return {
-    value: { e: withoutBraces(checked.text), at: place(site.unit, map.toSource(Math.max(0, text.search(/[^{\s-]/)))) },
-    shape: checked.shape,
-  };
+  return { value: { e: withoutBraces(checked.text), at: place(site.unit, map.toSource(Math.max(0, text.search(/[^{\s-]/)))) }, shape: checked.shape };
 }
 
 /** `{{ e }}` and `e` are two spellings of one expression. */
@@ -98,8 +95,7 @@ function checkText(site: Site, node: Expr | Template, text: string, map: OffsetM
     const span = sourceSpan(map, call.start, call.end);
     if (call.name === 'file') {
       const name = checkInclusion(site, call.arguments, span);
-      if (name !== undefined && name !== call.arguments[0])
-        result = `${result.slice(0, call.start)}file(${JSON.stringify(name)})${result.slice(call.end)}`;
+      if (name !== undefined && name !== call.arguments[0]) result = `${result.slice(0, call.start)}file(${JSON.stringify(name)})${result.slice(call.end)}`;
     } else if (call.name === 'secret' && !site.secrets) {
       site.unit.reporter.error('ORC-312', span, 'a secret may stand only in a parameter of an action', {
         path: site.path,
@@ -167,10 +163,7 @@ function lowerExpression(site: Site, value: Value, schema: JsonObject): PlanValu
   if (text === undefined) return { v: (value as LiteralValue).value };
   const parsed = parseExpression(text);
   for (const problem of parsed.problems)
-    reporter.error(problem.code, sourceSpan(map, problem.start, problem.end), problem.message, {
-      path: site.path,
-      help: problem.help ?? [],
-    });
+    reporter.error(problem.code, sourceSpan(map, problem.start, problem.end), problem.message, { path: site.path, help: problem.help ?? [] });
   return { v: withoutBraces(parsed.expr === null ? text : checkText(here, parsed.expr, text, map).text) };
 }
 

@@ -45,7 +45,8 @@ export class PipelineRecovery {
     const id = await shell.find(run);
     const row = (await shell.store.run(id))!;
     const body = await shell.store.plan(row.planHash);
-    if (body === undefined) throw new OrchestratorError('ORC-504', `the plan of ${id} is not in the store`, { class: 'storage', help: ['orchestrator verify'] });
+    if (body === undefined)
+      throw new OrchestratorError('ORC-504', `the plan of ${id} is not in the store`, { class: 'storage', help: ['orchestrator verify'] });
     return checkpointOf(shell, decodePlan(body), id);
   }
 
@@ -53,7 +54,11 @@ export class PipelineRecovery {
   async restorePipeline(checkpoint: Checkpoint): Promise<RestoredPipeline> {
     const shell = await this.#open();
     const now = await this.getLatestCheckpoint(checkpoint.run);
-    if (now.seq < checkpoint.seq) throw new OrchestratorError('ORC-504', `${checkpoint.run} has ${now.seq} events, the checkpoint names ${checkpoint.seq}`, { class: 'storage', help: ['orchestrator verify'] });
+    if (now.seq < checkpoint.seq)
+      throw new OrchestratorError('ORC-504', `${checkpoint.run} has ${now.seq} events, the checkpoint names ${checkpoint.seq}`, {
+        class: 'storage',
+        help: ['orchestrator verify'],
+      });
     return new RestoredPipeline(shell, now);
   }
 
@@ -65,11 +70,21 @@ export class PipelineRecovery {
 
 async function checkpointOf(shell: EmbeddedShell, plan: Plan, run: string): Promise<Checkpoint> {
   const state = await foldRun(shell.store, plan, run);
-  const checkpoint: Checkpoint = { run, pipeline: plan.pipeline.name, seq: state.seq, at: new Date(state.at), status: state.status, completedTasks: [], failedTasks: [], pendingTasks: [] };
+  const checkpoint: Checkpoint = {
+    run,
+    pipeline: plan.pipeline.name,
+    seq: state.seq,
+    at: new Date(state.at),
+    status: state.status,
+    completedTasks: [],
+    failedTasks: [],
+    pendingTasks: [],
+  };
   for (let slot = 0; slot < state.slots; slot++) {
     if (taskOfSlot(plan, state, slot).handlerOnly) continue;
     const status = TASK_STATUSES[state.taskStatus[slot]!]!;
-    const list = status === 'completed' ? checkpoint.completedTasks : status === 'failed' ? checkpoint.failedTasks : status === 'skipped' ? null : checkpoint.pendingTasks;
+    const list =
+      status === 'completed' ? checkpoint.completedTasks : status === 'failed' ? checkpoint.failedTasks : status === 'skipped' ? null : checkpoint.pendingTasks;
     list?.push(pathOf(plan, state, slot));
   }
   return checkpoint;

@@ -9,7 +9,13 @@ function setup(limit: number, limits: { [run: string]: number } = {}) {
 
 test('takes as many as there is room for, in all and a run', () => {
   const { admission } = setup(3);
-  expect([admission.take('a', 2), admission.take('a', 2), admission.take('a', 2), admission.take('b', undefined), admission.take('b', undefined)]).toEqual([true, true, false, true, false]);
+  expect([admission.take('a', 2), admission.take('a', 2), admission.take('a', 2), admission.take('b', undefined), admission.take('b', undefined)]).toEqual([
+    true,
+    true,
+    false,
+    true,
+    false,
+  ]);
   admission.release('a');
   expect([admission.take('b', 1), admission.take('b', 2)]).toEqual([false, true]);
 });

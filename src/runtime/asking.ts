@@ -43,19 +43,43 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
   if (given !== undefined) return { ok: true, value: shop.values.refer(given, run.blobs), source: 'pinned', model: null, reason: 'given to the run' };
   const pinned = pinnedAnswer(run, slot, index);
   if (pinned !== undefined) return { ok: true, value: shop.values.refer(pinned, run.blobs), source: 'pinned', model: null, reason: null };
-  const takeDefault = (reason: string): Answer => ({ ok: true, value: shop.values.refer(tag.default!, run.blobs), source: 'default', model: null, reason: shop.secrets.redactText(reason) });
+  const takeDefault = (reason: string): Answer => ({
+    ok: true,
+    value: shop.values.refer(tag.default!, run.blobs),
+    source: 'default',
+    model: null,
+    reason: shop.secrets.redactText(reason),
+  });
   const chosen = await shop.values.settle(() => modelFor(shop, run, slot, tag.model));
   if (chosen === undefined) {
     if (tag.default !== undefined) return takeDefault('no model is configured');
-    throw new OrchestratorError('ORC-402', `the <AUTO> tag at \`${tag.target}\` needs a model, and none is configured`, { class: 'not_found', help: ['set a model in orchestrator.config.yaml under models: default', 'or give the tag a default="…"'] });
+    throw new OrchestratorError('ORC-402', `the <AUTO> tag at \`${tag.target}\` needs a model, and none is configured`, {
+      class: 'not_found',
+      help: ['set a model in orchestrator.config.yaml under models: default', 'or give the tag a default="…"'],
+    });
   }
   const computing = shop.computing(run, []);
   const { request, schema } = await shop.values.settle(() => requestFor(shop, run, slot, tag, computing));
   try {
-    const answer = await flight.guard(askStructured(new Meter(shop, run, slot, 'auto', chosen, flight), request, schema, { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) }));
-    if (answer.ok) return { ok: true, value: shop.values.refer(shop.secrets.redact(answer.value), run.blobs), source: 'model', model: answer.replies.at(-1)?.fallback?.id ?? chosen.model.id, reason: null };
+    const answer = await flight.guard(
+      askStructured(new Meter(shop, run, slot, 'auto', chosen, flight), request, schema, {
+        signal: flight.signal,
+        onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1),
+      }),
+    );
+    if (answer.ok)
+      return {
+        ok: true,
+        value: shop.values.refer(shop.secrets.redact(answer.value), run.blobs),
+        source: 'model',
+        model: answer.replies.at(-1)?.fallback?.id ?? chosen.model.id,
+        reason: null,
+      };
     if (tag.default !== undefined) return takeDefault(answer.problem);
-    throw new OrchestratorError('ORC-314', `no answer to the <AUTO> tag at \`${tag.target}\` fitted: ${answer.problem}`, { class: 'invalid_output', retryable: true });
+    throw new OrchestratorError('ORC-314', `no answer to the <AUTO> tag at \`${tag.target}\` fitted: ${answer.problem}`, {
+      class: 'invalid_output',
+      retryable: true,
+    });
   } catch (error) {
     if (tag.default === undefined || flight.held || run.state.status === 'cancelling') throw error;
     return takeDefault(error instanceof Error ? error.message : String(error));
@@ -150,7 +174,11 @@ export function gatewayFor(shop: AskingShop, run: LiveRun, slot: number, flight:
   return {
     ask: async (call: ModelCall): Promise<ModelAnswer> => {
       const chosen = await shop.values.settle(() => modelFor(shop, run, slot, call.model));
-      if (chosen === undefined) throw new OrchestratorError('ORC-402', `\`${pathOf(run.plan, run.state, slot)}\` needs a model, and none is configured`, { class: 'not_found', help: ['set a model in orchestrator.config.yaml under models: default'] });
+      if (chosen === undefined)
+        throw new OrchestratorError('ORC-402', `\`${pathOf(run.plan, run.state, slot)}\` needs a model, and none is configured`, {
+          class: 'not_found',
+          help: ['set a model in orchestrator.config.yaml under models: default'],
+        });
       const request: ModelRequest = { messages: call.messages };
       if (call.temperature !== undefined) request.temperature = call.temperature;
       if (call.maxTokens !== undefined) request.maxTokens = call.maxTokens;
@@ -158,7 +186,8 @@ export function gatewayFor(shop: AskingShop, run: LiveRun, slot: number, flight:
       const metered = new Meter(shop, run, slot, call.purpose, chosen, flight);
       if (call.schema === undefined) return answerOf(await metered.generate(request, how));
       const answer = await askStructured(metered, request, call.schema, how);
-      if (!answer.ok) throw new OrchestratorError('ORC-405', `the model's answer does not fit the schema: ${answer.problem}`, { class: 'invalid_output', retryable: true });
+      if (!answer.ok)
+        throw new OrchestratorError('ORC-405', `the model's answer does not fit the schema: ${answer.problem}`, { class: 'invalid_output', retryable: true });
       return { ...answerOf(answer.replies.at(-1)!), object: answer.value };
     },
   };

@@ -17,12 +17,16 @@ export function checkCommand(run: string, plan: Plan, state: RunState, command: 
     const waiting = waitingPaths(plan, state, wanted);
     const similar = nearest(command.task, waiting, 1)[0];
     refuse(
-      slot < 0 ? `there is no task \`${command.task}\` in ${run}` : `\`${command.task}\` does not wait for ${command.type === 'approve' ? 'an approval' : 'a verdict'}`,
+      slot < 0
+        ? `there is no task \`${command.task}\` in ${run}`
+        : `\`${command.task}\` does not wait for ${command.type === 'approve' ? 'an approval' : 'a verdict'}`,
       waiting.length === 0 ? [`orchestrator show ${run}`] : [`orchestrator ${command.type} ${run} '${similar ?? waiting[0]}' …`],
     );
   }
   if (command.type === 'approve' && !extra!.choices!.includes(command.choice)) {
-    refuse(`\`${command.choice}\` is not a choice of \`${command.task}\`: ${extra!.choices!.join(', ')}`, [`orchestrator approve ${run} '${command.task}' --choice ${extra!.choices![0]}`]);
+    refuse(`\`${command.choice}\` is not a choice of \`${command.task}\`: ${extra!.choices!.join(', ')}`, [
+      `orchestrator approve ${run} '${command.task}' --choice ${extra!.choices![0]}`,
+    ]);
   }
 }
 

@@ -25,7 +25,10 @@ export class ValidationError extends OrchestratorError {
   constructor(diagnostics: Diagnostic[]) {
     const errors = diagnostics.filter(diagnostic => diagnostic.severity === 'error');
     const first = errors[0]!;
-    super(first.code, errors.length === 1 ? first.message : `${first.message} (and ${errors.length - 1} more)`, { class: 'invalid_input', help: first.help ?? [] });
+    super(first.code, errors.length === 1 ? first.message : `${first.message} (and ${errors.length - 1} more)`, {
+      class: 'invalid_input',
+      help: first.help ?? [],
+    });
     this.name = 'ValidationError';
     // Not enumerable: a program that prints the error would print its whole source with it.
     Object.defineProperty(this, 'diagnostics', { value: diagnostics, enumerable: false });
@@ -39,7 +42,9 @@ const OWN_PROCESS_BYTES = 1024 * 1024;
 export async function compileFile(file: string, cwd: string, actions: ActionSpec[], strict = false): Promise<Compiled> {
   const path = resolve(cwd, file);
   const text = readSource(path, file);
-  return text.length > OWN_PROCESS_BYTES ? compileApart({ file, path, folder: dirname(path), actions, strict }) : compileText(file, text, dirname(path), actions, strict);
+  return text.length > OWN_PROCESS_BYTES
+    ? compileApart({ file, path, folder: dirname(path), actions, strict })
+    : compileText(file, text, dirname(path), actions, strict);
 }
 
 async function compileApart(request: { file: string; path: string; folder: string; actions: ActionSpec[]; strict: boolean }): Promise<Compiled> {
@@ -51,7 +56,8 @@ async function compileApart(request: { file: string; path: string; folder: strin
   const pieces: Buffer[] = [];
   for await (const piece of child.stdout) pieces.push(piece as Buffer);
   const code = child.exitCode ?? (await new Promise<number | null>(done => child.once('close', done)));
-  if (code !== 0) throw new OrchestratorError('ORC-700', `the compiler process ended with ${code === null ? 'a signal' : `code ${code}`}`, { class: 'internal' });
+  if (code !== 0)
+    throw new OrchestratorError('ORC-700', `the compiler process ended with ${code === null ? 'a signal' : `code ${code}`}`, { class: 'internal' });
   const output = Buffer.concat(pieces.splice(0));
   const end = output.indexOf(10);
   const answer = JSON.parse(output.toString('utf8', 0, end)) as { valid: boolean; diagnostics: PackedDiagnostics };
@@ -77,7 +83,13 @@ export async function compileText(file: string, text: string, folder: string, ac
   return { plan, body, diagnostics };
 }
 
-export async function compileHere(file: string, text: string, folder: string, actions: ActionSpec[], strict: boolean): Promise<{ plan: Plan | null; body: string; diagnostics: Diagnostic[] }> {
+export async function compileHere(
+  file: string,
+  text: string,
+  folder: string,
+  actions: ActionSpec[],
+  strict: boolean,
+): Promise<{ plan: Plan | null; body: string; diagnostics: Diagnostic[] }> {
   const { compile } = await import('../plan/compile.ts');
   const { plan, diagnostics } = compile({ file, text, read: path => readInside(folder, path), actions, strict });
   return { plan, body: plan === null ? '' : encodePlan(plan), diagnostics };
@@ -101,6 +113,10 @@ export function readInside(folder: string, path: string): string | null {
 export function startInputs(plan: Plan, given: JsonObject, host: Computing['host']): JsonObject {
   const computing: Computing = { plan, state: initial(), run: '', host, load: ref => ('v' in ref ? ref.v : null) };
   const asked = new Set(plan.inputs.filter(input => (input.autos?.length ?? 0) > 0 && !Object.hasOwn(given, input.name)).map(input => input.name));
-  const inputs = completeInputs(plan.inputs.filter(input => !asked.has(input.name)), given, computing);
+  const inputs = completeInputs(
+    plan.inputs.filter(input => !asked.has(input.name)),
+    given,
+    computing,
+  );
   return isObject(inputs) ? inputs : {};
 }

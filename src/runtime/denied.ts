@@ -7,9 +7,7 @@ import type { ActionSpec, Policy } from '../tools/port.ts';
 export function deniedByPolicy(pipeline: Pipeline, specs: readonly ActionSpec[], policy: Policy): Diagnostic[] {
   const powers = new Map(specs.map(spec => [spec.name, spec.powers]));
   return [...namedActions(pipeline)].flatMap(({ name, span }) => {
-    const denied = powers
-      .get(name)
-      ?.find(power => (power === 'shell' && policy.shell === 'deny') || (power === 'code' && policy.code === 'deny'));
+    const denied = powers.get(name)?.find(power => (power === 'shell' && policy.shell === 'deny') || (power === 'code' && policy.code === 'deny'));
     return denied === undefined ? [] : [warning(pipeline.source, span, name, denied)];
   });
 }
@@ -26,13 +24,7 @@ function warning(source: Source, span: Span, name: string, power: string): Diagn
   };
 }
 
-function* namedActions({
-  tasks,
-  onError,
-}: {
-  tasks: readonly Task[];
-  onError: readonly Handler[];
-}): Generator<{ name: string; span: Span }> {
+function* namedActions({ tasks, onError }: { tasks: readonly Task[]; onError: readonly Handler[] }): Generator<{ name: string; span: Span }> {
   for (const task of tasks) {
     if (task.action !== undefined) yield task.action;
     yield* namedActions(task);

@@ -8,7 +8,13 @@ import type { Loop } from './loop.ts';
 const POLL_MS = 250;
 
 /** Durable events of a run in order, from the store; with `follow` until it ends, woken by the loop where the run is driven here. */
-export async function* readEvents(store: Store, loop: Loop, plans: PlanShelf, run: string, options: { from?: number; follow?: boolean; signal?: AbortSignal }): AsyncGenerator<RunEvent> {
+export async function* readEvents(
+  store: Store,
+  loop: Loop,
+  plans: PlanShelf,
+  run: string,
+  options: { from?: number; follow?: boolean; signal?: AbortSignal },
+): AsyncGenerator<RunEvent> {
   const plan = await plans.get((await rowOf(store, run)).planHash);
   const state = initial();
   const from = options.from ?? 0;

@@ -10,16 +10,7 @@ const BROKEN = { fails: {} };
 /** A fork of a run, begun as the shell begins it. */
 function fork(parent: Play, options: ForkOptions, script: Script = {}): Play {
   const state = parent.stateAt(typeof options.at === 'number' ? options.at : undefined);
-  const { events, overrides } = forkRun({
-    plan: parent.plan,
-    state,
-    parent: 'run_1',
-    options,
-    now: parent.now,
-    program: 'test',
-    values: VALUES,
-    blobs: [],
-  });
+  const { events, overrides } = forkRun({ plan: parent.plan, state, parent: 'run_1', options, now: parent.now, program: 'test', values: VALUES, blobs: [] });
   const child = new Play(parent.plan, script);
   child.begin(events);
   for (const override of overrides) child.send({ type: 'override', ...override });
@@ -34,21 +25,14 @@ describe('a fork at a task', () => {
   test('S6 keeps all but it and what depends on it', () => {
     const child = fork(setup(LINES), { at: 'b' });
     expect(child.performed).toEqual(['b#1', 'c#1']);
-    expect(child.document).toMatchObject({
-      status: 'completed',
-      parent: { run: 'run_1', at: 'b' },
-      tasks: { a: { output: 'a', attempts: 0 } },
-    });
+    expect(child.document).toMatchObject({ status: 'completed', parent: { run: 'run_1', at: 'b' }, tasks: { a: { output: 'a', attempts: 0 } } });
   });
 
   test('takes other inputs, outputs and parameters', () => {
     const child = fork(setup(LINES), { at: 'c', set: { 'inputs.topic': 'sun', 'a.output': 7, 'c.parameters.x': 1 } });
     expect(child.document).toMatchObject({ inputs: { topic: 'sun' }, tasks: { a: { output: 7 } } });
     expect(child.state.extra.get(child.slot('c'))!.overrides).toEqual(new Map([['parameters.x', { v: 1 }]]));
-    const member = fork(setup(LINES, { acts: { a: { gives: { list: [1, 2], other: true } } } }), {
-      at: 'c',
-      set: { 'a.output.list.1': 9 },
-    });
+    const member = fork(setup(LINES, { acts: { a: { gives: { list: [1, 2], other: true } } } }), { at: 'c', set: { 'a.output.list.1': 9 } });
     expect(member.document.tasks['a']!.output).toEqual({ list: [1, 9], other: true });
   });
 

@@ -36,13 +36,23 @@ export function forkRun(request: ForkRequest): Fork {
   const dropped = droppedSlots(plan, state, typeof options.at === 'string' ? options.at : null, parent);
   const events: Event[] = [
     {
-      ...state.created, at: now, program, trigger: 'fork', key: null, until: null, parent: { run: parent, at: String(options.at) },
+      ...state.created,
+      at: now,
+      program,
+      trigger: 'fork',
+      key: null,
+      until: null,
+      parent: { run: parent, at: String(options.at) },
       ...(edits.inputs === null ? {} : { inputs: edits.inputs }),
     },
     { type: 'run.started', at: now },
   ];
   const slots = adopt(request, dropped, edits.outputs, events);
-  const overrides = edits.parameters.map(({ path, parameter, value }) => ({ slot: slots.get(slotOf(plan, state, path)) ?? -1, path: `parameters.${parameter}`, value }));
+  const overrides = edits.parameters.map(({ path, parameter, value }) => ({
+    slot: slots.get(slotOf(plan, state, path)) ?? -1,
+    path: `parameters.${parameter}`,
+    value,
+  }));
   return { events, overrides: overrides.filter(override => override.slot >= 0) };
 }
 
@@ -71,7 +81,10 @@ function readEdits({ plan, state, options, values, blobs }: ForkRequest): Edits 
       const output = rest === undefined ? value : withMember(resultOf({ plan, state, run: '', load: ref => values.load(ref) }, slot), rest.split('.'), value);
       edits.outputs.set(slot, values.refer(output, blobs));
     } else {
-      throw new OrchestratorError('ORC-518', `\`${target}\` is nothing that can be set`, { class: 'invalid_input', help: ['write inputs.NAME, TASK.output.FIELD or TASK.parameters.NAME'] });
+      throw new OrchestratorError('ORC-518', `\`${target}\` is nothing that can be set`, {
+        class: 'invalid_input',
+        help: ['write inputs.NAME, TASK.output.FIELD or TASK.parameters.NAME'],
+      });
     }
   }
   if (inputs !== null) edits.inputs = values.refer(inputs, blobs);
@@ -92,12 +105,13 @@ function droppedSlots(plan: Plan, state: RunState, at: string | null, parent: st
   const dropped = new Set<number>();
   if (at === null) return dropped;
   const named = slotOf(plan, state, at);
-  if (named < 0) throw new OrchestratorError('ORC-508', `there is no task \`${at}\` in ${parent}`, { class: 'not_found', help: [`orchestrator show ${parent}`] });
-  for (let slot = named; slot >= 0; ) {
+  if (named < 0)
+    throw new OrchestratorError('ORC-508', `there is no task \`${at}\` in ${parent}`, { class: 'not_found', help: [`orchestrator show ${parent}`] });
+  for (let slot = named; slot >= 0;) {
     const scope = state.scopes[state.scopeOf[slot]!]!;
     const { tasks } = plan.blocks[scope.block]!;
     const marks = new Set([slot - scope.base]);
-    for (let grew = true; grew; ) {
+    for (let grew = true; grew;) {
       grew = false;
       tasks.forEach((task, i) => {
         if (marks.has(i) || !task.needs.some(need => marks.has(need))) return;
@@ -129,7 +143,8 @@ function adopt({ plan, state, parent, now, options }: ForkRequest, dropped: Set<
       const { items, count, parallel, limit } = loop;
       events.push({ type: 'loop.started', at: now, slot: owner, items, count, parallel, limit });
     }
-    if (kind === 'while' && loop !== undefined) events.push({ type: 'condition.evaluated', at: now, slot: owner, site: 'while', index: scope.index, value: true });
+    if (kind === 'while' && loop !== undefined)
+      events.push({ type: 'condition.evaluated', at: now, slot: owner, site: 'while', index: scope.index, value: true });
     events.push({ type: 'scope.opened', at: now, owner, block: scope.block, index: scope.index, inputs: scope.inputs });
     const count = plan.blocks[scope.block]!.tasks.length;
     for (let i = 0; i < count; i++) slots.set(scope.base + i, next + i);
@@ -141,8 +156,13 @@ function adopt({ plan, state, parent, now, options }: ForkRequest, dropped: Set<
     const status = state.taskStatus[slot];
     adopted.add(slot);
     events.push({
-      type: 'task.adopted', at: now, slot: slots.get(slot)!, status: status === COMPLETED ? 'completed' : 'skipped', output: outputs.get(slot) ?? state.output[slot] ?? null,
-      recovered: state.extra.get(slot)?.recovered === true, from: `${parent}:${pathOf(plan, state, slot)}`,
+      type: 'task.adopted',
+      at: now,
+      slot: slots.get(slot)!,
+      status: status === COMPLETED ? 'completed' : 'skipped',
+      output: outputs.get(slot) ?? state.output[slot] ?? null,
+      recovered: state.extra.get(slot)?.recovered === true,
+      from: `${parent}:${pathOf(plan, state, slot)}`,
     });
   }
   carryAnswers(state, slots, now, events);
@@ -161,7 +181,8 @@ function isKept(plan: Plan, state: RunState, slot: number, slots: Map<number, nu
 /** The containers around a task, each with the number of the iteration in which the task stands. */
 function ancestorsOf(state: RunState, slot: number): Map<number, number> {
   const ancestors = new Map<number, number>();
-  for (let scope = state.scopes[state.scopeOf[slot]!]!; scope.owner >= 0; scope = state.scopes[state.scopeOf[scope.owner]!]!) ancestors.set(scope.owner, scope.index);
+  for (let scope = state.scopes[state.scopeOf[slot]!]!; scope.owner >= 0; scope = state.scopes[state.scopeOf[scope.owner]!]!)
+    ancestors.set(scope.owner, scope.index);
   return ancestors;
 }
 
@@ -170,6 +191,7 @@ function carryAnswers(state: RunState, slots: Map<number, number>, now: number, 
   for (const [slot, extra] of state.extra) {
     const target = slot < 0 ? slot : slots.get(slot);
     if (target === undefined) continue;
-    for (const [index, answer] of Object.entries(extra.autos ?? {}) as [string, AutoAnswer][]) events.push({ type: 'auto.resolved', at: now, slot: target, index: Number(index), ...answer });
+    for (const [index, answer] of Object.entries(extra.autos ?? {}) as [string, AutoAnswer][])
+      events.push({ type: 'auto.resolved', at: now, slot: target, index: Number(index), ...answer });
   }
 }

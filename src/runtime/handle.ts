@@ -58,8 +58,16 @@ export class Handle implements RunHandle {
       if (name === 'running' || name === 'waiting' || name === 'scheduled') active.push(activeTask(this.#run, slot, name));
     }
     return {
-      run: this.id, pipeline: plan.pipeline.name, status, reason, done: state.done, failed: state.failed, total: state.slots,
-      startedAt: state.startedAt === 0 ? null : state.startedAt, costMicroUsd: state.costMicroUsd, active,
+      run: this.id,
+      pipeline: plan.pipeline.name,
+      status,
+      reason,
+      done: state.done,
+      failed: state.failed,
+      total: state.slots,
+      startedAt: state.startedAt === 0 ? null : state.startedAt,
+      costMicroUsd: state.costMicroUsd,
+      active,
     };
   }
 }

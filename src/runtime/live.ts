@@ -63,22 +63,72 @@ export function outsideEvent(run: LiveRun, event: Event, seq: number): RunEvent 
 
 export function newLiveRun(id: string, plan: Plan, state: RunState, epoch: number, row: LiveRun['row'], create: LiveRun['create'] = null): LiveRun {
   return {
-    id, plan, state, epoch, row, create, durable: state.seq, inputs: [], events: [], effects: [], blobs: [], ledger: [], consumed: [], obeyed: new Set(), waiters: [], inFlight: new Map(), timers: new Map(), deadline: undefined,
-    held: 0, tokens: new Set(), listeners: new Set(), settlers: [], lost: null, sinceSnapshot: 0, nextCall: new Map(), reservations: 0,
+    id,
+    plan,
+    state,
+    epoch,
+    row,
+    create,
+    durable: state.seq,
+    inputs: [],
+    events: [],
+    effects: [],
+    blobs: [],
+    ledger: [],
+    consumed: [],
+    obeyed: new Set(),
+    waiters: [],
+    inFlight: new Map(),
+    timers: new Map(),
+    deadline: undefined,
+    held: 0,
+    tokens: new Set(),
+    listeners: new Set(),
+    settlers: [],
+    lost: null,
+    sinceSnapshot: 0,
+    nextCall: new Map(),
+    reservations: 0,
   };
 }
 
 /** A run that does not exist yet: its first events wait for the first commit. */
 export function bornRun(
-  id: string, plan: Plan, body: string, events: Event[], blobs: LiveRun['blobs'], about: Pick<RunRow, 'user' | 'tags' | 'key' | 'keyHash' | 'parent' | 'workspace'>,
+  id: string,
+  plan: Plan,
+  body: string,
+  events: Event[],
+  blobs: LiveRun['blobs'],
+  about: Pick<RunRow, 'user' | 'tags' | 'key' | 'keyHash' | 'parent' | 'workspace'>,
 ): LiveRun {
   const createdAt = events[0]!.at;
   const row: Omit<RunRow, 'seq' | 'epoch' | 'owner'> = {
-    run: id, planHash: plan.hash, pipeline: plan.pipeline.name, version: plan.pipeline.version, file: plan.files[0]?.file ?? '', status: 'pending', reason: null, createdAt,
-    startedAt: null, endedAt: null, dueAt: null, tasksDone: 0, tasksTotal: plan.blocks[0]!.tasks.length, costMicroUsd: 0, error: null, ...about,
+    run: id,
+    planHash: plan.hash,
+    pipeline: plan.pipeline.name,
+    version: plan.pipeline.version,
+    file: plan.files[0]?.file ?? '',
+    status: 'pending',
+    reason: null,
+    createdAt,
+    startedAt: null,
+    endedAt: null,
+    dueAt: null,
+    tasksDone: 0,
+    tasksTotal: plan.blocks[0]!.tasks.length,
+    costMicroUsd: 0,
+    error: null,
+    ...about,
   };
   const state = initial();
-  const run = newLiveRun(id, plan, state, 1, { status: 'pending', reason: null, dueAt: null, tasksDone: 0, writtenAt: createdAt }, { row, plan: { hash: plan.hash, body } });
+  const run = newLiveRun(
+    id,
+    plan,
+    state,
+    1,
+    { status: 'pending', reason: null, dueAt: null, tasksDone: 0, writtenAt: createdAt },
+    { row, plan: { hash: plan.hash, body } },
+  );
   for (const event of events) {
     apply(plan, state, event);
     run.events.push(event);

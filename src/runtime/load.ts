@@ -23,7 +23,8 @@ export class PlanShelf {
     const known = this.#plans.get(hash);
     if (known !== undefined) return known;
     const body = await this.#store.plan(hash);
-    if (body === undefined) throw new OrchestratorError('ORC-504', `the plan ${hash.slice(0, 12)} is not in the store`, { class: 'storage', help: ['orchestrator verify'] });
+    if (body === undefined)
+      throw new OrchestratorError('ORC-504', `the plan ${hash.slice(0, 12)} is not in the store`, { class: 'storage', help: ['orchestrator verify'] });
     const plan = decodePlan(body);
     this.put(plan);
     return plan;
@@ -48,7 +49,11 @@ export async function rowOf(store: Store, run: string): Promise<RunRow> {
 export async function findRun(store: Store, name: string): Promise<string> {
   if (name === 'last' || name === 'last-failed') {
     const [row] = await store.runs(name === 'last' ? { limit: 1 } : { limit: 1, status: ['failed'] });
-    if (row === undefined) throw new OrchestratorError('ORC-506', name === 'last' ? 'there are no runs yet' : 'no run has failed', { class: 'not_found', help: ['orchestrator run FILE'] });
+    if (row === undefined)
+      throw new OrchestratorError('ORC-506', name === 'last' ? 'there are no runs yet' : 'no run has failed', {
+        class: 'not_found',
+        help: ['orchestrator run FILE'],
+      });
     return row.run;
   }
   const matches = await store.match(name, 5);

@@ -1,6 +1,19 @@
 import type { Clock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
-import { decide, dueAt, evaluateSite, hasEnded, snapshot, visibleStatus, waitsForOutside, type Computing, type Effect, type Evaluation, type Input, type Observation } from '../engine/index.ts';
+import {
+  decide,
+  dueAt,
+  evaluateSite,
+  hasEnded,
+  snapshot,
+  visibleStatus,
+  waitsForOutside,
+  type Computing,
+  type Effect,
+  type Evaluation,
+  type Input,
+  type Observation,
+} from '../engine/index.ts';
 import type { Json } from '../json.ts';
 import type { Batch, RunChange, Store, Verdict } from '../store/port.ts';
 import { Admission } from './admission.ts';
@@ -59,12 +72,15 @@ export class Loop {
   #watchDeadline(run: LiveRun): void {
     const end = deadlineOf(run);
     if (end === null || run.deadline !== undefined || run.state.status !== 'running') return;
-    run.deadline = setTimeout(() => {
-      run.deadline = undefined;
-      const now = this.#clock.now();
-      if (now < end) this.#watchDeadline(run);
-      else this.send(run, { type: 'expired', now });
-    }, Math.min(Math.max(0, end - this.#clock.now()), LONGEST_TIMER_MS));
+    run.deadline = setTimeout(
+      () => {
+        run.deadline = undefined;
+        const now = this.#clock.now();
+        if (now < end) this.#watchDeadline(run);
+        else this.send(run, { type: 'expired', now });
+      },
+      Math.min(Math.max(0, end - this.#clock.now()), LONGEST_TIMER_MS),
+    );
   }
 
   /** Hands an input to a run. */
@@ -133,7 +149,10 @@ export class Loop {
     }
     if (!(answer instanceof Promise)) return this.#committed(runs, answer);
     this.#committing = this.#insist(answer, batches)
-      .then(verdicts => this.#committed(runs, verdicts), error => runs.forEach(run => this.lose(run, error)))
+      .then(
+        verdicts => this.#committed(runs, verdicts),
+        error => runs.forEach(run => this.lose(run, error)),
+      )
       .finally(() => {
         this.#committing = null;
         if (this.#dirty.size > 0) this.#wake(this.#dirty.values().next().value!);
@@ -313,7 +332,8 @@ export class Loop {
       run.waiters = [];
       for (const waiter of waiters) waiter.resolve();
     }
-    if (run.inFlight.size > 0 && hasEnded(run.state)) for (const flight of run.inFlight.values()) flight.abort(new OrchestratorError('ORC-231', 'the run has ended', { class: 'cancelled' }));
+    if (run.inFlight.size > 0 && hasEnded(run.state))
+      for (const flight of run.inFlight.values()) flight.abort(new OrchestratorError('ORC-231', 'the run has ended', { class: 'cancelled' }));
     if (run.inFlight.size === 0 && run.inputs.length === 0) this.#perhapsIdle(run);
   }
 
@@ -340,10 +360,13 @@ export class Loop {
   #setTimer(run: LiveRun, slot: number, until: number): void {
     clearTimeout(run.timers.get(slot));
     const delay = Math.min(Math.max(0, until - this.#clock.now()), LONGEST_TIMER_MS);
-    run.timers.set(slot, setTimeout(() => {
-      run.timers.delete(slot);
-      this.send(run, { type: 'due', slot, now: this.#clock.now() });
-    }, delay));
+    run.timers.set(
+      slot,
+      setTimeout(() => {
+        run.timers.delete(slot);
+        this.send(run, { type: 'due', slot, now: this.#clock.now() });
+      }, delay),
+    );
   }
 
   #perhapsIdle(run: LiveRun): void {
@@ -403,6 +426,7 @@ function earliest(a: number | null, b: number | null): number | null {
 function refusal(run: LiveRun, verdict: Verdict): OrchestratorError {
   if (verdict === 'key_conflict') return new OrchestratorError('ORC-509', 'the idempotency key belongs to another run', { class: 'invalid_input' });
   if (verdict === 'over_budget') return new OrchestratorError('ORC-602', 'the budget is used up', { class: 'budget' });
-  if (verdict === 'unknown') return new OrchestratorError('ORC-501', 'the answer of the store to a commit was lost', { class: 'storage', help: [`orchestrator resume ${run.id}`] });
+  if (verdict === 'unknown')
+    return new OrchestratorError('ORC-501', 'the answer of the store to a commit was lost', { class: 'storage', help: [`orchestrator resume ${run.id}`] });
   return new OrchestratorError('ORC-511', `another process has taken over ${run.id}`, { class: 'storage', help: [`orchestrator show ${run.id}`] });
 }

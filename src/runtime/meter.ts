@@ -2,7 +2,15 @@ import { pathOf, type CallRecord } from '../engine/index.ts';
 import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
 import { isObject, type Json } from '../json.ts';
 import {
-  failedBill, reservationFor, type FailedBill, type GenerateOptions, type Model, type ModelReply, type ModelRequest, type ModelUsage, type Route,
+  failedBill,
+  reservationFor,
+  type FailedBill,
+  type GenerateOptions,
+  type Model,
+  type ModelReply,
+  type ModelRequest,
+  type ModelUsage,
+  type Route,
 } from '../models/index.ts';
 import { formatUsd } from '../money.ts';
 import type { AskingShop } from './asking.ts';
@@ -68,8 +76,13 @@ export class Meter {
       for (const one of before) this.#enterFailed(request, one.id, one.failure.code, one.bill, 0);
       const tried = before.map(({ id: other, failure }) => ({ id: other, code: failure.code, message: this.#shop.secrets.redactText(failure.message) }));
       this.#enter(request, reply.text, {
-        model: id, ...(id.endsWith(`/${reply.model}`) ? {} : { answered: reply.model }), ...tokensOf(reply.usage), costMicroUsd: reply.costMicroUsd ?? null, latencyMs: Math.round(reply.latencyMs),
-        ...(tried.length === 0 ? {} : { tried }), ...(reply.cached === true ? { cached: true as const } : {}),
+        model: id,
+        ...(id.endsWith(`/${reply.model}`) ? {} : { answered: reply.model }),
+        ...tokensOf(reply.usage),
+        costMicroUsd: reply.costMicroUsd ?? null,
+        latencyMs: Math.round(reply.latencyMs),
+        ...(tried.length === 0 ? {} : { tried }),
+        ...(reply.cached === true ? { cached: true as const } : {}),
       });
       return { reply, isSettled: reply.costMicroUsd !== undefined && before.every(({ bill }) => bill.billed !== 'uncertain') };
     } catch (error) {
@@ -119,7 +132,13 @@ export class Meter {
     const { loop, models } = this.#shop;
     const run = this.#run;
     const { onExceed } = run.state.budget!;
-    const others = onExceed === 'fallback-model' ? models.chain(this.#chosen.model.id).chain.slice(1).map(id => models.get(id)) : [];
+    const others =
+      onExceed === 'fallback-model'
+        ? models
+            .chain(this.#chosen.model.id)
+            .chain.slice(1)
+            .map(id => models.get(id))
+        : [];
     let least = Infinity;
     for (const model of [this.#chosen.model, ...others]) {
       const { microUsd, maxTokens } = this.#worst(model, request);
@@ -137,7 +156,8 @@ export class Meter {
       if (this.#slot >= 0) loop.send(run, { type: 'logged', slot: this.#slot, level: 'warn', text: words, now: loop.now() });
     }
     throw new OrchestratorError('ORC-602', words, {
-      class: 'budget', help: [`orchestrator resume ${run.id} --budget ${(Math.max(budget!.microUsd, least) * 2) / 1_000_000}`, 'or limit the answer: max_tokens'],
+      class: 'budget',
+      help: [`orchestrator resume ${run.id} --budget ${(Math.max(budget!.microUsd, least) * 2) / 1_000_000}`, 'or limit the answer: max_tokens'],
     });
   }
 
@@ -150,7 +170,8 @@ export class Meter {
       const { microUsd, maxTokens } = reservationFor([models.describe(id)], request);
       if (microUsd === undefined) {
         throw new OrchestratorError('ORC-602', `the price of ${id} is not known, and the run has a budget`, {
-          class: 'budget', help: [`give its price: models: { catalog: [ { id: ${id}, cost: { input_per_million: …, output_per_million: … } } ] }`, 'or run it without a budget'],
+          class: 'budget',
+          help: [`give its price: models: { catalog: [ { id: ${id}, cost: { input_per_million: …, output_per_million: … } } ] }`, 'or run it without a budget'],
         });
       }
       sum += microUsd;

@@ -78,7 +78,11 @@ export const PROGRAM = `orchestrator ${(JSON.parse(readFileSync(new URL('../../p
 async function ownActions(loaded: LoadedConfig): Promise<Action[]> {
   if (loaded.config.actions.length === 0) return [];
   const path = join(loaded.folder, MANIFEST);
-  if (!existsSync(path)) throw new OrchestratorError('ORC-513', `the configuration names modules of own actions, and there is no ${MANIFEST} beside it`, { class: 'invalid_input', help: ['orchestrator actions sync'] });
+  if (!existsSync(path))
+    throw new OrchestratorError('ORC-513', `the configuration names modules of own actions, and there is no ${MANIFEST} beside it`, {
+      class: 'invalid_input',
+      help: ['orchestrator actions sync'],
+    });
   const { loadRecorded, readManifest } = await import('../tools/own.ts');
   const { modules } = readManifest(readFileSync(path, 'utf8'));
   return (await Promise.all(modules.map(module => loadRecorded(module, loaded.folder)))).flat();

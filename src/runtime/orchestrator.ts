@@ -54,7 +54,11 @@ export class Orchestrator {
   }
 
   /** Starts a run; once this resolves, the run is durable. Throws ValidationError, ORC-115 for inputs, ORC-402 without a model. */
-  async start<Outputs = { [name: string]: Json }>(pipeline: string | Pipeline, inputs: JsonObject = {}, options: StartOptions = {}): Promise<RunHandle<Outputs>> {
+  async start<Outputs = { [name: string]: Json }>(
+    pipeline: string | Pipeline,
+    inputs: JsonObject = {},
+    options: StartOptions = {},
+  ): Promise<RunHandle<Outputs>> {
     const handle = await this.#shell.start(typeof pipeline === 'string' ? pipeline : pipeline.compiled, inputs, options);
     return handle as unknown as RunHandle<Outputs>;
   }

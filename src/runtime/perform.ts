@@ -114,7 +114,11 @@ function failureOf(flight: Flight, error: unknown): Failure {
 
 async function attemptOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, attempt: number, flight: Flight): Promise<Outcome> {
   const action = shop.actions.get(task.action);
-  if (action === undefined) throw new OrchestratorError('ORC-210', `there is no action called \`${task.action}\` in this process`, { class: 'not_found', help: ['orchestrator actions'] });
+  if (action === undefined)
+    throw new OrchestratorError('ORC-210', `there is no action called \`${task.action}\` in this process`, {
+      class: 'not_found',
+      help: ['orchestrator actions'],
+    });
   const observed: Observation[] = [];
   const computing = shop.computing(run, observed);
   const parameters = await parametersOf(shop, run, task, slot, computing);
@@ -137,7 +141,13 @@ async function leniently<T>(shop: Workshop, run: LiveRun, slot: number, use: () 
     return await use();
   } catch (error) {
     const { loop, secrets } = shop;
-    loop.send(run, { type: 'logged', slot, level: 'warn', text: `kept results cannot be used: ${secrets.redactText(toFailure(error).message)}`, now: loop.now() });
+    loop.send(run, {
+      type: 'logged',
+      slot,
+      level: 'warn',
+      text: `kept results cannot be used: ${secrets.redactText(toFailure(error).message)}`,
+      now: loop.now(),
+    });
     return undefined;
   }
 }
@@ -162,7 +172,8 @@ function checkedParameters(shop: Workshop, run: LiveRun, task: PlanTask, slot: n
   const parameters = isObject(value) ? value : {};
   const overrides = run.state.extra.get(slot)?.overrides;
   if (overrides !== undefined) {
-    for (const [path, ref] of overrides) if (path.startsWith('parameters.')) setIn(parameters, path.slice('parameters.'.length).split('.'), shop.values.load(ref));
+    for (const [path, ref] of overrides)
+      if (path.startsWith('parameters.')) setIn(parameters, path.slice('parameters.'.length).split('.'), shop.values.load(ref));
   }
   const schema = run.plan.actions[task.action]?.parameters ?? true;
   if (overrides === undefined && provenFor(task, schema)) return parameters;
@@ -333,7 +344,12 @@ function isLiteral(task: PlanTask, parameter: string): boolean {
 
 /** One effect inside an attempt: its intent is durable before it is done (unless it is pure), its result before the action goes on. */
 async function memoised<T extends Json>(
-  shop: Workshop, run: LiveRun, slot: number, attempt: number, step: { key: string; names: Set<string>; name: string; effect: EffectClass }, work: (key: string) => Promise<T> | T,
+  shop: Workshop,
+  run: LiveRun,
+  slot: number,
+  attempt: number,
+  step: { key: string; names: Set<string>; name: string; effect: EffectClass },
+  work: (key: string) => Promise<T> | T,
 ): Promise<T> {
   const { loop, values } = shop;
   if (step.names.has(step.name)) throw new OrchestratorError('ORC-216', `the step \`${step.name}\` was used twice in one attempt`, { class: 'internal' });
@@ -341,7 +357,8 @@ async function memoised<T extends Json>(
   const known = run.state.extra.get(slot)?.steps?.get(step.name);
   if (known !== undefined && known.output !== null) return (await values.settle(() => values.load(known.output!))) as T;
   const key = `${step.key}/${step.name}`;
-  if (step.effect !== 'pure') await loop.sendDurably(run, { type: 'step', slot, attempt, name: step.name, step: { started: { key, effect: step.effect } }, now: loop.now() });
+  if (step.effect !== 'pure')
+    await loop.sendDurably(run, { type: 'step', slot, attempt, name: step.name, step: { started: { key, effect: step.effect } }, now: loop.now() });
   const result = shop.secrets.redact(plainJson(await work(key)));
   await loop.sendDurably(run, { type: 'step', slot, attempt, name: step.name, step: { completed: values.refer(result, run.blobs) }, now: loop.now() });
   return result as T;

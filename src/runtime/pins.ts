@@ -27,8 +27,7 @@ export function pinsOf(plan: Plan, cwd: string, { answers, locked = false }: Sta
   const file = plan.files[0]?.file ?? '';
   const path = lockFileOf(resolve(cwd, file));
   if (existsSync(path)) return { locked, answers: readLock(path) };
-  const tags =
-    plan.inputs.some(input => (input.autos?.length ?? 0) > 0) || plan.blocks.some(block => block.tasks.some(task => task.autos.length > 0));
+  const tags = plan.inputs.some(input => (input.autos?.length ?? 0) > 0) || plan.blocks.some(block => block.tasks.some(task => task.autos.length > 0));
   if (!tags) return { locked, answers: {} };
   throw new OrchestratorError('ORC-318', `the run is locked, and there is no ${lockFileOf(file)} with answers to the <AUTO> tags`, {
     class: 'invalid_input',
@@ -49,10 +48,7 @@ function readLock(path: string): Pins['answers'] {
   }
   const answers = isObject(content) ? own(content, 'answers') : undefined;
   if (isObject(answers) && Object.values(answers).every(isObject)) return answers as Pins['answers'];
-  throw new OrchestratorError('ORC-318', `${path} holds no answers`, {
-    class: 'invalid_input',
-    help: ['write it again: orchestrator auto pin RUN --lock'],
-  });
+  throw new OrchestratorError('ORC-318', `${path} holds no answers`, { class: 'invalid_input', help: ['write it again: orchestrator auto pin RUN --lock'] });
 }
 
 /** The pinned answer to a tag; undefined where a model may be asked. Throws ORC-318 where it may not, and where the answer does not fit. */

@@ -13,19 +13,31 @@ export function checkReady(plan: Plan, models: Models, options: StartOptions, bu
   }
   for (const [name, action] of Object.entries(plan.actions)) {
     if (action.provider === undefined || !tasks.some(task => task.action === name && !mocked.has(task.id))) continue;
-    throw new OrchestratorError('ORC-407', `\`${name}\` needs a provider, and none is configured`, { class: 'unavailable', help: [`orchestrator actions ${name}`] });
+    throw new OrchestratorError('ORC-407', `\`${name}\` needs a provider, and none is configured`, {
+      class: 'unavailable',
+      help: [`orchestrator actions ${name}`],
+    });
   }
   if (plan.needsModel && budget.per_day_usd !== undefined) {
     throw new OrchestratorError('ORC-602', 'the configuration caps what all runs of a day may cost, and calls are not yet stopped at that', {
-      class: 'budget', help: ['take `per_day_usd` out of `budget:` in orchestrator.config.yaml, and cap each run: per_run_usd'],
+      class: 'budget',
+      help: ['take `per_day_usd` out of `budget:` in orchestrator.config.yaml, and cap each run: per_run_usd'],
     });
   }
   if (!plan.needsModel || models.hasDefault() || plan.defaultModel !== undefined) return;
   const open = tasks.filter(task => needsModel(task, options.locked) && !mocked.has(task.id));
-  if (open.length === 0 && (options.locked === true || !plan.inputs.some(input => input.autos?.some(tag => tag.default === undefined && tag.model === undefined)))) return;
+  if (
+    open.length === 0 &&
+    (options.locked === true || !plan.inputs.some(input => input.autos?.some(tag => tag.default === undefined && tag.model === undefined)))
+  )
+    return;
   throw new OrchestratorError('ORC-402', `${open.length === 0 ? 'an input' : `\`${open[0]!.id}\``} needs a model, and none is configured`, {
     class: 'unavailable',
-    help: ['name one in orchestrator.config.yaml, under models: default', 'or give the <AUTO> tags a default="…"', 'or take a recorded result: --mock TASK=@FILE'],
+    help: [
+      'name one in orchestrator.config.yaml, under models: default',
+      'or give the <AUTO> tags a default="…"',
+      'or take a recorded result: --mock TASK=@FILE',
+    ],
   });
 }
 

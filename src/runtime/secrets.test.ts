@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Secrets } from './secrets.ts';
 
-const SECRET = "s3cr&t <\"ü'/+ value";
+const SECRET = 's3cr&t <"ü\'/+ value';
 
 function setup(value = SECRET): Secrets {
   const secrets = new Secrets(name => (name === 'TOKEN' ? value : undefined));
@@ -15,10 +15,19 @@ test.each<[string, (text: string) => string]>([
   ['within JSON within JSON', text => JSON.stringify(JSON.stringify(text)).replaceAll('\\\\', '\\').replaceAll('\\"', '"')],
   ['in a URL', text => encodeURIComponent(text)],
   ['in a form', text => new URLSearchParams({ text }).toString()],
-  ['in a URL by a stricter hand, in small letters', text => encodeURIComponent(text).replaceAll("'", '%27').replace(/%../g, code => code.toLowerCase())],
+  [
+    'in a URL by a stricter hand, in small letters',
+    text =>
+      encodeURIComponent(text)
+        .replaceAll("'", '%27')
+        .replace(/%../g, code => code.toLowerCase()),
+  ],
   ['within JSON of ASCII', text => JSON.stringify(text).replaceAll('ü', '\\u00fc')],
   ['within JSON with its slashes escaped', text => JSON.stringify(text).replaceAll('/', '\\/')],
-  ['in HTML', text => `<b>${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;')}</b>`],
+  [
+    'in HTML',
+    text => `<b>${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;')}</b>`,
+  ],
   ['in hex', text => Buffer.from(text).toString('hex').toUpperCase()],
   ['in base64', text => Buffer.from(text).toString('base64')],
   ['in basic authorisation', text => `Basic ${Buffer.from(`me:${text}`).toString('base64')}`],
@@ -27,7 +36,13 @@ test.each<[string, (text: string) => string]>([
 ])('C11 a value is redacted %s', (_form, encode) => {
   const text = setup().redactText(encode(SECRET));
   expect(text).toContain('▮▮▮');
-  for (const part of [SECRET.slice(0, 9), encodeURIComponent(SECRET.slice(0, 9)), Buffer.from(SECRET).toString('base64').slice(4, 16), Buffer.from(SECRET).toString('hex').slice(0, 16)]) expect(text).not.toContain(part);
+  for (const part of [
+    SECRET.slice(0, 9),
+    encodeURIComponent(SECRET.slice(0, 9)),
+    Buffer.from(SECRET).toString('base64').slice(4, 16),
+    Buffer.from(SECRET).toString('hex').slice(0, 16),
+  ])
+    expect(text).not.toContain(part);
 });
 
 test('C11 keys of objects are redacted, and what holds nothing is left as it is', () => {

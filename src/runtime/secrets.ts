@@ -26,7 +26,11 @@ export class Secrets {
     const known = this.#known.get(name);
     if (known !== undefined) return known;
     const value = this.#read(name);
-    if (value === undefined) throw new OrchestratorError('ORC-312', `there is no secret called \`${name}\``, { class: 'invalid_input', help: [`name it in the configuration: secrets: { ${name}: "\${env:${name}}" }`] });
+    if (value === undefined)
+      throw new OrchestratorError('ORC-312', `there is no secret called \`${name}\``, {
+        class: 'invalid_input',
+        help: [`name it in the configuration: secrets: { ${name}: "\${env:${name}}" }`],
+      });
     this.guard(name, value);
     return value;
   }
@@ -37,13 +41,20 @@ export class Secrets {
       return this.value(handle);
     } catch (error) {
       if (this.#read(handle) !== undefined) throw error;
-      throw new OrchestratorError('ORC-312', `the input \`${input}\` takes the name of a secret of the configuration, and there is none of the name that was given`, { class: 'invalid_input', help: ['name it in the configuration: secrets: { TOKEN: "${env:TOKEN}" }'] });
+      throw new OrchestratorError(
+        'ORC-312',
+        `the input \`${input}\` takes the name of a secret of the configuration, and there is none of the name that was given`,
+        { class: 'invalid_input', help: ['name it in the configuration: secrets: { TOKEN: "${env:TOKEN}" }'] },
+      );
     }
   }
 
   /** Registers a value for redaction. */
   guard(name: string, value: string): void {
-    if (value.length < SHORTEST) throw new OrchestratorError('ORC-312', `the secret \`${name}\` is shorter than ${SHORTEST} characters, so it could not be redacted without harm`, { class: 'invalid_input' });
+    if (value.length < SHORTEST)
+      throw new OrchestratorError('ORC-312', `the secret \`${name}\` is shorter than ${SHORTEST} characters, so it could not be redacted without harm`, {
+        class: 'invalid_input',
+      });
     this.#known.set(name, value);
     const forms = new Set(this.#forms);
     for (const form of formsOf(value)) forms.add(form);
@@ -87,10 +98,23 @@ function formsOf(value: string): string[] {
   const json = JSON.stringify(value).slice(1, -1);
   const ascii = json.replace(/[\u007f-\uffff]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   const url = encodeURIComponent(value);
-  const urls = [url, url.replace(/[!'()*]/g, sign => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`), new URLSearchParams({ '': value }).toString().slice(1)];
+  const urls = [
+    url,
+    url.replace(/[!'()*]/g, sign => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`),
+    new URLSearchParams({ '': value }).toString().slice(1),
+  ];
   return [
-    value, json, ascii, json.replaceAll('/', '\\/'), htmlText(value), hex, hex.toUpperCase(),
-    ...urls, ...urls.map(text => text.replace(/%../g, code => code.toLowerCase())), ...base64, ...base64.map(text => text.replaceAll('+', '-').replaceAll('/', '_')),
+    value,
+    json,
+    ascii,
+    json.replaceAll('/', '\\/'),
+    htmlText(value),
+    hex,
+    hex.toUpperCase(),
+    ...urls,
+    ...urls.map(text => text.replace(/%../g, code => code.toLowerCase())),
+    ...base64,
+    ...base64.map(text => text.replaceAll('+', '-').replaceAll('/', '_')),
   ];
 }
 

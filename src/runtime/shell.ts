@@ -72,15 +72,23 @@ export class EmbeddedShell implements Shell {
     this.#plans = new PlanShelf(settings.store);
     const values = new ValueStore(settings.store);
     const shop: Shop = {
-      store: settings.store, values, actions: new Map(settings.actions.map(action => [action.name, action])), policy: settings.policy, stateFolder: settings.stateFolder,
-      secrets: settings.secrets, models: settings.models,
+      store: settings.store,
+      values,
+      actions: new Map(settings.actions.map(action => [action.name, action])),
+      policy: settings.policy,
+      stateFolder: settings.stateFolder,
+      secrets: settings.secrets,
+      models: settings.models,
       loop: undefined as unknown as Loop,
       computing: (run, observed) => this.#computing(run, observed),
       gateway: (run, slot, flight) => gatewayFor(shop, run, slot, flight),
       shell: this,
     };
     this.#loop = shop.loop = new Loop({
-      store: settings.store, values, clock: this.#clock, concurrency: settings.concurrency,
+      store: settings.store,
+      values,
+      clock: this.#clock,
+      concurrency: settings.concurrency,
       performer: {
         perform: (run, slot, attempt) => perform(shop, run, slot, attempt),
         ask: (run, slot, index) => ask(shop, run, slot, index),
@@ -88,7 +96,13 @@ export class EmbeddedShell implements Shell {
         computing: (run, observed) => this.#computing(run, observed),
       },
     });
-    this.#watch = new Watch({ store: settings.store, loop: this.#loop, clock: this.#clock, obey: (run, order) => this.#obey(run, order), wake: id => this.#wake(id) });
+    this.#watch = new Watch({
+      store: settings.store,
+      loop: this.#loop,
+      clock: this.#clock,
+      obey: (run, order) => this.#obey(run, order),
+      wake: id => this.#wake(id),
+    });
     this.#loop.onIdle = run => this.#watch.park(run);
     this.#loop.onLost = run => this.#watch.strand(run.id);
     this.shop = shop;
@@ -107,12 +121,20 @@ export class EmbeddedShell implements Shell {
     const compiled = typeof pipeline === 'string' ? await this.compile(pipeline) : pipeline;
     const { plan } = compiled;
     const now = this.#clock.now();
-    const host = { now: () => now, fileExists: (path: string) => existsSync(resolve(this.#settings.cwd, path)), file: (path: string) => plan.inclusions[path] ?? '' };
+    const host = {
+      now: () => now,
+      fileExists: (path: string) => existsSync(resolve(this.#settings.cwd, path)),
+      file: (path: string) => plan.inclusions[path] ?? '',
+    };
     const inputs = startInputs(plan, given, host);
     for (const { name, type } of plan.inputs) if (type === 'secret' && typeof inputs[name] === 'string') this.#settings.secrets.named(inputs[name], name);
     checkReady(plan, this.#settings.models, options, this.#settings.budget);
     const control = await this.store.control();
-    if (control.drain || control.stop) throw new OrchestratorError('ORC-514', `nothing new is started: ${control.reason ?? 'the system is draining'}`, { class: 'unavailable', help: ['orchestrator undrain'] });
+    if (control.drain || control.stop)
+      throw new OrchestratorError('ORC-514', `nothing new is started: ${control.reason ?? 'the system is draining'}`, {
+        class: 'unavailable',
+        help: ['orchestrator undrain'],
+      });
     const keyHash = options.key === undefined ? null : sha256(canonicalJson({ plan: plan.hash, inputs }));
     const known = options.key === undefined ? undefined : await this.#known(options.key, keyHash!);
     if (known !== undefined) return known;
@@ -136,7 +158,10 @@ export class EmbeddedShell implements Shell {
     const row = await this.store.byKey(key);
     if (row === undefined) return undefined;
     if (row.keyHash !== keyHash) {
-      throw new OrchestratorError('ORC-509', `the key ${key} was used for ${row.run}, with another pipeline or other inputs`, { class: 'invalid_input', help: [`orchestrator show ${row.run}`, 'use another --key'] });
+      throw new OrchestratorError('ORC-509', `the key ${key} was used for ${row.run}, with another pipeline or other inputs`, {
+        class: 'invalid_input',
+        help: [`orchestrator show ${row.run}`, 'use another --key'],
+      });
     }
     const live = this.#loop.runs.get(row.run);
     if (live !== undefined) return new Handle(this.shop, live);
@@ -160,11 +185,30 @@ export class EmbeddedShell implements Shell {
     const blobs: LiveRun['blobs'] = [];
     const pins = pinsOf(plan, this.#settings.cwd, options);
     const created: Event = {
-      type: 'run.created', at: now, plan: plan.hash, inputs: this.shop.values.refer(inputs, blobs), workspace, program: this.#settings.program, trigger: options.trigger ?? 'cli',
-      user: options.user ?? null, tags: options.tags ?? [], key: options.key ?? null, parent: null, until: options.until ?? null, mocks: options.mocks ?? null, ...(pins === undefined ? {} : { pins }),
+      type: 'run.created',
+      at: now,
+      plan: plan.hash,
+      inputs: this.shop.values.refer(inputs, blobs),
+      workspace,
+      program: this.#settings.program,
+      trigger: options.trigger ?? 'cli',
+      user: options.user ?? null,
+      tags: options.tags ?? [],
+      key: options.key ?? null,
+      parent: null,
+      until: options.until ?? null,
+      mocks: options.mocks ?? null,
+      ...(pins === undefined ? {} : { pins }),
     };
     const budget = budgetOf(plan, options.budgetUsd, this.#settings.budget, now);
-    return this.#bear(id, plan, body, budget === undefined ? [created] : [created, budget], blobs, { user: created.user, tags: created.tags, key: created.key, keyHash, parent: null, workspace });
+    return this.#bear(id, plan, body, budget === undefined ? [created] : [created, budget], blobs, {
+      user: created.user,
+      tags: created.tags,
+      key: created.key,
+      keyHash,
+      parent: null,
+      workspace,
+    });
   }
 
   #bear(...about: Parameters<typeof bornRun>): LiveRun {
@@ -199,7 +243,11 @@ export class EmbeddedShell implements Shell {
       return new Handle(this.shop, live);
     }
     const row = await rowOf(this.store, id);
-    if (row.status === 'completed') throw new OrchestratorError('ORC-508', `${id} is completed: there is nothing to resume`, { class: 'invalid_input', help: [`orchestrator show ${id}`, `orchestrator fork ${id} --at TASK`] });
+    if (row.status === 'completed')
+      throw new OrchestratorError('ORC-508', `${id} is completed: there is nothing to resume`, {
+        class: 'invalid_input',
+        help: [`orchestrator show ${id}`, `orchestrator fork ${id} --at TASK`],
+      });
     if (row.status === 'failed' || row.status === 'cancelled') return this.#retry(id, options);
     if (row.status === 'paused' && until === null && (await this.#isElsewhere(row))) {
       if (options.budgetUsd !== undefined) await this.command(id, { type: 'budget', microUsd: microUsd(options.budgetUsd), by: 'resume' });
@@ -226,7 +274,10 @@ export class EmbeddedShell implements Shell {
   /** Work that takes a run up, one at a time a run: who comes second finds it taken. */
   #alone<T>(id: string, work: () => Promise<T>): Promise<T> {
     const mine = (this.#taking.get(id) ?? Promise.resolve()).then(work);
-    const over = mine.then(() => {}, () => {});
+    const over = mine.then(
+      () => {},
+      () => {},
+    );
     this.#taking.set(id, over);
     void over.then(() => {
       if (this.#taking.get(id) === over) this.#taking.delete(id);
@@ -237,7 +288,10 @@ export class EmbeddedShell implements Shell {
   async #retry(id: string, options: ResumeOptions): Promise<RunHandle> {
     const row = await rowOf(this.store, id);
     if (row.status !== 'failed' && row.status !== 'cancelled') {
-      throw new OrchestratorError('ORC-508', `${id} is ${row.status}: only a failed or cancelled run is tried again`, { class: 'invalid_input', help: [row.status === 'completed' ? `orchestrator fork ${id} --at TASK` : `orchestrator resume ${id}`] });
+      throw new OrchestratorError('ORC-508', `${id} is ${row.status}: only a failed or cancelled run is tried again`, {
+        class: 'invalid_input',
+        help: [row.status === 'completed' ? `orchestrator fork ${id} --at TASK` : `orchestrator resume ${id}`],
+      });
     }
     const run = await this.#take(id);
     this.#cap(run, options);
@@ -253,9 +307,18 @@ export class EmbeddedShell implements Shell {
     const state = await foldRun(this.store, plan, parent, typeof options.at === 'number' ? options.at : undefined);
     const now = this.#clock.now();
     const blobs: LiveRun['blobs'] = [];
-    const { events, overrides } = await this.shop.values.settle(() => forkRun({ plan, state, parent, options, now, program: this.#settings.program, values: this.shop.values, blobs }));
+    const { events, overrides } = await this.shop.values.settle(() =>
+      forkRun({ plan, state, parent, options, now, program: this.#settings.program, values: this.shop.values, blobs }),
+    );
     const body = (await this.store.plan(plan.hash))!;
-    const run = this.#bear(newId('run', now, Math.random), plan, body, events, blobs, { user: row.user, tags: row.tags, key: null, keyHash: null, parent, workspace: row.workspace });
+    const run = this.#bear(newId('run', now, Math.random), plan, body, events, blobs, {
+      user: row.user,
+      tags: row.tags,
+      key: null,
+      keyHash: null,
+      parent,
+      workspace: row.workspace,
+    });
     for (const override of overrides) this.#loop.send(run, { type: 'override', ...override, now });
     if (state.budget !== null) this.#loop.send(run, { type: 'budget', microUsd: state.budget.microUsd, by: 'fork', now });
     run.inputs.push({ type: 'recovered', epoch: 1, owner: this.store.owner, program: this.#settings.program, now });
@@ -265,7 +328,11 @@ export class EmbeddedShell implements Shell {
   /** Makes this process the owner of a run and folds it. */
   async #take(id: string): Promise<LiveRun> {
     const row = await this.store.acquire(id);
-    if (row === undefined) throw new OrchestratorError('ORC-507', `another live process owns ${id}`, { class: 'storage', help: [`orchestrator watch ${id}`, `orchestrator cancel ${id}`] });
+    if (row === undefined)
+      throw new OrchestratorError('ORC-507', `another live process owns ${id}`, {
+        class: 'storage',
+        help: [`orchestrator watch ${id}`, `orchestrator cancel ${id}`],
+      });
     const run = await this.#fold(row).catch(async (error: unknown) => {
       // A run that cannot be read is not kept from others; where it is damaged, giving it back may fail too.
       await this.store.release(id).catch(() => {});
@@ -385,7 +452,8 @@ export class EmbeddedShell implements Shell {
     this.#watch.stop();
     this.#loop.holding = true;
     await this.#loop.flushed();
-    for (const run of [...this.#loop.runs.values()]) this.#loop.lose(run, new OrchestratorError('ORC-231', 'the shell was closed', { class: 'cancelled', help: [`orchestrator resume ${run.id}`] }));
+    for (const run of [...this.#loop.runs.values()])
+      this.#loop.lose(run, new OrchestratorError('ORC-231', 'the shell was closed', { class: 'cancelled', help: [`orchestrator resume ${run.id}`] }));
     await this.#settings.models.close();
     await this.store.close();
   }

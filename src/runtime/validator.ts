@@ -16,7 +16,12 @@ export class SchemaValidator {
   /** All problems of a pipeline, given as YAML text or as an object; empty where it is valid and there is nothing to say. */
   check(config: string | Json): Diagnostic[] {
     const text = typeof config === 'string' ? config : JSON.stringify(config, null, 2);
-    return compile({ file: isObject(config as Json) ? 'pipeline.json' : 'pipeline.yaml', text, read: () => null, actions: [...actionSpecs(), ...actionSpecs(this.#actions)] }).diagnostics;
+    return compile({
+      file: isObject(config as Json) ? 'pipeline.json' : 'pipeline.yaml',
+      text,
+      read: () => null,
+      actions: [...actionSpecs(), ...actionSpecs(this.#actions)],
+    }).diagnostics;
   }
 
   /** Throws ValidationError{diagnostics} where a pipeline is not valid. */

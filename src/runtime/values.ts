@@ -68,7 +68,8 @@ export class ValueStore {
   }
 
   #arrive(hash: string, content: string | undefined): Json {
-    if (content === undefined) throw new OrchestratorError('ORC-504', `a large value (${hash.slice(0, 12)}) is not in the store`, { class: 'storage', help: ['orchestrator verify'] });
+    if (content === undefined)
+      throw new OrchestratorError('ORC-504', `a large value (${hash.slice(0, 12)}) is not in the store`, { class: 'storage', help: ['orchestrator verify'] });
     const value = JSON.parse(content) as Json;
     this.#keep(hash, value, content.length);
     return value;
@@ -114,7 +115,8 @@ export function plainJson(value: unknown): Json {
   if (text === undefined) return null;
   const plain = JSON.parse(text) as Json;
   // Only now that it is plain data can it be told whether it was too deep or just not plain.
-  if (!isPlain(plain, DEEPEST)) throw new OrchestratorError('ORC-604', `a result may be nested ${DEEPEST} deep, and this one is nested deeper`, { class: 'invalid_output' });
+  if (!isPlain(plain, DEEPEST))
+    throw new OrchestratorError('ORC-604', `a result may be nested ${DEEPEST} deep, and this one is nested deeper`, { class: 'invalid_output' });
   return plain;
 }
 

@@ -189,8 +189,7 @@ function checkObject(walk: Walk, schema: JsonObject, value: JsonObject): void {
   for (const name of texts(required)) if (!Object.hasOwn(value, name)) report(walk, 'required', `must have \`${name}\``);
   for (const [name, needs] of entriesOf(dependentRequired)) {
     if (!Object.hasOwn(value, name)) continue;
-    for (const need of texts(needs))
-      if (!Object.hasOwn(value, need)) report(walk, 'dependentRequired', `must have \`${need}\` because it has \`${name}\``);
+    for (const need of texts(needs)) if (!Object.hasOwn(value, need)) report(walk, 'dependentRequired', `must have \`${need}\` because it has \`${name}\``);
   }
   const size = `must have ${countPhrase(minProperties, maxProperties, 'member')}`;
   if (typeof minProperties === 'number' && keys.length < minProperties) report(walk, 'minProperties', size);
@@ -209,12 +208,7 @@ function checkMember(walk: Walk, schema: JsonObject, key: string, value: Json): 
   for (const rule of rules) descend(walk, rule, value, key);
   if (rules.length > 0 || schema['additionalProperties'] !== false) return;
   const known = entriesOf(schema['properties']).map(([name]) => name);
-  report(
-    walk,
-    'additionalProperties',
-    known.length > 0 ? `is not allowed; allowed are: ${joinCapped(known, ', ')}` : 'is not allowed',
-    key,
-  );
+  report(walk, 'additionalProperties', known.length > 0 ? `is not allowed; allowed are: ${joinCapped(known, ', ')}` : 'is not allowed', key);
 }
 
 function checkChoices(walk: Walk, schema: JsonObject, value: Json): void {
@@ -222,8 +216,7 @@ function checkChoices(walk: Walk, schema: JsonObject, value: Json): void {
   if (Array.isArray(schema['anyOf'])) checkAlternatives(walk, 'anyOf', schemas(schema['anyOf']), value);
   if (Array.isArray(schema['oneOf'])) checkAlternatives(walk, 'oneOf', schemas(schema['oneOf']), value);
   const { not, if: condition, then: consequence, else: alternative } = schema;
-  if (not !== undefined && trial(walk, not as JsonSchema, value).length === 0)
-    report(walk, 'not', `must not be ${phrase(not as JsonSchema, walk.root)}`);
+  if (not !== undefined && trial(walk, not as JsonSchema, value).length === 0) report(walk, 'not', `must not be ${phrase(not as JsonSchema, walk.root)}`);
   if (condition !== undefined && (consequence !== undefined || alternative !== undefined)) {
     const branch = trial(walk, condition as JsonSchema, value).length === 0 ? consequence : alternative;
     if (branch !== undefined) visit(walk, branch as JsonSchema, value);

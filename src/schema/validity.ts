@@ -152,10 +152,7 @@ function plainFault(on: Inspection, shape: Shape, value: Json): string | undefin
     case 'pattern':
       return patternFault(value);
     case 'ref':
-      return unless(
-        typeof value === 'string' && resolveRef(on.root, value) !== undefined,
-        'must lead to a schema in the same document, such as #/$defs/name',
-      );
+      return unless(typeof value === 'string' && resolveRef(on.root, value) !== undefined, 'must lead to a schema in the same document, such as #/$defs/name');
     default:
       return undefined;
   }

@@ -67,8 +67,7 @@ export function numberPhrase(schema: JsonObject, type: 'integer' | 'number'): st
   const multiple = typeof multipleOf === 'number' ? `, a multiple of ${multipleOf}` : '';
   const above = typeof exclusiveMinimum === 'number' ? `above ${exclusiveMinimum}` : undefined;
   const below = typeof exclusiveMaximum === 'number' ? `below ${exclusiveMaximum}` : undefined;
-  if (!above && !below && typeof minimum === 'number' && typeof maximum === 'number')
-    return `${noun} from ${minimum} to ${maximum}${multiple}`;
+  if (!above && !below && typeof minimum === 'number' && typeof maximum === 'number') return `${noun} from ${minimum} to ${maximum}${multiple}`;
   const lower = above ?? (typeof minimum === 'number' ? `of at least ${minimum}` : undefined);
   const upper = below ?? (typeof maximum === 'number' ? `of at most ${maximum}` : undefined);
   return `${[noun, [lower, upper].filter(Boolean).join(' and ')].filter(Boolean).join(' ')}${multiple}`;
@@ -96,8 +95,7 @@ function listPhrase(schema: JsonObject, root: JsonSchema, depth: number): string
 /** `1 to 3 items`, `at least 2 items`, `exactly 1 item`; empty where there is no bound. */
 export function countPhrase(least: Json | undefined, most: Json | undefined, noun: string): string {
   const plural = (count: number): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
-  if (typeof least === 'number' && typeof most === 'number')
-    return least === most ? `exactly ${plural(most)}` : `${least} to ${plural(most)}`;
+  if (typeof least === 'number' && typeof most === 'number') return least === most ? `exactly ${plural(most)}` : `${least} to ${plural(most)}`;
   if (typeof least === 'number') return `at least ${plural(least)}`;
   return typeof most === 'number' ? `at most ${plural(most)}` : '';
 }

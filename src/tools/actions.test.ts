@@ -35,13 +35,8 @@ describe('echo, log, fail, assert, evaluate_condition', () => {
     expect(await bench.perform('evaluate_condition', { condition: 'no' })).toEqual({ result: false });
     expect(await bench.perform('evaluate_condition', { condition: false })).toEqual({ result: false });
     expect(await bench.perform('assert', { condition: 'yes' })).toEqual({ passed: true });
-    await expect(bench.perform('assert', { condition: 'no' })).rejects.toMatchObject({
-      code: 'ORC-220',
-      message: 'It is not true that no.',
-    });
-    await expect(bench.perform('assert', { condition: 'no', message: 'nothing found' })).rejects.toMatchObject({
-      message: 'nothing found',
-    });
+    await expect(bench.perform('assert', { condition: 'no' })).rejects.toMatchObject({ code: 'ORC-220', message: 'It is not true that no.' });
+    await expect(bench.perform('assert', { condition: 'no', message: 'nothing found' })).rejects.toMatchObject({ message: 'nothing found' });
   });
 
   test('S10 a condition that cannot be evaluated fails the task', async () => {
@@ -97,17 +92,13 @@ describe('models', () => {
     const schema = { type: 'object', properties: { author: { type: 'string' } } };
     expect(await bench.perform('generate_structured', { prompt: 'who', schema })).toEqual({ author: 'Ann' });
     expect(bench.asked[0]!.schema).toEqual(schema);
-    await expect(bench.perform('generate_structured', { prompt: 'x', schema })).rejects.toMatchObject({
-      code: 'ORC-405',
-      class: 'invalid_output',
-    });
+    await expect(bench.perform('generate_structured', { prompt: 'x', schema })).rejects.toMatchObject({ code: 'ORC-405', class: 'invalid_output' });
     await expect(bench.perform('generate_structured', { prompt: 'x', schema: 'y' })).rejects.toMatchObject({ code: 'ORC-212' });
   });
 
   test('analyze_text gives the analysis and what its kind adds', async () => {
     await using bench = await openBench({
-      answer: call =>
-        call.schema === undefined ? { text: 'long ago' } : { object: { analysis: 'glad', sentiment: 'positive', score: 0.9 } },
+      answer: call => (call.schema === undefined ? { text: 'long ago' } : { object: { analysis: 'glad', sentiment: 'positive', score: 0.9 } }),
     });
     expect(await bench.perform('analyze_text', { text: 'I am glad', analysis_type: 'sentiment' })).toEqual({
       analysis: 'glad',

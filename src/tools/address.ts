@@ -55,9 +55,7 @@ function embeddedV4(address: string): string {
   const dotted = /(?:^|:)(\d+\.\d+\.\d+\.\d+)$/.exec(address);
   if (dotted !== null) return dotted[1]!;
   const hostname = new URL(`http://[${address}]/`).hostname.slice(1, -1); // written in full groups of hex digits
-  const [high, low] = (hostname.endsWith('::') ? ['0', '0'] : hostname.split(':').slice(-2)).map(group =>
-    Number.parseInt(group || '0', 16),
-  );
+  const [high, low] = (hostname.endsWith('::') ? ['0', '0'] : hostname.split(':').slice(-2)).map(group => Number.parseInt(group || '0', 16));
   return [high! >> 8, high! & 255, low! >> 8, low! & 255].join('.');
 }
 
@@ -83,11 +81,7 @@ export async function checkedAddresses(host: string, allowPrivate: boolean, reso
     throw new OrchestratorError(
       'ORC-225',
       `${host} is not a public address${refused.address === bare ? '' : ` (it is ${refused.address})`}, and the policy allows only those.`,
-      {
-        class: 'policy',
-        help: ['allow it in orchestrator.config.yaml: policy: { network: { private: allow } }'],
-        details: { host, address: refused.address },
-      },
+      { class: 'policy', help: ['allow it in orchestrator.config.yaml: policy: { network: { private: allow } }'], details: { host, address: refused.address } },
     );
   }
   return addresses;

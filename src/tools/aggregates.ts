@@ -27,13 +27,7 @@ const AGGREGATES: Record<string, (values: Json[], numbers: () => number[]) => Js
   median: (_, numbers) => quantile(numbers(), 0.5),
   std: (_, numbers) => deviation(numbers()),
 };
-const AGGREGATE_WORDS: Record<string, string> = {
-  avg: 'mean',
-  average: 'mean',
-  stddev: 'std',
-  distinct: 'count_distinct',
-  collect: 'list',
-};
+const AGGREGATE_WORDS: Record<string, string> = { avg: 'mean', average: 'mean', stddev: 'std', distinct: 'count_distinct', collect: 'list' };
 export const AGGREGATE_NAMES = Object.keys(AGGREGATES);
 
 /** Sum by Neumaier's compensation, so that the order of rows hardly matters. */
@@ -86,11 +80,7 @@ function numbersOf(values: Json[], field: string): number[] {
 /** `{name: "sum"}` is short for `{name: {operation: sum, field: name}}`. */
 export function aggregation(name: string, written: Json): (rows: JsonObject[]) => Json {
   const operation = isObject(written) ? (own(written, 'operation') ?? own(written, 'function') ?? own(written, 'op')) : written;
-  const field = isObject(written)
-    ? (own(written, 'field') ?? (operation === 'count' ? undefined : name))
-    : operation === 'count'
-      ? undefined
-      : name;
+  const field = isObject(written) ? (own(written, 'field') ?? (operation === 'count' ? undefined : name)) : operation === 'count' ? undefined : name;
   if (typeof operation !== 'string' || (field !== undefined && typeof field !== 'string'))
     throw badParameter(`aggregations.${name}`, 'an operation, or { operation, field }');
   const aggregate = aggregateNamed(operation, `aggregations.${name}`);

@@ -107,15 +107,8 @@ function started(child: ChildProcess, program: Program): Promise<void> {
 export async function runProgram(program: Program, signal: AbortSignal): Promise<ProgramEnd> {
   throwIfAborted(signal);
   const startedAt = performance.now();
-  const child = spawn(program.file, program.arguments, {
-    cwd: program.cwd,
-    env: program.env,
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  const ended = new Promise<number>(resolve =>
-    child.once('exit', (code, name) => resolve(code ?? 128 + (name === null ? 0 : constants.signals[name]))),
-  );
+  const child = spawn(program.file, program.arguments, { cwd: program.cwd, env: program.env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  const ended = new Promise<number>(resolve => child.once('exit', (code, name) => resolve(code ?? 128 + (name === null ? 0 : constants.signals[name]))));
   await started(child, program);
 
   let stopped: OrchestratorError | undefined;

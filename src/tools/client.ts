@@ -52,8 +52,7 @@ function networkError(error: unknown, url: URL, limits: HttpLimits, timeout: Abo
     });
   const { code, message } = error as NodeJS.ErrnoException;
   const lasting = LASTING.test(code ?? '');
-  const what =
-    code === 'ENOTFOUND' ? 'has no address' : code === 'ECONNREFUSED' ? 'refuses connections' : `could not be reached: ${message}`;
+  const what = code === 'ENOTFOUND' ? 'has no address' : code === 'ECONNREFUSED' ? 'refuses connections' : `could not be reached: ${message}`;
   return new OrchestratorError('ORC-224', `${url.host} ${what}.`, {
     class: 'network',
     retryable: !lasting,
@@ -116,9 +115,7 @@ async function readBody(response: IncomingMessage, { method, url, maxBytes }: Ht
 
 function checkUrl(url: URL): void {
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new OrchestratorError('ORC-212', `${url.protocol} addresses cannot be asked; only http: and https: can.`, {
-      class: 'invalid_input',
-    });
+    throw new OrchestratorError('ORC-212', `${url.protocol} addresses cannot be asked; only http: and https: can.`, { class: 'invalid_input' });
   if (url.username !== '' || url.password !== '') {
     throw new OrchestratorError('ORC-212', 'The URL holds a user name or a password, which would be written into the journal.', {
       class: 'invalid_input',
@@ -139,11 +136,10 @@ function redirected(request: HttpRequest, status: number, location: string): Htt
   }
   if (url.origin === request.url.origin) return next;
   if (next.body !== undefined) {
-    throw new OrchestratorError(
-      'ORC-224',
-      `${request.url.host} hands the request on to ${url.host}, and a body is not sent on to another host.`,
-      { class: 'policy', help: [`if that is meant, ask ${url.host} itself`] },
-    );
+    throw new OrchestratorError('ORC-224', `${request.url.host} hands the request on to ${url.host}, and a body is not sent on to another host.`, {
+      class: 'policy',
+      help: [`if that is meant, ask ${url.host} itself`],
+    });
   }
   next.headers = Object.fromEntries(Object.entries(next.headers).filter(([name]) => HARMLESS_HEADERS.has(name)));
   return next;
@@ -151,8 +147,7 @@ function redirected(request: HttpRequest, status: number, location: string): Htt
 
 function flatHeaders(response: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const [name, value] of Object.entries(response.headers))
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  for (const [name, value] of Object.entries(response.headers)) if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
   return { ...headers };
 }
 
@@ -167,10 +162,7 @@ export async function sendRequest(first: HttpRequest, limits: HttpLimits): Promi
     signal.throwIfAborted();
     for (let hops = 0; ; hops++) {
       checkUrl(request.url);
-      const addresses = await Promise.race([
-        checkedAddresses(request.url.hostname, limits.allowPrivate, limits.resolve ?? systemResolve),
-        aborted,
-      ]);
+      const addresses = await Promise.race([checkedAddresses(request.url.hostname, limits.allowPrivate, limits.resolve ?? systemResolve), aborted]);
       const response = await connect(request, addresses, signal);
       const status = response.statusCode ?? 0;
       const { location } = response.headers;
@@ -181,13 +173,7 @@ export async function sendRequest(first: HttpRequest, limits: HttpLimits): Promi
         request = redirected(request, status, location);
         continue;
       }
-      return {
-        status,
-        statusText: response.statusMessage ?? '',
-        headers: flatHeaders(response),
-        body: await readBody(response, request),
-        url: request.url,
-      };
+      return { status, statusText: response.statusMessage ?? '', headers: flatHeaders(response), body: await readBody(response, request), url: request.url };
     }
   } catch (error) {
     throw networkError(error, request.url, limits, timeout, first.timeoutMs);

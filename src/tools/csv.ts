@@ -33,8 +33,7 @@ function records(text: string, delimiter: string): Record[] {
           if (text[at] !== '"') break;
           field += '"';
         }
-        if (at < text.length && text[at] !== delimiter && text[at] !== '\n' && text[at] !== '\r')
-          throw badCsv(line, 'has text after a closing quote');
+        if (at < text.length && text[at] !== delimiter && text[at] !== '\n' && text[at] !== '\r') throw badCsv(line, 'has text after a closing quote');
       } else {
         const from = at;
         while (at < text.length && text[at] !== delimiter && text[at] !== '\n' && text[at] !== '\r') {
@@ -88,9 +87,7 @@ export function parseCsv(text: string, options: CsvOptions): { columns: string[]
   for (const { fields, line } of kept) {
     if (fields.length !== columns.length) throw badCsv(line, `has ${fields.length} fields where the header has ${columns.length}`);
   }
-  const readers = columns.map((_, index) =>
-    options.infer ? readerOf(kept.map(record => record.fields[index]!)) : (field: string): Json => field,
-  );
+  const readers = columns.map((_, index) => (options.infer ? readerOf(kept.map(record => record.fields[index]!)) : (field: string): Json => field));
   const rows = kept.map(({ fields }) => {
     const row: JsonObject = {};
     columns.forEach((name, index) => setOwn(row, name, readers[index]!(fields[index]!)));

@@ -88,10 +88,7 @@ describe('CSV (RFC 4180)', () => {
     const table = fc
       .uniqueArray(name, { minLength: 1, maxLength: 4 })
       .chain(columns =>
-        fc.record({
-          columns: fc.constant(columns),
-          rows: fc.array(fc.array(field, { minLength: columns.length, maxLength: columns.length })),
-        }),
+        fc.record({ columns: fc.constant(columns), rows: fc.array(fc.array(field, { minLength: columns.length, maxLength: columns.length })) }),
       );
     fc.assert(
       fc.property(table, fc.constantFrom(',', ';', '\t'), ({ columns, rows }, delimiter) => {
@@ -164,12 +161,7 @@ describe('data.aggregate', () => {
       await dataOf('data.aggregate', {
         data: ROWS as Json,
         group_by: 'city',
-        aggregations: {
-          age: 'sum',
-          people: 'count',
-          known: { operation: 'count', field: 'age' },
-          names: { operation: 'list', field: 'name' },
-        },
+        aggregations: { age: 'sum', people: 'count', known: { operation: 'count', field: 'age' }, names: { operation: 'list', field: 'name' } },
       }),
     ).toEqual([
       { city: 'Oslo', age: 30, people: 2, known: 1, names: ['Ann', 'Cy'] },
@@ -191,10 +183,9 @@ describe('data.aggregate', () => {
     ['count_distinct', 4],
     ['std', Math.sqrt(5 / 3)],
   ])('%s of 3, 1, 2, null, 4 is %d', async (operation, expected) => {
-    const [row] = (await dataOf('data.aggregate', {
-      data: [3, 1, 2, null, 4].map(x => ({ x })),
-      aggregations: { r: { operation, field: 'x' } },
-    })) as [{ r: number }];
+    const [row] = (await dataOf('data.aggregate', { data: [3, 1, 2, null, 4].map(x => ({ x })), aggregations: { r: { operation, field: 'x' } } })) as [
+      { r: number },
+    ];
     expect(row.r).toBeCloseTo(expected, 12);
   });
 
@@ -204,29 +195,22 @@ describe('data.aggregate', () => {
 
   test('nothing to compute from is null, and a text is no number', async () => {
     expect(
-      await dataOf('data.aggregate', {
-        data: [{ x: null }],
-        aggregations: { a: { operation: 'mean', field: 'x' }, b: { operation: 'min', field: 'x' } },
-      }),
+      await dataOf('data.aggregate', { data: [{ x: null }], aggregations: { a: { operation: 'mean', field: 'x' }, b: { operation: 'min', field: 'x' } } }),
     ).toEqual([{ a: null, b: null }]);
     await expect(perform('data.aggregate', { data: [{ x: 'y' }], aggregations: { x: 'sum' } })).rejects.toMatchObject({ code: 'ORC-227' });
-    await expect(perform('data.aggregate', { data: [{ x: 1 }], aggregations: { x: 'constructor' } })).rejects.toMatchObject({
-      code: 'ORC-212',
-    });
+    await expect(perform('data.aggregate', { data: [{ x: 1 }], aggregations: { x: 'constructor' } })).rejects.toMatchObject({ code: 'ORC-212' });
   });
 
   test('the specification names every operation that there is', () => {
-    const properties = (DATA_ACTIONS.find(action => action.name === 'data.aggregate')!.parameters as JsonObject)[
-      'properties'
-    ] as JsonObject;
+    const properties = (DATA_ACTIONS.find(action => action.name === 'data.aggregate')!.parameters as JsonObject)['properties'] as JsonObject;
     for (const name of AGGREGATE_NAMES) expect((properties['aggregations'] as JsonObject)['description']).toContain(name);
   });
 });
 
 test('data.transform sets, renames, drops and selects', async () => {
-  expect(await dataOf('data.transform', { data: [{ a: 2, b: 1 }], set: { c: 'item.a * 3', k: 5 }, rename: { b: 'd' }, drop: 'a' })).toEqual(
-    [{ d: 1, c: 6, k: 5 }],
-  );
+  expect(await dataOf('data.transform', { data: [{ a: 2, b: 1 }], set: { c: 'item.a * 3', k: 5 }, rename: { b: 'd' }, drop: 'a' })).toEqual([
+    { d: 1, c: 6, k: 5 },
+  ]);
   expect(await dataOf('data.transform', { data: [{ a: 2, b: 1 }], select: ['b', 'x'] })).toEqual([{ b: 1, x: null }]);
 });
 
@@ -273,9 +257,7 @@ describe('data.join', () => {
   test('by fields of different names, and from a file', async () => {
     await using bench = await openBench();
     await writeFile(join(bench.folder, 'c.csv'), 'code,name\nno,Norway\n');
-    expect(
-      await bench.perform('data.join', { data: [{ c: 'no' }, { c: 'se' }], with_input: 'c.csv', on: { c: 'code' }, how: 'outer' }),
-    ).toMatchObject({
+    expect(await bench.perform('data.join', { data: [{ c: 'no' }, { c: 'se' }], with_input: 'c.csv', on: { c: 'code' }, how: 'outer' })).toMatchObject({
       data: [
         { c: 'no', name: 'Norway' },
         { c: 'se', name: null },
@@ -361,9 +343,5 @@ describe('data.sort', () => {
 
 test('the effect says whether a file is written, read, or neither', () => {
   const { effectOf } = DATA_ACTIONS[0]!;
-  expect([effectOf!({ data: [], output: 'x.csv' }), effectOf!({ input: 'x.csv' }), effectOf!({ data: [] })]).toEqual([
-    'idempotent',
-    'read',
-    'pure',
-  ]);
+  expect([effectOf!({ data: [], output: 'x.csv' }), effectOf!({ input: 'x.csv' }), effectOf!({ data: [] })]).toEqual(['idempotent', 'read', 'pure']);
 });

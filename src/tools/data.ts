@@ -13,15 +13,9 @@ const INPUT: JsonObject = {
   format: {
     type: 'string',
     enum: FORMATS,
-    description:
-      'Format of input, or of a text in data. Else the ending of the file says it; a text that begins with [ or { is JSON, any other is CSV.',
+    description: 'Format of input, or of a text in data. Else the ending of the file says it; a text that begins with [ or { is JSON, any other is CSV.',
   },
-  delimiter: {
-    type: 'string',
-    minLength: 1,
-    maxLength: 1,
-    description: 'Character between the fields of CSV; else a comma, and a tab for tsv.',
-  },
+  delimiter: { type: 'string', minLength: 1, maxLength: 1, description: 'Character between the fields of CSV; else a comma, and a tab for tsv.' },
   infer: {
     type: 'boolean',
     default: true,
@@ -83,15 +77,7 @@ export const DATA_ACTIONS: Action[] = [
     effect: 'idempotent',
     powers: ['files'],
     parameters: schema(
-      {
-        condition: {
-          type: 'string',
-          minLength: 1,
-          'x-expression': true,
-          'x-item': true,
-          description: 'An expression over item (the row) and index.',
-        },
-      },
+      { condition: { type: 'string', minLength: 1, 'x-expression': true, 'x-item': true, description: 'An expression over item (the row) and index.' } },
       ['condition'],
     ),
     result: RESULT,
@@ -137,8 +123,7 @@ export const DATA_ACTIONS: Action[] = [
     }),
     result: RESULT,
     effectOf,
-    example:
-      '- id: priced\n  action: data.transform\n  parameters: { data: "{{ orders.data }}", set: { total: "item.amount * item.price" }, drop: price }',
+    example: '- id: priced\n  action: data.transform\n  parameters: { data: "{{ orders.data }}", set: { total: "item.amount * item.price" }, drop: price }',
     run: async (parameters, context) => (await load()).transform(parameters, context),
   },
   {
@@ -153,27 +138,17 @@ export const DATA_ACTIONS: Action[] = [
         with_input: { type: 'string', description: 'A file with the second table, in place of with.' },
         with_format: { type: 'string', enum: FORMATS, description: 'Format of with_input, or of a text in with.' },
         on: {
-          anyOf: [
-            { type: 'string' },
-            { type: 'array', items: { type: 'string' } },
-            { type: 'object', additionalProperties: { type: 'string' } },
-          ],
+          anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }, { type: 'object', additionalProperties: { type: 'string' } }],
           description: 'The fields that must be equal; { a: b } where they are called a in the first table and b in the second.',
         },
-        how: {
-          type: 'string',
-          enum: ['inner', 'left', 'right', 'outer'],
-          default: 'inner',
-          description: 'Which rows without a partner are kept.',
-        },
+        how: { type: 'string', enum: ['inner', 'left', 'right', 'outer'], default: 'inner', description: 'Which rows without a partner are kept.' },
         suffix: { type: 'string', default: '_right', description: 'What is added to a name that both tables have.' },
       },
       ['on'],
     ),
     result: RESULT,
     effectOf,
-    example:
-      '- id: named\n  action: data.join\n  parameters: { data: "{{ orders.data }}", with_input: customers.csv, on: customer_id, how: left }',
+    example: '- id: named\n  action: data.join\n  parameters: { data: "{{ orders.data }}", with_input: customers.csv, on: customer_id, how: left }',
     run: async (parameters, context) => (await load()).join(parameters, context),
   },
   {

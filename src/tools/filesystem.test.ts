@@ -65,9 +65,7 @@ test('copy, move, delete and exists', async () => {
   expect(await bench.perform('filesystem.exists', { path: 'f/c' })).toEqual({ path: 'f/c', exists: true });
   expect(await bench.perform('filesystem.exists', { path: 'f/c/below-a-file' })).toEqual({ path: 'f/c/below-a-file', exists: false });
   expect(await bench.perform('filesystem.exists', { path: '.' })).toEqual({ path: '.', exists: true });
-  await expect(bench.perform('filesystem.copy', { path: 'd/a', destination: 'f/c', overwrite: false })).rejects.toMatchObject({
-    code: 'ORC-221',
-  });
+  await expect(bench.perform('filesystem.copy', { path: 'd/a', destination: 'f/c', overwrite: false })).rejects.toMatchObject({ code: 'ORC-221' });
   expect(await bench.perform('filesystem.delete', { path: 'd/a' })).toEqual({ path: 'd/a', deleted: true });
   expect(await bench.perform('filesystem.delete', { path: 'd/a' })).toEqual({ path: 'd/a', deleted: false });
   await expect(bench.perform('filesystem.delete', { path: 'f' })).rejects.toMatchObject({ code: 'ORC-221' });
@@ -86,13 +84,7 @@ test('list gives the entries by name, by pattern, and of the folders inside', as
     ],
   });
   const all = (await bench.perform('filesystem.list', { path: 'd', recursive: true })) as { files: { path: string; type: string }[] };
-  expect(all.files.map(file => `${file.type} ${file.path}`)).toEqual([
-    'file d/a.md',
-    'file d/b.md',
-    'file d/c.txt',
-    'folder d/e',
-    'file d/e/f.md',
-  ]);
+  expect(all.files.map(file => `${file.type} ${file.path}`)).toEqual(['file d/a.md', 'file d/b.md', 'file d/c.txt', 'folder d/e', 'file d/e/f.md']);
 });
 
 test('C7 a file larger than the limit is refused before it is read', async () => {
@@ -152,8 +144,7 @@ describe('C7 hostile paths', () => {
   test('pipes and devices are refused and do not hang', async () => {
     await using bench = await openBench({ policy: { files: { roots: ['.', '/dev'] } } });
     execFileSync('mkfifo', [join(bench.folder, 'pipe')]);
-    for (const path of ['pipe', '/dev/zero', '/dev/null'])
-      await expect(bench.perform('filesystem.read', { path })).rejects.toMatchObject({ code: 'ORC-221' });
+    for (const path of ['pipe', '/dev/zero', '/dev/null']) await expect(bench.perform('filesystem.read', { path })).rejects.toMatchObject({ code: 'ORC-221' });
     await expect(bench.perform('filesystem.append', { path: 'pipe', content: 'x' })).rejects.toMatchObject({ code: 'ORC-221' });
     await expect(bench.perform('filesystem.write', { path: 'pipe', content: 'x' })).rejects.toMatchObject({ code: 'ORC-221' });
   });

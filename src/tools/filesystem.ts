@@ -50,11 +50,7 @@ export const FILESYSTEM_ACTIONS: Action[] = [
       },
       ['path'],
     ),
-    result: object({ path: GIVEN, content: { type: 'string', description: 'The text of the file.' }, size: SIZE }, [
-      'path',
-      'content',
-      'size',
-    ]),
+    result: object({ path: GIVEN, content: { type: 'string', description: 'The text of the file.' }, size: SIZE }, ['path', 'content', 'size']),
     example: '- id: notes\n  action: filesystem.read\n  parameters: { path: notes.md }',
     run: async (parameters, context) => (await load()).read(parameters, context),
   },
@@ -87,11 +83,7 @@ export const FILESYSTEM_ACTIONS: Action[] = [
     effect: 'idempotent',
     powers: ['files'],
     parameters: object(
-      {
-        path: PATH,
-        destination: { ...PATH, description: 'Path of the copy, with its name; missing folders are made.' },
-        overwrite: OVERWRITE,
-      },
+      { path: PATH, destination: { ...PATH, description: 'Path of the copy, with its name; missing folders are made.' }, overwrite: OVERWRITE },
       ['path', 'destination'],
     ),
     result: MOVED,
@@ -103,10 +95,10 @@ export const FILESYSTEM_ACTIONS: Action[] = [
     summary: 'Moves or renames a file or a folder.',
     effect: 'effectful',
     powers: ['files'],
-    parameters: object(
-      { path: PATH, destination: { ...PATH, description: 'New path, with its name; missing folders are made.' }, overwrite: OVERWRITE },
-      ['path', 'destination'],
-    ),
+    parameters: object({ path: PATH, destination: { ...PATH, description: 'New path, with its name; missing folders are made.' }, overwrite: OVERWRITE }, [
+      'path',
+      'destination',
+    ]),
     result: MOVED,
     example: '- id: publish\n  action: filesystem.move\n  parameters: { path: draft.md, destination: published/draft.md }',
     run: async (parameters, context) => (await load()).move(parameters, context),
@@ -118,14 +110,7 @@ export const FILESYSTEM_ACTIONS: Action[] = [
     powers: ['files'],
     description: 'Of what is not there it says deleted: false, and does not fail: the file is gone, as was wanted.',
     parameters: object(
-      {
-        path: PATH,
-        recursive: {
-          type: 'boolean',
-          default: false,
-          description: 'Delete a folder with all that it holds; false deletes only an empty one.',
-        },
-      },
+      { path: PATH, recursive: { type: 'boolean', default: false, description: 'Delete a folder with all that it holds; false deletes only an empty one.' } },
       ['path'],
     ),
     result: object({ path: GIVEN, deleted: { type: 'boolean', description: 'False where nothing was there.' } }, ['path', 'deleted']),

@@ -142,21 +142,7 @@ describe('failures', () => {
 
   test('C8 a certificate that nobody vouches for is refused, and not worth another try', async context => {
     await using bench = await openBench(OPEN);
-    const subject = [
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-keyout',
-      'key.pem',
-      '-out',
-      'cert.pem',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=localhost',
-    ];
+    const subject = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'key.pem', '-out', 'cert.pem', '-days', '2', '-subj', '/CN=localhost'];
     const made = spawnSync('openssl', subject, { cwd: bench.folder });
     if (made.status !== 0) context.skip('openssl is not here to make a certificate');
     const [key, cert] = await Promise.all(['key.pem', 'cert.pem'].map(name => readFile(join(bench.folder, name))));
@@ -183,12 +169,9 @@ describe('failures', () => {
     await expect(asked).rejects.toMatchObject({ code: 'ORC-231', class: 'cancelled' });
   });
 
-  test.each(['ftp://example.com/', 'file:///etc/passwd', 'not a url', 'http://user:password@example.com/'])(
-    '%s is no address to ask',
-    async url => {
-      await expect(get('', { url })).rejects.toMatchObject({ code: 'ORC-212', class: 'invalid_input' });
-    },
-  );
+  test.each(['ftp://example.com/', 'file:///etc/passwd', 'not a url', 'http://user:password@example.com/'])('%s is no address to ask', async url => {
+    await expect(get('', { url })).rejects.toMatchObject({ code: 'ORC-212', class: 'invalid_input' });
+  });
 });
 
 describe('what is sent', () => {
@@ -226,8 +209,7 @@ describe('what is sent', () => {
   });
 
   test('C11 secrets are joined in headers and body at the moment of sending', async () => {
-    const reveal: ActionContext['reveal'] = value =>
-      JSON.parse(JSON.stringify(value).replaceAll('{"secret":"TOKEN"}', '"hunter22"')) as typeof value;
+    const reveal: ActionContext['reveal'] = value => JSON.parse(JSON.stringify(value).replaceAll('{"secret":"TOKEN"}', '"hunter22"')) as typeof value;
     await using bench = await openBench({ ...OPEN, reveal });
     seen = [];
     const result = await bench.perform('http.post', {
@@ -258,16 +240,11 @@ describe('C8 redirects', () => {
     seen = [];
     const headers = { authorization: 'Bearer x', cookie: 'a=b', 'x-api-key': 'k', accept: 'text/plain' };
     await bench.perform('http.get', { url: `${base}/other-host`, headers });
-    expect(
-      seen.map(request => [request.headers.authorization, request.headers.cookie, request.headers['x-api-key'], request.headers.accept]),
-    ).toEqual([
+    expect(seen.map(request => [request.headers.authorization, request.headers.cookie, request.headers['x-api-key'], request.headers.accept])).toEqual([
       ['Bearer x', 'a=b', 'k', 'text/plain'],
       [undefined, undefined, undefined, 'text/plain'],
     ]);
-    await expect(bench.perform('http.post', { url: `${base}/other-host-307`, body: 'x' })).rejects.toMatchObject({
-      code: 'ORC-224',
-      class: 'policy',
-    });
+    await expect(bench.perform('http.post', { url: `${base}/other-host-307`, body: 'x' })).rejects.toMatchObject({ code: 'ORC-224', class: 'policy' });
   });
 
   test('at most five, none when they are not wanted, and never to another scheme', async () => {
@@ -285,15 +262,7 @@ describe('C8 redirects', () => {
     seen = [];
     const { sendRequest } = await import('./client.ts');
     const asked = sendRequest(
-      {
-        method: 'GET',
-        url: new URL(`${base}/to-metadata`),
-        headers: {},
-        body: undefined,
-        timeoutMs: 2000,
-        maxBytes: 1000,
-        followRedirects: true,
-      },
+      { method: 'GET', url: new URL(`${base}/to-metadata`), headers: {}, body: undefined, timeoutMs: 2000, maxBytes: 1000, followRedirects: true },
       {
         signal: bench.context.signal,
         get allowPrivate() {
@@ -321,11 +290,7 @@ describe('C8 addresses', () => {
       '[fe80::1]',
       '[fd00:ec2::254]',
     ]) {
-      await expect(get('', { url: `http://${host}:${port}/json` }, {}), host).rejects.toMatchObject({
-        code: 'ORC-225',
-        class: 'policy',
-        retryable: false,
-      });
+      await expect(get('', { url: `http://${host}:${port}/json` }, {}), host).rejects.toMatchObject({ code: 'ORC-225', class: 'policy', retryable: false });
     }
   });
 
@@ -362,16 +327,10 @@ describe('C8 addresses', () => {
     '',
   ])('%s is not public', address => expect(isPublicAddress(address)).toBe(false));
 
-  test.each([
-    '1.1.1.1',
-    '172.15.0.1',
-    '172.32.0.1',
-    '8.8.8.8',
-    '2606:4700::1111',
-    '::ffff:8.8.8.8',
-    '64:ff9b::808:808',
-    '64:ff9b::8.8.8.8',
-  ])('%s is public', address => expect(isPublicAddress(address)).toBe(true));
+  test.each(['1.1.1.1', '172.15.0.1', '172.32.0.1', '8.8.8.8', '2606:4700::1111', '::ffff:8.8.8.8', '64:ff9b::808:808', '64:ff9b::8.8.8.8'])(
+    '%s is public',
+    address => expect(isPublicAddress(address)).toBe(true),
+  );
 
   test('a host with one private address among public ones is refused', async () => {
     const resolve: Resolve = () =>

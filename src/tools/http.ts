@@ -20,24 +20,9 @@ const COMMON: JsonObject = {
     'x-secret': true,
     description: 'Headers by name. Secrets may stand here; on a redirect to another host they are dropped.',
   },
-  query: {
-    type: 'object',
-    additionalProperties: true,
-    'x-secret': true,
-    description: 'Parameters to add to the address; a list gives one for each member.',
-  },
-  timeout: {
-    type: ['number', 'string'],
-    default: 30,
-    'x-duration': true,
-    description: 'How long the whole exchange may take: seconds, or 30s, 2m.',
-  },
-  max_bytes: {
-    type: 'integer',
-    minimum: 0,
-    default: 16_777_216,
-    description: 'The largest reply that is read, in bytes after decompression.',
-  },
+  query: { type: 'object', additionalProperties: true, 'x-secret': true, description: 'Parameters to add to the address; a list gives one for each member.' },
+  timeout: { type: ['number', 'string'], default: 30, 'x-duration': true, description: 'How long the whole exchange may take: seconds, or 30s, 2m.' },
+  max_bytes: { type: 'integer', minimum: 0, default: 16_777_216, description: 'The largest reply that is read, in bytes after decompression.' },
   follow_redirects: { type: 'boolean', default: true, description: 'Follow up to 5 redirects; each address is checked again.' },
   check: { type: 'boolean', default: true, description: 'Fail where the status is 400 or above; false gives such a reply as the result.' },
 };
@@ -104,8 +89,7 @@ export const HTTP_ACTIONS: Action[] = [
     description: `${FAILURES} After a crash in the middle a person must say whether the request arrived, unless keyed: true.`,
     parameters: schema({ ...COMMON, ...SENDING }),
     result: RESULT,
-    example:
-      '- id: notify\n  action: http.post\n  parameters:\n    url: https://example.com/hooks\n    body: { text: "{{ summary }}" }\n    keyed: true',
+    example: '- id: notify\n  action: http.post\n  parameters:\n    url: https://example.com/hooks\n    body: { text: "{{ summary }}" }\n    keyed: true',
     effectOf: parameters => effectOf('POST', parameters),
     run: async (parameters, context) => (await load()).performRequest('POST', parameters, context),
   },
@@ -117,8 +101,7 @@ export const HTTP_ACTIONS: Action[] = [
     description: `${FAILURES} GET, HEAD and OPTIONS count as reading, PUT and DELETE as idempotent, POST and PATCH as effectful unless keyed: true.`,
     parameters: schema({ method: { type: 'string', enum: METHODS, default: 'GET', description: 'The method.' }, ...COMMON, ...SENDING }),
     result: RESULT,
-    example:
-      '- id: replace\n  action: http.request\n  parameters: { method: PUT, url: "https://example.com/items/1", body: { name: new } }',
+    example: '- id: replace\n  action: http.request\n  parameters: { method: PUT, url: "https://example.com/items/1", body: { name: new } }',
     effectOf: parameters => effectOf(methodOf(parameters), parameters),
     run: async (parameters, context) => (await load()).performRequest(methodOf(parameters), parameters, context),
   },

@@ -44,10 +44,7 @@ const SPEC_KEYS = [
 
 /** The specifications alone, as plain data. */
 export function actionSpecs(actions: readonly Action[] = BUILTIN_ACTIONS): ActionSpec[] {
-  return actions.map(
-    action =>
-      Object.fromEntries(SPEC_KEYS.flatMap(key => (action[key] === undefined ? [] : [[key, action[key]]]))) as unknown as ActionSpec,
-  );
+  return actions.map(action => Object.fromEntries(SPEC_KEYS.flatMap(key => (action[key] === undefined ? [] : [[key, action[key]]]))) as unknown as ActionSpec);
 }
 
 /** The action of this canonical name, or undefined. */

@@ -52,11 +52,7 @@ export function fileError(error: unknown, given: string): OrchestratorError {
       'name the folder that the link points to, and add it to policy.files.roots',
     ]);
   if (code === 'ENOSPC' || code === 'EDQUOT')
-    return new OrchestratorError('ORC-512', `The disk is full: ${given} could not be written.`, {
-      ...options,
-      class: 'storage',
-      retryable: true,
-    });
+    return new OrchestratorError('ORC-512', `The disk is full: ${given} could not be written.`, { ...options, class: 'storage', retryable: true });
   const known = FILE_ERRORS[code];
   if (code === 'ENOENT') return new OrchestratorError('ORC-221', `The file ${given} ${known}.`, { ...options, class: 'not_found' });
   if (known !== undefined) return new OrchestratorError('ORC-221', `The path ${given} ${known}.`, { ...options, class: 'storage' });
@@ -158,10 +154,7 @@ function ignoreExisting(error: NodeJS.ErrnoException): void {
 export async function enterParent(place: Place, reach: Reach, create = false): Promise<{ folder: Folder; name: string }> {
   const name = place.segments.at(-1);
   if (name === undefined)
-    throw new OrchestratorError('ORC-221', `The path ${place.given} is a folder.`, {
-      class: 'invalid_input',
-      details: { path: place.given },
-    });
+    throw new OrchestratorError('ORC-221', `The path ${place.given} is a folder.`, { class: 'invalid_input', details: { path: place.given } });
   return { folder: await enter(place, place.segments.slice(0, -1), reach, create), name };
 }
 

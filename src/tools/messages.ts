@@ -47,10 +47,7 @@ export const MESSAGE_ACTIONS: Action[] = [
     effect: 'idempotent',
     powers: [],
     parameters: schema(
-      {
-        text: { type: 'string', description: 'The line.' },
-        level: { type: 'string', enum: [...LEVELS], default: 'info', description: 'How grave it is.' },
-      },
+      { text: { type: 'string', description: 'The line.' }, level: { type: 'string', enum: [...LEVELS], default: 'info', description: 'How grave it is.' } },
       ['text'],
     ),
     result: { type: 'string', description: 'The text.' },
@@ -79,18 +76,14 @@ export const MESSAGE_ACTIONS: Action[] = [
     summary: 'Fails the task unless a condition is true.',
     effect: 'pure',
     powers: [],
-    parameters: schema({ condition: CONDITION, message: { type: 'string', description: 'What to say where it is not true.' } }, [
-      'condition',
-    ]),
+    parameters: schema({ condition: CONDITION, message: { type: 'string', description: 'What to say where it is not true.' } }, ['condition']),
     result: schema({ passed: { type: 'boolean', description: 'Always true: else the task has failed.' } }, ['passed']),
     example: '- id: check\n  action: assert\n  parameters: { condition: "search.count > 0", message: Nothing was found. }',
     run: (parameters, context) => {
       if (holds(parameters, context)) return { passed: true };
-      throw new OrchestratorError(
-        'ORC-220',
-        optionalText(parameters, 'message') ?? `It is not true that ${String(given(parameters, 'condition'))}.`,
-        { class: 'assertion' },
-      );
+      throw new OrchestratorError('ORC-220', optionalText(parameters, 'message') ?? `It is not true that ${String(given(parameters, 'condition'))}.`, {
+        class: 'assertion',
+      });
     },
   },
   {

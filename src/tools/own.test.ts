@@ -16,15 +16,7 @@ export default [today, { ...today, name: 'weather.tomorrow' }];
 export const helper = 5;
 `;
 
-const action: Action = {
-  name: 'a.b',
-  summary: 'Does.',
-  effect: 'pure',
-  powers: [],
-  parameters: { type: 'object' },
-  result: true,
-  run: () => null,
-};
+const action: Action = { name: 'a.b', summary: 'Does.', effect: 'pure', powers: [], parameters: { type: 'object' }, result: true, run: () => null };
 
 test('defineAction gives the action back, or says what is wrong', () => {
   expect(defineAction(action)).toBe(action);
@@ -77,10 +69,7 @@ test('a manifest holds schemas and hashes, is read without loading, and a module
     join(bench.folder, 'actions/weather.mjs'),
     `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(join(bench.folder, 'ran'))}, '');${WEATHER}`,
   );
-  await expect(loadRecorded(manifest.modules[0]!, bench.folder)).rejects.toMatchObject({
-    code: 'ORC-513',
-    help: ['orchestrator actions sync'],
-  });
+  await expect(loadRecorded(manifest.modules[0]!, bench.folder)).rejects.toMatchObject({ code: 'ORC-513', help: ['orchestrator actions sync'] });
   expect(existsSync(join(bench.folder, 'ran'))).toBe(false);
 });
 
@@ -88,19 +77,13 @@ test('two modules may not bring the same action, and an absent one is named', as
   await using bench = await openBench();
   await writeFile(join(bench.folder, 'a.mjs'), WEATHER);
   await writeFile(join(bench.folder, 'b.mjs'), WEATHER);
-  await expect(syncManifest(['a.mjs', 'b.mjs'], bench.folder)).rejects.toMatchObject({
-    code: 'ORC-513',
-    message: expect.stringContaining('a.mjs'),
-  });
+  await expect(syncManifest(['a.mjs', 'b.mjs'], bench.folder)).rejects.toMatchObject({ code: 'ORC-513', message: expect.stringContaining('a.mjs') });
   await expect(syncManifest(['c.mjs'], bench.folder)).rejects.toMatchObject({ code: 'ORC-513', details: { file: 'c.mjs' } });
 });
 
-test.each([
-  '',
-  '{}',
-  '{"v":2,"modules":[]}',
-  '{"v":1,"modules":[{}]}',
-  '{"v":1,"modules":[{"file":"a","sha256":"b","actions":[{"name":"echo"}]}]}',
-])('%j is no manifest', text => {
-  expect(() => readManifest(text)).toThrow(expect.objectContaining({ code: 'ORC-513' }));
-});
+test.each(['', '{}', '{"v":2,"modules":[]}', '{"v":1,"modules":[{}]}', '{"v":1,"modules":[{"file":"a","sha256":"b","actions":[{"name":"echo"}]}]}'])(
+  '%j is no manifest',
+  text => {
+    expect(() => readManifest(text)).toThrow(expect.objectContaining({ code: 'ORC-513' }));
+  },
+);

@@ -39,8 +39,7 @@ function moduleError(file: string, message: string, help: string[] = [], cause?:
 /** What is wrong with a specification, or undefined. */
 function specProblem(spec: JsonObject): string | undefined {
   const { name, summary, effect, powers, parameters, result } = spec;
-  if (typeof name !== 'string' || !NAME.test(name))
-    return `${JSON.stringify(name ?? null)} is no name for an action; write one such as weather.today`;
+  if (typeof name !== 'string' || !NAME.test(name)) return `${JSON.stringify(name ?? null)} is no name for an action; write one such as weather.today`;
   if (findAction(name) !== undefined) return `the name ${name} belongs to a built-in action`;
   if (typeof summary !== 'string' || summary === '') return `the action ${name} needs a summary of one line`;
   if (!EFFECTS.some(known => known === effect)) return `the effect of ${name} must be one of ${EFFECTS.join(', ')}`;
@@ -67,9 +66,7 @@ export function defineAction(action: Action): Action {
   const problem = isPlain(spec) ? specProblem(spec as unknown as JsonObject) : 'the specification of an action must be plain data';
   if (problem !== undefined) throw new OrchestratorError('ORC-513', `This is not an action: ${problem}.`, { class: 'invalid_input' });
   if (typeof action.run !== 'function')
-    throw new OrchestratorError('ORC-513', `The action ${action.name} needs a function run(parameters, context).`, {
-      class: 'invalid_input',
-    });
+    throw new OrchestratorError('ORC-513', `The action ${action.name} needs a function run(parameters, context).`, { class: 'invalid_input' });
   return action;
 }
 
@@ -86,8 +83,7 @@ export async function loadModule(file: string, shown = file): Promise<Action[]> 
     throw moduleError(shown, `the module cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, [], error);
   }
   const actions = [...new Set(Object.values(exported).flat())].filter(isActionLike);
-  if (actions.length === 0)
-    throw moduleError(shown, 'the module exports no action', ["export const weather = defineAction({ name: 'weather.today', … })"]);
+  if (actions.length === 0) throw moduleError(shown, 'the module exports no action', ["export const weather = defineAction({ name: 'weather.today', … })"]);
   const names = new Set<string>();
   for (const action of actions) {
     try {
@@ -142,12 +138,7 @@ export function readManifest(text: string): ActionManifest {
   }
   if (!isObject(value) || value['v'] !== 1 || !Array.isArray(value['modules'])) throw manifestError('the manifest is not one of version 1');
   for (const module of value['modules']) {
-    if (
-      !isObject(module) ||
-      typeof module['file'] !== 'string' ||
-      typeof module['sha256'] !== 'string' ||
-      !Array.isArray(module['actions'])
-    )
+    if (!isObject(module) || typeof module['file'] !== 'string' || typeof module['sha256'] !== 'string' || !Array.isArray(module['actions']))
       throw manifestError('a module of the manifest lacks file, sha256 or actions');
     for (const spec of module['actions']) {
       const problem = isObject(spec) ? specProblem(spec) : 'an action is not an object';
@@ -160,8 +151,7 @@ export function readManifest(text: string): ActionManifest {
 /** Loads a recorded module for a run; one that differs from its record is refused before any of its code runs. */
 export async function loadRecorded(record: ModuleRecord, folder: string): Promise<Action[]> {
   const path = resolve(folder, record.file);
-  if (sha256(await readModule(path, record.file)) !== record.sha256)
-    throw moduleError(record.file, 'the module is not the one that was recorded', SYNC_HELP);
+  if (sha256(await readModule(path, record.file)) !== record.sha256) throw moduleError(record.file, 'the module is not the one that was recorded', SYNC_HELP);
   const actions = await loadModule(path, record.file);
   if (canonicalJson(actionSpecs(actions) as unknown as Json) !== canonicalJson(record.actions as unknown as Json))
     throw moduleError(record.file, 'the module declares other actions than were recorded', SYNC_HELP);

@@ -74,9 +74,11 @@ describe('shell.run', () => {
       .trim()
       .split('\n')
       .map(line => line.split('=')[0]!);
-    expect(
-      names.filter(name => !['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'PWD', 'OLDPWD', 'SHLVL', '_'].includes(name)).sort(),
-    ).toEqual(['N', 'ORCHESTRATOR_IDEMPOTENCY_KEY', 'TOKEN']);
+    expect(names.filter(name => !['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'PWD', 'OLDPWD', 'SHLVL', '_'].includes(name)).sort()).toEqual([
+      'N',
+      'ORCHESTRATOR_IDEMPOTENCY_KEY',
+      'TOKEN',
+    ]);
     expect(stdout).toContain('ORCHESTRATOR_IDEMPOTENCY_KEY=run_1/task\n');
     expect(stdout).toContain('TOKEN=hunter22\n');
   });
@@ -85,11 +87,7 @@ describe('shell.run', () => {
     await using bench = await openBench(SHELL);
     const command = 'sh -c \'trap "" TERM; echo $$ > pid; while :; do sleep 1; done\' & wait';
     const started = performance.now();
-    await expect(bench.perform('shell.run', { command, timeout: '300ms' })).rejects.toMatchObject({
-      code: 'ORC-226',
-      class: 'timeout',
-      retryable: true,
-    });
+    await expect(bench.perform('shell.run', { command, timeout: '300ms' })).rejects.toMatchObject({ code: 'ORC-226', class: 'timeout', retryable: true });
     expect(performance.now() - started).toBeLessThan(5000);
     const pid = Number(await readFile(join(bench.folder, 'pid'), 'utf8'));
     expect(await until(() => !isAlive(pid))).toBe(true);
@@ -117,10 +115,9 @@ describe('shell.run', () => {
 
   test('C9 endless output keeps its beginning and its end and says what is missing', async () => {
     await using bench = await openBench(SHELL);
-    const { stdout } = (await bench.perform('shell.run', {
-      command: 'echo first; head -c 5000000 /dev/zero | tr "\\0" x; echo last',
-      max_output: 1000,
-    })) as { stdout: string };
+    const { stdout } = (await bench.perform('shell.run', { command: 'echo first; head -c 5000000 /dev/zero | tr "\\0" x; echo last', max_output: 1000 })) as {
+      stdout: string;
+    };
     expect(stdout).toMatch(/^first\nx+\n\[… \d+ bytes left out …\]\nx+last\n$/);
     expect(stdout.length).toBeLessThan(1100);
     expect(bench.logged).toEqual([expect.stringContaining('warn')]);
@@ -139,9 +136,7 @@ describe('shell.run', () => {
 describe('C9 a list of programs', () => {
   test('runs what is listed without a shell', async () => {
     await using bench = await openBench(listed('printf'));
-    expect(await bench.perform('shell.run', { command: "printf '%s|' 'a b'", args: ['$(id); id', '*'] })).toMatchObject({
-      stdout: 'a b|$(id); id|*|',
-    });
+    expect(await bench.perform('shell.run', { command: "printf '%s|' 'a b'", args: ['$(id); id', '*'] })).toMatchObject({ stdout: 'a b|$(id); id|*|' });
   });
 
   const refused: [string, JsonObject][] = [
@@ -193,9 +188,10 @@ describe('python.run', () => {
 
   test('runs code isolated, with data in args', async () => {
     await using bench = await openBench(CODE);
-    expect(
-      await bench.perform('python.run', { code: 'import sys\nprint(sys.argv[1:], sys.flags.isolated)', args: ["a'b", '-x'] }),
-    ).toMatchObject({ stdout: "[\"a'b\", '-x'] 1\n", return_code: 0 });
+    expect(await bench.perform('python.run', { code: 'import sys\nprint(sys.argv[1:], sys.flags.isolated)', args: ["a'b", '-x'] })).toMatchObject({
+      stdout: "[\"a'b\", '-x'] 1\n",
+      return_code: 0,
+    });
     await expect(bench.perform('python.run', { code: 'raise SystemError("so")' })).rejects.toMatchObject({
       code: 'ORC-226',
       message: expect.stringContaining('SystemError: so'),
@@ -208,10 +204,7 @@ describe('python.run', () => {
       code: 'ORC-226',
       message: expect.stringContaining('MemoryError'),
     });
-    await expect(bench.perform('python.run', { code: 'while True: pass', timeout: '300ms' })).rejects.toMatchObject({
-      code: 'ORC-226',
-      class: 'timeout',
-    });
+    await expect(bench.perform('python.run', { code: 'while True: pass', timeout: '300ms' })).rejects.toMatchObject({ code: 'ORC-226', class: 'timeout' });
   });
 
   test('C10 code has no network, or is refused where the network cannot be taken away', async () => {
@@ -230,8 +223,7 @@ print(",".join(name for _, name in socket.if_nameindex() if not name.startswith(
 attempt("connect", lambda: socket.create_connection(("1.1.1.1", 53), 2))
 attempt("setns", enter_host)`;
     const result = await bench.perform('python.run', { code }).catch((error: unknown) => error as { code: string });
-    if ('code' in (result as object))
-      expect(result).toMatchObject({ code: 'ORC-214', help: expect.arrayContaining(['install bubblewrap']) });
+    if ('code' in (result as object)) expect(result).toMatchObject({ code: 'ORC-214', help: expect.arrayContaining(['install bubblewrap']) });
     else expect(result).toMatchObject({ stdout: 'lo\nconnect failed\nsetns failed\n' });
   });
 });

@@ -10,12 +10,7 @@ const COMMON: JsonObject = {
     default: [],
     description: 'Data for the program, one argument each; no shell reads them. In a shell command they are "$1", "$2" and so on.',
   },
-  cwd: {
-    type: 'string',
-    default: '.',
-    'x-auto': false,
-    description: 'Folder in which it runs; it must lie in a folder of policy.files.roots.',
-  },
+  cwd: { type: 'string', default: '.', 'x-auto': false, description: 'Folder in which it runs; it must lie in a folder of policy.files.roots.' },
   env: {
     type: 'object',
     additionalProperties: true,
@@ -68,13 +63,7 @@ export const PROCESS_ACTIONS: Action[] = [
       required: ['command'],
       additionalProperties: false,
       properties: {
-        command: {
-          type: 'string',
-          minLength: 1,
-          'x-auto': false,
-          'x-literal': true,
-          description: 'The command. Data belongs into args, not into this text.',
-        },
+        command: { type: 'string', minLength: 1, 'x-auto': false, 'x-literal': true, description: 'The command. Data belongs into args, not into this text.' },
         ...COMMON,
         input: { type: 'string', 'x-secret': true, description: 'What the command reads on its standard input.' },
       },
@@ -95,12 +84,7 @@ export const PROCESS_ACTIONS: Action[] = [
       required: ['code'],
       additionalProperties: false,
       properties: {
-        code: {
-          type: 'string',
-          'x-auto': false,
-          'x-literal': true,
-          description: 'The program. Data belongs into args, which it finds in sys.argv[1:].',
-        },
+        code: { type: 'string', 'x-auto': false, 'x-literal': true, description: 'The program. Data belongs into args, which it finds in sys.argv[1:].' },
         ...COMMON,
         memory_mib: { type: 'number', minimum: 16, default: 2048, description: 'Memory that it may map, in MiB.' },
       },

@@ -23,8 +23,7 @@ function environmentOf(parameters: JsonObject, context: ActionContext, listed: b
     if (value !== undefined) env[name] = value;
   }
   for (const [name, value] of Object.entries(optionalObject(parameters, 'env') ?? {})) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-      throw badParameter(`env.${name}`, 'the name of an environment variable: letters, digits and _');
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw badParameter(`env.${name}`, 'the name of an environment variable: letters, digits and _');
     if (listed && STEERING.test(name))
       throw denied(`The environment variable ${name} could make a listed program run something else.`, [
         'leave it out, or say policy: { shell: allow } in orchestrator.config.yaml',
@@ -173,10 +172,7 @@ async function networkCutter(context: ActionContext, cwd: string): Promise<strin
 
 export async function runPython(parameters: JsonObject, context: ActionContext): Promise<JsonObject> {
   if (context.policy.code === 'deny')
-    throw denied('The policy does not allow python.run.', [
-      'allow it in orchestrator.config.yaml: policy: { code: allow }',
-      'orchestrator trust',
-    ]);
+    throw denied('The policy does not allow python.run.', ['allow it in orchestrator.config.yaml: policy: { code: allow }', 'orchestrator trust']);
   const code = text(parameters, 'code');
   const cwd = await workingFolder(text(parameters, 'cwd'), context);
   const memoryKib = Math.round((optionalNumber(parameters, 'memory_mib') ?? 2048) * 1024);

@@ -45,8 +45,7 @@ function resultLines(schema: JsonSchema): string[] {
     '| result | type | meaning |',
     '|---|---|---|',
     ...Object.entries(properties).map(
-      ([name, property]) =>
-        `| \`${name}\` | ${cell(typeText(property))} | ${cell(isObject(property) ? String(property['description'] ?? '') : '')} |`,
+      ([name, property]) => `| \`${name}\` | ${cell(typeText(property))} | ${cell(isObject(property) ? String(property['description'] ?? '') : '')} |`,
     ),
   ];
 }

@@ -17,11 +17,7 @@ function cell(value: Json | undefined): string {
 function table(rows: JsonObject[]): string {
   const columns = [...new Set(rows.flatMap(row => Object.keys(row)))];
   const line = (cells: string[]): string => `| ${cells.join(' | ')} |`;
-  return [
-    line(columns.map(cell)),
-    line(columns.map(() => '---')),
-    ...rows.map(row => line(columns.map(name => cell(own(row, name))))),
-  ].join('\n');
+  return [line(columns.map(cell)), line(columns.map(() => '---')), ...rows.map(row => line(columns.map(name => cell(own(row, name)))))].join('\n');
 }
 
 /** Any value as Markdown: text as it is, a list of objects as a table, a list as a list, an object as a table of two columns. */
@@ -43,8 +39,7 @@ function sectionsOf(parameters: JsonObject): Section[] {
   if (!Array.isArray(written)) throw badParameter('sections', 'a list of { heading, content }, or an object of contents by heading');
   return written.map((section, index) => {
     const heading = isObject(section) ? (own(section, 'heading') ?? own(section, 'title')) : undefined;
-    if (!isObject(section) || typeof heading !== 'string')
-      throw badParameter(`sections[${index}]`, 'an object with a heading and a content');
+    if (!isObject(section) || typeof heading !== 'string') throw badParameter(`sections[${index}]`, 'an object with a heading and a content');
     return { heading, body: markdownOf(own(section, 'content') ?? '') };
   });
 }
@@ -105,10 +100,7 @@ export const REPORT_ACTIONS: Action[] = [
       type: 'object',
       required: ['path', 'size'],
       additionalProperties: false,
-      properties: {
-        path: { type: 'string', description: 'The path as it was given.' },
-        size: { type: 'integer', description: 'Size of the file in bytes.' },
-      },
+      properties: { path: { type: 'string', description: 'The path as it was given.' }, size: { type: 'integer', description: 'Size of the file in bytes.' } },
     },
     example: '- id: report\n  action: report.generate\n  parameters: { path: out/report.md, title: "{{ topic }}", content: "{{ draft }}" }',
     run: generate,

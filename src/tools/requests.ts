@@ -124,12 +124,7 @@ function statusError(method: string, response: HttpResponse, body: Json): Orches
 }
 
 /** Performs one of the http actions. */
-export async function performRequest(
-  method: string,
-  parameters: JsonObject,
-  context: ActionContext,
-  resolve?: Resolve,
-): Promise<JsonObject> {
+export async function performRequest(method: string, parameters: JsonObject, context: ActionContext, resolve?: Resolve): Promise<JsonObject> {
   const started = performance.now();
   const response = await sendRequest(requestOf(method, parameters, context), {
     signal: context.signal,
@@ -138,11 +133,5 @@ export async function performRequest(
   });
   const body = bodyOf(response);
   if (response.status >= 400 && flag(parameters, 'check')) throw statusError(method, response, body);
-  return {
-    status: response.status,
-    headers: response.headers,
-    body,
-    url: response.url.href,
-    duration_ms: Math.round(performance.now() - started),
-  };
+  return { status: response.status, headers: response.headers, body, url: response.url.href, duration_ms: Math.round(performance.now() - started) };
 }

@@ -195,8 +195,7 @@ export const sort: Operation = async (parameters, context) => {
   if (!Array.isArray(data)) throw new OrchestratorError('ORC-227', 'data must be a list to be sorted.', { class: 'invalid_input' });
   const keys = sortKeys(parameters);
   const sign = text(parameters, 'order') === 'desc' ? -1 : 1;
-  const order = (a: Json, b: Json, direction: number): number =>
-    a === null || b === null ? compareValues(a, b) : direction * compareValues(a, b); // null stays last
+  const order = (a: Json, b: Json, direction: number): number => (a === null || b === null ? compareValues(a, b) : direction * compareValues(a, b)); // null stays last
   const sorted = data.toSorted((a, b) => {
     if (keys.length === 0) return order(a, b, sign);
     for (const { field, sign: direction } of keys) {

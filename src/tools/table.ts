@@ -64,8 +64,7 @@ function parseJsonLines(content: string): Json[] {
 
 function delimiterOf(parameters: JsonObject, format: Format): string {
   const delimiter = optionalText(parameters, 'delimiter') ?? (format === 'tsv' ? '\t' : ',');
-  if (delimiter.length !== 1 || /["\r\n]/.test(delimiter))
-    throw badParameter('delimiter', 'one character, and neither a quote nor a line break');
+  if (delimiter.length !== 1 || /["\r\n]/.test(delimiter)) throw badParameter('delimiter', 'one character, and neither a quote nor a line break');
   return delimiter;
 }
 
@@ -86,11 +85,9 @@ export async function readData(parameters: JsonObject, context: ActionContext): 
     if (typeof data !== 'string') return data;
     return parse(data, named ?? (/^\s*[[{]/.test(data) ? 'json' : 'csv'), parameters);
   }
-  if (input === undefined)
-    throw new OrchestratorError('ORC-211', 'One of the parameters data and input is required.', { class: 'invalid_input' });
+  if (input === undefined) throw new OrchestratorError('ORC-211', 'One of the parameters data and input is required.', { class: 'invalid_input' });
   const format = named ?? formatOfFile(input);
-  if (format === undefined)
-    throw badData(`The name ${input} does not say in which format the file is.`, [`name it: format: ${FORMATS.join(' | ')}`]);
+  if (format === undefined) throw badData(`The name ${input} does not say in which format the file is.`, [`name it: format: ${FORMATS.join(' | ')}`]);
   return parse(decodeText(await readBytes(input, context, MAX_DATA_BYTES), input), format, parameters);
 }
 
@@ -128,8 +125,7 @@ export async function giveData(data: Json, parameters: JsonObject, context: Acti
   const format = formatNamed(parameters, 'output_format');
   if (output !== undefined) {
     const chosen = format ?? formatOfFile(output);
-    if (chosen === undefined)
-      throw badData(`The name ${output} does not say in which format to write.`, [`name it: output_format: ${FORMATS.join(' | ')}`]);
+    if (chosen === undefined) throw badData(`The name ${output} does not say in which format to write.`, [`name it: output_format: ${FORMATS.join(' | ')}`]);
     await writeBytes(output, await printData(data, chosen, parameters), context);
     return { path: text(parameters, 'output'), rows };
   }

@@ -23,8 +23,7 @@ async function validate(parameters: JsonObject): Promise<JsonObject> {
   if (mode !== 'strict' && mode !== 'lenient' && mode !== 'report') throw badParameter('mode', 'strict, lenient or report');
   const { badSchema, checkSchema, coerce } = await import('../schema.ts');
   const [flaw] = badSchema(schema);
-  if (flaw !== undefined)
-    throw new OrchestratorError('ORC-114', `The schema is not one: ${sentence(flaw.path, flaw.message)}.`, { class: 'invalid_input' });
+  if (flaw !== undefined) throw new OrchestratorError('ORC-114', `The schema is not one: ${sentence(flaw.path, flaw.message)}.`, { class: 'invalid_input' });
   const written = given(parameters, 'data') ?? null;
   const data = mode === 'lenient' ? coerce(schema, written) : written;
   const errors = checkSchema(schema, data, { formats: true }).map(({ path, message }) => ({ path: placeText(path), message }));
@@ -54,12 +53,7 @@ export const VALIDATE_ACTIONS: Action[] = [
       properties: {
         data: { description: 'The data.' },
         schema: { type: ['object', 'boolean'], 'x-schema': true, description: 'The JSON Schema (2020-12).' },
-        mode: {
-          type: 'string',
-          enum: ['strict', 'lenient', 'report'],
-          default: 'strict',
-          description: 'What happens where the data does not fit.',
-        },
+        mode: { type: 'string', enum: ['strict', 'lenient', 'report'], default: 'strict', description: 'What happens where the data does not fit.' },
       },
     },
     result: {

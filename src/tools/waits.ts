@@ -50,8 +50,7 @@ export const WAIT_ACTIONS: Action[] = [
     effect: 'pure',
     powers: [],
     engine: 'approval',
-    description:
-      'The run waits, and costs nothing while it does. `orchestrator approve RUN TASK --choice X` answers it, and so does the studio.',
+    description: 'The run waits, and costs nothing while it does. `orchestrator approve RUN TASK --choice X` answers it, and so does the studio.',
     parameters: schema(
       {
         prompt: { type: 'string', minLength: 1, description: 'The question.' },
@@ -82,8 +81,7 @@ export const WAIT_ACTIONS: Action[] = [
       },
       ['choice', 'by'],
     ),
-    example:
-      '- id: ask\n  action: approval\n  parameters: { prompt: "Publish {{ title }}?", choices: [publish, discard], timeout: 2d, on_timeout: discard }',
+    example: '- id: ask\n  action: approval\n  parameters: { prompt: "Publish {{ title }}?", choices: [publish, discard], timeout: 2d, on_timeout: discard }',
   }),
   byEngine({
     name: 'signal.wait',
@@ -96,11 +94,7 @@ export const WAIT_ACTIONS: Action[] = [
       {
         name: { type: 'string', minLength: 1, 'x-auto': false, description: 'Name of the signal.' },
         timeout: TIMEOUT,
-        on_timeout: {
-          default: 'fail',
-          'x-auto': false,
-          description: 'What happens when none came in time: fail, or the value that is then the result.',
-        },
+        on_timeout: { default: 'fail', 'x-auto': false, description: 'What happens when none came in time: fail, or the value that is then the result.' },
       },
       ['name'],
     ),
@@ -113,25 +107,12 @@ export const WAIT_ACTIONS: Action[] = [
     effect: 'pure',
     powers: [],
     engine: 'pipeline',
-    description:
-      'The other file is compiled together with this one, so that a mistake in it is found before anything runs. Its outputs are the result.',
+    description: 'The other file is compiled together with this one, so that a mistake in it is found before anything runs. Its outputs are the result.',
     parameters: schema(
       {
-        file: {
-          type: 'string',
-          minLength: 1,
-          'x-auto': false,
-          'x-literal': true,
-          description: 'The file, relative to the one that names it.',
-        },
+        file: { type: 'string', minLength: 1, 'x-auto': false, 'x-literal': true, description: 'The file, relative to the one that names it.' },
         inputs: { type: 'object', additionalProperties: true, default: {}, description: 'Its inputs.' },
-        max_depth: {
-          type: 'integer',
-          minimum: 1,
-          maximum: 16,
-          'x-auto': false,
-          description: 'How deep it may run itself; without it, not at all.',
-        },
+        max_depth: { type: 'integer', minimum: 1, maximum: 16, 'x-auto': false, description: 'How deep it may run itself; without it, not at all.' },
       },
       ['file'],
     ),

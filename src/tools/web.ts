@@ -7,10 +7,7 @@ function byProvider(spec: ActionSpec & Required<Pick<ActionSpec, 'provider'>>): 
   return {
     ...spec,
     run: () => {
-      throw new OrchestratorError('ORC-407', `${spec.name} needs a provider, and none is configured.`, {
-        class: 'unavailable',
-        help: ['orchestrator doctor'],
-      });
+      throw new OrchestratorError('ORC-407', `${spec.name} needs a provider, and none is configured.`, { class: 'unavailable', help: ['orchestrator doctor'] });
     },
   };
 }

@@ -28,8 +28,7 @@ export function checkSources(tree: ReadonlyMap<string, string>): Offence[] {
 
 function checkSize(file: SourceFile): Offence[] {
   const found: Offence[] = [];
-  if (file.lines > MAX_FILE_LINES)
-    found.push({ rule: 'file-lines', where: file.path, message: `${file.lines} lines, at most ${MAX_FILE_LINES}` });
+  if (file.lines > MAX_FILE_LINES) found.push({ rule: 'file-lines', where: file.path, message: `${file.lines} lines, at most ${MAX_FILE_LINES}` });
   if (file.isTest) return found;
   for (const { line, lines } of file.functions) {
     if (lines > MAX_FUNCTION_LINES)
@@ -92,9 +91,7 @@ function checkPurity(file: SourceFile): Offence[] {
 
 /** Tarjan's strongly connected components over the imports of values: types are gone before anything runs. */
 function checkCycles(files: readonly SourceFile[]): Offence[] {
-  const targets = new Map(
-    files.map(file => [file.path, file.imports.filter(one => !one.isPackage && !one.typeOnly).map(one => one.target)]),
-  );
+  const targets = new Map(files.map(file => [file.path, file.imports.filter(one => !one.isPackage && !one.typeOnly).map(one => one.target)]));
   const index = new Map<string, number>();
   const stack: string[] = [];
   const found: Offence[] = [];

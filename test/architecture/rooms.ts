@@ -52,7 +52,14 @@ export const PORTS: ReadonlySet<string> = new Set([
 ]);
 
 /** Doors beside a room's `index.ts`: what is behind them is loaded only by those who need it (the compiler with its YAML, own actions, the validator). */
-export const INNER_DOORS: ReadonlySet<string> = new Set(['src/language/expression/index.ts', 'src/language/source.ts', 'src/language/explanations.ts', 'src/plan/compile.ts', 'src/runtime/validator.ts', 'src/tools/own.ts']);
+export const INNER_DOORS: ReadonlySet<string> = new Set([
+  'src/language/expression/index.ts',
+  'src/language/source.ts',
+  'src/language/explanations.ts',
+  'src/plan/compile.ts',
+  'src/runtime/validator.ts',
+  'src/tools/own.ts',
+]);
 
 /** The room of a file under `src/`: its first folder; loose files are leaves, but for the library's door. */
 export function roomOf(file: string): string {
@@ -65,8 +72,7 @@ export function roomOf(file: string): string {
 export function drawRooms(rooms: readonly Room[] = ROOMS): string {
   const width = Math.max(...rooms.map(room => room.name.length));
   const head = `${' '.repeat(width)}  ${rooms.map(room => room.name.slice(0, 4).padEnd(4)).join(' ')}`;
-  const cell = (room: Room, other: Room): string =>
-    !room.imports.includes(other.name) ? '·' : room.typesOnly?.includes(other.name) ? 't' : 'x';
+  const cell = (room: Room, other: Room): string => (!room.imports.includes(other.name) ? '·' : room.typesOnly?.includes(other.name) ? 't' : 'x');
   const rows = rooms.map(room => `${room.name.padEnd(width)}  ${rooms.map(other => cell(room, other).padEnd(4)).join(' ')}`);
   return [head, ...rows].join('\n');
 }

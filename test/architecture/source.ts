@@ -28,9 +28,7 @@ export interface Mark {
   readonly line: number;
 }
 
-const IMPURE_NAMES = new Set(
-  'Promise setTimeout setInterval setImmediate queueMicrotask performance process fetch crypto globalThis systemClock'.split(' '),
-);
+const IMPURE_NAMES = new Set('Promise setTimeout setInterval setImmediate queueMicrotask performance process fetch crypto globalThis systemClock'.split(' '));
 const IMPURE_MEMBERS = new Set(['Date.now', 'Math.random']);
 const EVAL_NAMES = new Set(['eval', 'Function']);
 
@@ -86,21 +84,11 @@ export function readSource(path: string, text: string): SourceFile {
   };
 }
 
-function importsOf(
-  path: string,
-  module: ReturnType<typeof parseSync>['module'],
-  lineOf: (offset: number) => number,
-  text: string,
-): Import[] {
+function importsOf(path: string, module: ReturnType<typeof parseSync>['module'], lineOf: (offset: number) => number, text: string): Import[] {
   const found: Import[] = [];
   const add = (specifier: string, typeOnly: boolean, offset: number): void => {
     const isPackage = !specifier.startsWith('.');
-    found.push({
-      target: isPackage ? packageOf(specifier) : posix.join(posix.dirname(path), specifier),
-      isPackage,
-      typeOnly,
-      line: lineOf(offset),
-    });
+    found.push({ target: isPackage ? packageOf(specifier) : posix.join(posix.dirname(path), specifier), isPackage, typeOnly, line: lineOf(offset) });
   };
   for (const { moduleRequest, entries, start } of module.staticImports)
     add(moduleRequest.value, entries.length > 0 && entries.every(entry => entry.isType), start);

@@ -116,9 +116,7 @@ describe('run --locked', () => {
     expect((await call(['auto', 'pin', 'last', '--lock'])).code).toBe(0);
     const before = asked(server);
     const second = await call(['run', 'open.yaml', '--locked', '--json']);
-    const [a, b] = [first, second].map(
-      ({ out }) => JSON.parse(out) as { outputs: JsonObject; autos: { value: unknown; source: string }[] },
-    );
+    const [a, b] = [first, second].map(({ out }) => JSON.parse(out) as { outputs: JsonObject; autos: { value: unknown; source: string }[] });
     expect(second.code).toBe(0);
     expect(b!.outputs).toEqual(a!.outputs);
     expect(new Set(b!.autos.map(({ source }) => source))).toEqual(new Set(['pinned']));
@@ -129,10 +127,7 @@ describe('run --locked', () => {
 
   test('refuses to ask: without a file before it starts, for a missing answer when it is needed, for one that does not fit', async () => {
     const { call, server, folder } = await setup();
-    expect(await call(['run', 'open.yaml', '--locked'])).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('there is no open.auto.json'),
-    });
+    expect(await call(['run', 'open.yaml', '--locked'])).toMatchObject({ code: 2, err: expect.stringContaining('there is no open.auto.json') });
     await call(['run', 'open.yaml', '-q']);
     await call(['auto', 'pin', 'last', '--lock']);
     const path = join(folder, 'open.auto.json');
@@ -188,13 +183,8 @@ describe('auto diff', () => {
     expect(code).toBe(0);
     expect(out).toContain('two.condition\n  - true  (lab/small)\n  + false  (lab/small)\n');
     expect(err).toMatch(/^\d answers of 7 differ between run_/);
-    const { differences } = JSON.parse((await call(['auto', 'diff', a!, b!, '--json'])).out) as {
-      differences: { at: string; b: unknown }[];
-    };
-    expect(differences.find(({ at }) => at === 'two.condition')).toMatchObject({
-      a: { value: true, source: 'model' },
-      b: { value: false },
-    });
+    const { differences } = JSON.parse((await call(['auto', 'diff', a!, b!, '--json'])).out) as { differences: { at: string; b: unknown }[] };
+    expect(differences.find(({ at }) => at === 'two.condition')).toMatchObject({ a: { value: true, source: 'model' }, b: { value: false } });
     expect(steady((await call(['auto', 'diff', 'last', 'last'])).err)).toBe('0 answers of 5 differ between RUN and RUN\n');
     expect(existsSync('open.auto.json')).toBe(false);
   });

@@ -57,20 +57,14 @@ describe('validate', () => {
     const { call } = makeProject({ 'p.yaml': WRONG });
     expect(JSON.parse((await call(['validate', 'p.yaml', '--format', 'sarif'])).out)).toMatchObject({ version: '2.1.0' });
     expect((await call(['validate', 'p.yaml', '--format', 'github'])).out).toMatch(/^::error file=p\.yaml,line=9,/);
-    expect(await call(['validate', 'p.yaml', '--format', 'sarf'])).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('did you mean `sarif`?') as string,
-    });
+    expect(await call(['validate', 'p.yaml', '--format', 'sarf'])).toMatchObject({ code: 2, err: expect.stringContaining('did you mean `sarif`?') as string });
   });
 
   test('--fix makes the sure changes and keeps the mode of the file', async () => {
     const { call, folder } = makeProject({ 'p.yaml': HELLO.replace('"Hello, {{ name }}!" }', '{{ name }} }') });
     chmodSync(join(folder, 'p.yaml'), 0o640);
     expect(await call(['validate', 'p.yaml'])).toMatchObject({ code: 2 });
-    expect(await call(['validate', 'p.yaml', '--fix'])).toMatchObject({
-      code: 0,
-      err: expect.stringContaining('fixed 1 problem in p.yaml') as string,
-    });
+    expect(await call(['validate', 'p.yaml', '--fix'])).toMatchObject({ code: 0, err: expect.stringContaining('fixed 1 problem in p.yaml') as string });
     expect(readFileSync(join(folder, 'p.yaml'), 'utf8')).toContain('{ text: "{{ name }}" }');
     expect(statSync(join(folder, 'p.yaml')).mode & 0o777).toBe(0o640);
   });
@@ -78,10 +72,7 @@ describe('validate', () => {
   test('reads standard input, and a missing file is 3', async () => {
     const { call } = makeProject({});
     expect(await call(['validate', '-'], { input: HELLO })).toMatchObject({ code: 0 });
-    expect(await call(['validate', 'none.yaml'])).toMatchObject({
-      code: 3,
-      err: 'error[ORC-517 file-not-found]: there is no file none.yaml\n',
-    });
+    expect(await call(['validate', 'none.yaml'])).toMatchObject({ code: 3, err: 'error[ORC-517 file-not-found]: there is no file none.yaml\n' });
   });
 
   test('the verdict depends on the file: what the policy denies is a warning, and a broken configuration changes nothing', async () => {
@@ -90,10 +81,7 @@ describe('validate', () => {
       'action: shell.run\n      parameters: { command: "ls" }',
     ).replace('{{ shout.result }}', '{{ greet.result }}');
     const { call } = makeProject({ 'p.yaml': pipeline, 'orchestrator.config.yaml': 'modles: {}\n' });
-    expect(await call(['validate', 'p.yaml'])).toMatchObject({
-      code: 0,
-      err: expect.stringContaining('warning[ORC-214 denied-by-policy]') as string,
-    });
+    expect(await call(['validate', 'p.yaml'])).toMatchObject({ code: 0, err: expect.stringContaining('warning[ORC-214 denied-by-policy]') as string });
     expect(await call(['validate', 'p.yaml', '--strict'])).toMatchObject({ code: 0 });
   });
 
@@ -161,17 +149,10 @@ describe('language tools', () => {
       'action: echo\n      parameters: { text: "Hello, {{ name }}!" }',
       'action: own.greet\n      parameters: { who: "{{ name }}" }',
     );
-    const { call } = makeProject({
-      'actions/own.mjs': module,
-      'p.yaml': pipeline,
-      'orchestrator.config.yaml': 'actions: [./actions/own.mjs]\n',
-    });
+    const { call } = makeProject({ 'actions/own.mjs': module, 'p.yaml': pipeline, 'orchestrator.config.yaml': 'actions: [./actions/own.mjs]\n' });
     expect(await call(['actions', 'sync'])).toMatchObject({ code: 4, err: expect.stringContaining('orchestrator trust') as string });
     await call(['trust']);
-    expect(await call(['actions', 'sync'])).toMatchObject({
-      code: 0,
-      err: '✓ recorded 1 action of 1 module in orchestrator.actions.json\n',
-    });
+    expect(await call(['actions', 'sync'])).toMatchObject({ code: 0, err: '✓ recorded 1 action of 1 module in orchestrator.actions.json\n' });
     expect(await call(['validate', 'p.yaml', '-q'])).toMatchObject({ code: 0 });
     expect(await call(['run', 'p.yaml', '-q'])).toMatchObject({ code: 0, out: 'HI WORLD\n' });
   });
@@ -188,10 +169,7 @@ describe('eval', () => {
 
   test('shows where in the text a mistake is, and exits 2', async () => {
     const { call } = makeProject({});
-    expect(await call(['eval', 'xs | lenght'])).toMatchObject({
-      code: 2,
-      err: expect.stringMatching(/ORC-306[^]*<text>:1:6[^]*\^{6}/) as string,
-    });
+    expect(await call(['eval', 'xs | lenght'])).toMatchObject({ code: 2, err: expect.stringMatching(/ORC-306[^]*<text>:1:6[^]*\^{6}/) as string });
     expect(await call(['eval', 'nothing.here'])).toMatchObject({ code: 2, err: expect.stringContaining('ORC-302') as string });
   });
 
@@ -200,9 +178,6 @@ describe('eval', () => {
     await call(['run', 'p.yaml', '-q', '-i', 'name=Ada']);
     expect((await call(['eval', 'name ~ ": " ~ greet.result', '--run', 'last'])).out).toBe('Ada: Hello, Ada!\n');
     expect((await call(['eval', 'greet.result | length', '--run', 'last:shout'])).out).toBe('11\n');
-    expect(await call(['eval', '1', '--run', 'last:shuot'])).toMatchObject({
-      code: 3,
-      err: expect.stringContaining('did you mean `shout`?') as string,
-    });
+    expect(await call(['eval', '1', '--run', 'last:shuot'])).toMatchObject({ code: 3, err: expect.stringContaining('did you mean `shout`?') as string });
   });
 });

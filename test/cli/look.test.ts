@@ -14,19 +14,14 @@ describe('looking', () => {
   test('runs lists them, filters, and prints for people, scripts and programs', async () => {
     const { call } = await ran(BROKEN);
     await call(['run', 'p.yaml', '-q', '--tag', 'nightly']);
-    expect(steady((await call(['runs'])).out).split('\n')[1]).toMatch(
-      /^RUN +✕ failed +broken +just now +N s +\d\/3 +(boom: )?the press is broken$/,
-    );
+    expect(steady((await call(['runs'])).out).split('\n')[1]).toMatch(/^RUN +✕ failed +broken +just now +N s +\d\/3 +(boom: )?the press is broken$/);
     expect((await call(['runs', '--output', 'plain', '--tag', 'nightly'])).out.split('\t').slice(1, 4)).toEqual(['failed', '', 'broken']);
     expect(JSON.parse((await call(['runs', '--json', '--limit', '1'])).out) as { runs: object[]; more: boolean }).toMatchObject({
       v: 1,
       runs: [{ status: 'failed', tags: ['nightly'] }],
       more: true,
     });
-    expect(await call(['runs', '--status', 'completed'])).toMatchObject({
-      out: '',
-      err: 'No run matches. All of them: orchestrator runs\n',
-    });
+    expect(await call(['runs', '--status', 'completed'])).toMatchObject({ out: '', err: 'No run matches. All of them: orchestrator runs\n' });
     expect(await call(['runs', '--status', 'compelted'])).toMatchObject({ code: 2 });
   });
 
@@ -61,13 +56,8 @@ Next
 
   test('show --task shows one task; an unknown one is not found', async () => {
     const { call } = await ran(HELLO);
-    expect((await call(['show', 'last', '--task', 'greet'])).out).toMatch(
-      /^✓ greet completed \n {2}action {4}echo\n[^]*\nOutput\n {2}Hello, world!\n$/,
-    );
-    expect(await call(['show', 'last', '--task', 'gret'])).toMatchObject({
-      code: 3,
-      err: expect.stringContaining('did you mean `greet`?') as string,
-    });
+    expect((await call(['show', 'last', '--task', 'greet'])).out).toMatch(/^✓ greet completed \n {2}action {4}echo\n[^]*\nOutput\n {2}Hello, world!\n$/);
+    expect(await call(['show', 'last', '--task', 'gret'])).toMatchObject({ code: 3, err: expect.stringContaining('did you mean `greet`?') as string });
     expect(await call(['show', 'run_none'])).toMatchObject({ code: 3 });
   });
 
@@ -79,10 +69,7 @@ Next
 
   test('logs prints what tasks logged, by level and task', async () => {
     const { call } = await ran(
-      HELLO.replaceAll('action: echo', 'action: log').replace(
-        'text: "{{ greet.result | upper }}"',
-        'text: "{{ greet.result | upper }}", level: warn',
-      ),
+      HELLO.replaceAll('action: echo', 'action: log').replace('text: "{{ greet.result | upper }}"', 'text: "{{ greet.result | upper }}", level: warn'),
     );
     const lines = (await call(['logs', 'last'])).out.trimEnd().split('\n');
     expect(lines.map(line => line.replace(/^\S+ +/, ''))).toEqual(['info  greet  Hello, world!', 'warn  shout  HELLO, WORLD!']);
@@ -109,9 +96,7 @@ Next
     const project = makeProject({ 'p.yaml': HELLO.replace('"Hello, {{ name }}!"', '<AUTO default="Hey">a greeting</AUTO>') });
     const { err } = await project.call(['run', 'p.yaml']);
     expect(err).toContain('  AUTO: took the default of greet.parameters.text ("Hey"); no model answered\n');
-    expect((await project.call(['auto', 'explain', 'last'])).out).toBe(
-      'greet.parameters.text = "Hey"\n  from its default (no model is configured)\n',
-    );
+    expect((await project.call(['auto', 'explain', 'last'])).out).toBe('greet.parameters.text = "Hey"\n  from its default (no model is configured)\n');
   });
 
   test('report writes one file', async () => {

@@ -79,17 +79,9 @@ describe('models route', () => {
     const { call } = await setup();
     const none = await call(['models', 'route', '{"min_context_window": 9000000}', '--json']);
     expect(none.code).toBe(4);
-    expect(JSON.parse(none.out)).toMatchObject({
-      v: 1,
-      chosen: null,
-      candidates: [],
-      rejected: [{ id: 'lab/small' }, { id: 'lab/large' }],
-    });
+    expect(JSON.parse(none.out)).toMatchObject({ v: 1, chosen: null, candidates: [], rejected: [{ id: 'lab/small' }, { id: 'lab/large' }] });
     expect(await call(['models', 'route', 'cheap'])).toMatchObject({ code: 2, err: expect.stringContaining('ORC-518') });
-    expect(await call(['models', 'route', '{"expertize": []}'])).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('did you mean expertise?'),
-    });
+    expect(await call(['models', 'route', '{"expertize": []}'])).toMatchObject({ code: 2, err: expect.stringContaining('did you mean expertise?') });
   });
 });
 
@@ -110,12 +102,7 @@ describe('models test', () => {
     expect(code).toBe(4);
     const { models } = JSON.parse(out) as { models: { id: string; findings: { check: string; ok: boolean }[] }[] };
     const ill = models.find(({ id }) => id === 'lab/large')!;
-    expect(ill.findings.map(({ check, ok }) => `${check} ${ok}`)).toEqual([
-      'text false',
-      'structured false',
-      'streaming false',
-      'limits true',
-    ]);
+    expect(ill.findings.map(({ check, ok }) => `${check} ${ok}`)).toEqual(['text false', 'structured false', 'streaming false', 'limits true']);
     expect(models.find(({ id }) => id === 'lab/small')!.findings[1]).toMatchObject({ ok: false });
     expect(err).not.toContain('no such key');
     const human = await call(['models', 'test', 'large']);
@@ -132,18 +119,12 @@ describe('models pull and remove', () => {
     const { call, folder } = makeProject({ 'tiny.gguf': GGUF });
     const { code, out, err } = await call(['models', 'pull', './tiny.gguf']);
     expect(code).toBe(0);
-    expect(out).toMatch(
-      /^✓ local\/tiny {2}14 B, from this machine\n {2}sha256 [0-9a-f]{64}\n {2}\S+\/\.orchestrator\/models\/tiny\.gguf\n$/,
-    );
+    expect(out).toMatch(/^✓ local\/tiny {2}14 B, from this machine\n {2}sha256 [0-9a-f]{64}\n {2}\S+\/\.orchestrator\/models\/tiny\.gguf\n$/);
     expect(err).toContain('default: local/tiny');
     expect(err).not.toContain('\r');
     writeFileSync(join(folder, 'orchestrator.config.yaml'), 'models: { default: local/tiny, providers: { local: { type: llama.cpp } } }\n');
     expect((await call(['models', 'list'])).out).toMatch(/\n. local\/tiny +local +4,096 +free +free +/);
-    expect(await call(['models', 'remove', 'local/tiny'])).toMatchObject({
-      code: 0,
-      out: 'tiny.gguf\n',
-      err: 'deleted 1 file, 14 B freed\n',
-    });
+    expect(await call(['models', 'remove', 'local/tiny'])).toMatchObject({ code: 0, out: 'tiny.gguf\n', err: 'deleted 1 file, 14 B freed\n' });
     expect(existsSync(join(folder, '../home/.orchestrator/models/tiny.gguf'))).toBe(false);
     expect(await call(['models', 'remove', 'tiny'])).toMatchObject({ code: 4 });
   });
@@ -189,9 +170,7 @@ describe('demo', () => {
   test('runs the example in a folder of its own with the configured model, and shows who answered, at what price', async () => {
     const { call, folder, server } = await setup();
     server.respond(({ body }) =>
-      JSON.stringify({
-        value: JSON.stringify(body).includes('headline') ? 'Horror is loved least' : `Mind ${'the old films, '.repeat(4)}all`,
-      }),
+      JSON.stringify({ value: JSON.stringify(body).includes('headline') ? 'Horror is loved least' : `Mind ${'the old films, '.repeat(4)}all` }),
     );
     const { code, out, err } = await call(['demo']);
     expect(code).toBe(0);

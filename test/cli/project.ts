@@ -17,10 +17,7 @@ export interface Project {
   /** Calls the command line and waits for its end. */
   call(args: readonly string[], options?: { env?: Record<string, string>; input?: string }): Promise<Outcome>;
   /** Calls it and gives the process, for those who want to meddle with it. */
-  start(
-    args: readonly string[],
-    env?: Record<string, string>,
-  ): { child: ChildProcess; outcome: Promise<Outcome>; said(text: string): Promise<void> };
+  start(args: readonly string[], env?: Record<string, string>): { child: ChildProcess; outcome: Promise<Outcome>; said(text: string): Promise<void> };
 }
 
 /** A folder with files, and a home of its own, gone when the test has ended. */
@@ -37,12 +34,7 @@ export function makeProject(files: Record<string, string>): Project {
   const start: Project['start'] = (args, env = {}) => {
     const child = spawn(BINARY, args, {
       cwd: folder,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        HOME: join(root, 'home'),
-        NODE_COMPILE_CACHE: join(tmpdir(), 'orchestrator-test-cache'),
-        ...env,
-      },
+      env: { PATH: process.env['PATH'] ?? '', HOME: join(root, 'home'), NODE_COMPILE_CACHE: join(tmpdir(), 'orchestrator-test-cache'), ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     let [out, err] = ['', ''];

@@ -31,7 +31,6 @@ test('every key of the configuration, and every option, says what it means', () 
     }
   };
   look(CONFIG_SCHEMA, '');
-  for (const spec of COMMANDS)
-    for (const option of spec.options ?? []) if (option.description === '') silent.push(`${spec.name} ${option.flags}`);
+  for (const spec of COMMANDS) for (const option of spec.options ?? []) if (option.description === '') silent.push(`${spec.name} ${option.flags}`);
   expect(silent).toEqual([]);
 });

@@ -127,12 +127,7 @@ error[ORC-116 missing-input]: the input \`name\` was not given
     const { call } = makeProject({ 'hello.yaml': HELLO, 'greet.json': '"Salut"' });
     const first = await call(['run', 'hello.yaml', '--mock', 'greet=@greet.json', '--until', 'greet', '--json']);
     const document = JSON.parse(first.out) as { status: string; tasks: Record<string, { status: string; output: unknown }> };
-    expect([first.code, document.status, document.tasks['greet']!.output, document.tasks['shout']!.status]).toEqual([
-      0,
-      'paused',
-      'Salut',
-      'pending',
-    ]);
+    expect([first.code, document.status, document.tasks['greet']!.output, document.tasks['shout']!.status]).toEqual([0, 'paused', 'Salut', 'pending']);
     expect(await call(['resume', 'last', '--quiet'])).toMatchObject({ code: 0, out: 'SALUT\n' });
   });
 
@@ -142,24 +137,14 @@ error[ORC-116 missing-input]: the input \`name\` was not given
       ({ out }) => (JSON.parse(out) as { run: string }).run,
     );
     expect(ids[0]).toBe(ids[1]);
-    expect(await call(['run', 'hello.yaml', '--key', 'k', '-i', 'name=Bob'])).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('ORC-509') as string,
-    });
+    expect(await call(['run', 'hello.yaml', '--key', 'k', '-i', 'name=Bob'])).toMatchObject({ code: 2, err: expect.stringContaining('ORC-509') as string });
   });
 
   test('an invalid pipeline exits 2, a missing one 3, a usage mistake 2', async () => {
     const { call } = makeProject({ 'bad.yaml': HELLO.replace('action: echo', 'action: ehco') });
-    expect(await call(['run', 'bad.yaml', '--json'])).toMatchObject({
-      code: 2,
-      out: '',
-      err: expect.stringContaining('did you mean `echo`?') as string,
-    });
+    expect(await call(['run', 'bad.yaml', '--json'])).toMatchObject({ code: 2, out: '', err: expect.stringContaining('did you mean `echo`?') as string });
     expect(await call(['run', 'none.yaml'])).toMatchObject({ code: 3 });
-    expect(await call(['run'])).toMatchObject({
-      code: 2,
-      err: 'error[ORC-518 usage]: `run` needs FILE\n  = help: orchestrator help run\n',
-    });
+    expect(await call(['run'])).toMatchObject({ code: 2, err: 'error[ORC-518 usage]: `run` needs FILE\n  = help: orchestrator help run\n' });
     expect(await call(['rnu'])).toMatchObject({ code: 2, err: expect.stringContaining('did you mean `run`?') as string });
   });
 
@@ -228,9 +213,7 @@ describe('elsewhere than at a terminal', () => {
   });
 
   test('C20 what a task says cannot steer the terminal', async () => {
-    const { call } = makeProject({
-      'p.yaml': HELLO.replace('"Hello, {{ name }}!"', '"\\e[2J{{ name }}"').replace('action: echo', 'action: log'),
-    });
+    const { call } = makeProject({ 'p.yaml': HELLO.replace('"Hello, {{ name }}!"', '"\\e[2J{{ name }}"').replace('action: echo', 'action: log') });
     const { err } = await call(['run', 'p.yaml']);
     expect(err).toContain('\\x1b[2Jworld');
     expect(err).not.toContain('\u001b');
@@ -247,9 +230,7 @@ describe('elsewhere than at a terminal', () => {
     const { call, folder } = makeProject({ 'broken.yaml': BROKEN.replace('action: echo', 'action: log') });
     const { err } = await call(['run', 'broken.yaml'], { env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: 'summary.md' } });
     expect(steady(err)).toContain('::group::✓ first');
-    expect(err).toContain(
-      '::error file=broken.yaml,line=8,endLine=8,col=11,endColumn=15,title=ORC-220 assertion-failed::`boom` failed: the press is broken',
-    );
+    expect(err).toContain('::error file=broken.yaml,line=8,endLine=8,col=11,endColumn=15,title=ORC-220 assertion-failed::`boom` failed: the press is broken');
     expect(readFileSync(join(folder, 'summary.md'), 'utf8')).toContain('### ✕ broken failed');
   });
 
@@ -262,11 +243,7 @@ describe('elsewhere than at a terminal', () => {
 
   test('--detach of a pipeline with a mistake says what is wrong, with its exit code', async () => {
     const { call } = makeProject({ 'bad.yaml': HELLO.replace('action: echo', 'action: ehco') });
-    expect(await call(['run', 'bad.yaml', '--detach'])).toMatchObject({
-      code: 2,
-      out: '',
-      err: expect.stringContaining('ORC-210') as string,
-    });
+    expect(await call(['run', 'bad.yaml', '--detach'])).toMatchObject({ code: 2, out: '', err: expect.stringContaining('ORC-210') as string });
   });
 });
 

@@ -83,24 +83,17 @@ describe('configuration', () => {
   });
 
   test('ORCHESTRATOR_STATE_URL wins, and --env chooses a variant', async () => {
-    const { call } = makeProject({
-      'p.yaml': HELLO,
-      'orchestrator.config.yaml': 'environments: { side: { state: { url: "sqlite:side.db" } } }\n',
-    });
+    const { call } = makeProject({ 'p.yaml': HELLO, 'orchestrator.config.yaml': 'environments: { side: { state: { url: "sqlite:side.db" } } }\n' });
     await call(['run', 'p.yaml', '-q', '--env', 'side']);
     expect((await call(['runs', '--output', 'plain'])).out).toBe('');
     expect((await call(['runs', '--output', 'plain', '--env', 'side'])).out).not.toBe('');
     expect((await call(['runs', '--output', 'plain'], { env: { ORCHESTRATOR_STATE_URL: 'sqlite:side.db' } })).out).not.toBe('');
-    expect(await call(['runs', '--env', 'sied'])).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('did you mean `side`?') as string,
-    });
+    expect(await call(['runs', '--env', 'sied'])).toMatchObject({ code: 2, err: expect.stringContaining('did you mean `side`?') as string });
   });
 
   test('doctor says what is not ready and how to mend it, and exits 4', async () => {
     const { call } = makeProject({
-      'orchestrator.config.yaml':
-        'models: { default: lab/x, providers: { lab: { type: openai-compatible, base_url: "http://127.0.0.1:9" } } }\n',
+      'orchestrator.config.yaml': 'models: { default: lab/x, providers: { lab: { type: openai-compatible, base_url: "http://127.0.0.1:9" } } }\n',
     });
     const { code, out } = await call(['doctor']);
     expect(code).toBe(4);
@@ -135,10 +128,7 @@ describe('beginning', () => {
     );
     expect(execFileSync('bash', [join(folder, 'c.bash')], { encoding: 'utf8' })).toBe('resume\n--strict\n');
     for (const shell of ['zsh', 'fish']) expect((await call(['completions', shell])).out).toContain('validate');
-    expect(await call(['completions', 'fsih'])).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('orchestrator completions fish') as string,
-    });
+    expect(await call(['completions', 'fsih'])).toMatchObject({ code: 2, err: expect.stringContaining('orchestrator completions fish') as string });
   });
 });
 

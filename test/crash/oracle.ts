@@ -42,8 +42,7 @@ export class Oracle {
     if (key === null) return void this.problems.push(`S3 ${path} came without a key`);
     const known = this.#keys.get(path);
     if (known !== undefined && known !== key) this.problems.push(`S3 ${path} came under ${key}, and before under ${known}`);
-    for (const [other, used] of this.#keys)
-      if (other !== path && used === key) this.problems.push(`S3 ${path} and ${other} came under one key`);
+    for (const [other, used] of this.#keys) if (other !== path && used === key) this.problems.push(`S3 ${path} and ${other} came under one key`);
     this.#keys.set(path, key);
   }
 
@@ -81,8 +80,7 @@ export class Oracle {
   #checkIntents({ facts, paths }: Journal): void {
     const intended = new Map<string, number>();
     for (const fact of facts) if (fact.type === 'attempt.started') intended.set(paths[fact.slot!]!, fact.attempt!);
-    for (const { path } of this.#requests)
-      if (!intended.has(path)) this.problems.push(`S2 ${path} was performed before its intent was on the disk`);
+    for (const { path } of this.#requests) if (!intended.has(path)) this.problems.push(`S2 ${path} was performed before its intent was on the disk`);
   }
 
   /** S4: one outcome per attempt, one end per task, one end of the run. */

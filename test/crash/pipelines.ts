@@ -26,14 +26,7 @@ interface Writer {
 
 /** A random pipeline whose effects go to `url` and into files; it ends well, however often it is killed. */
 export function samplePipeline(random: Random, url: string): Sample {
-  const writer: Writer = {
-    random,
-    url,
-    lines: ['name: crash', 'version: "1"', 'tasks:'],
-    visible: [],
-    blocks: [{ ids: [], loop: false }],
-    next: 0,
-  };
+  const writer: Writer = { random, url, lines: ['name: crash', 'version: "1"', 'tasks:'], visible: [], blocks: [{ ids: [], loop: false }], next: 0 };
   const ids = writer.blocks[0]!.ids;
   for (let count = 2 + below(random, 5); count > 0; count--) {
     const needs = ids.filter(() => random() < 0.4);
@@ -61,8 +54,7 @@ function writeContainer(writer: Writer, ids: string[], needs: string[]): void {
     writeAction(writer, inner, inner.slice(-1), '      ', loop ? `${id}[{{ index }}]/` : `${id}/`, loop);
   if (!loop) return;
   const written = writer.visible.splice(before);
-  for (let i = 0; i < count; i++)
-    for (const each of written) writer.visible.push({ ...each, path: each.path.replace('{{ index }}', String(i)) });
+  for (let i = 0; i < count; i++) for (const each of written) writer.visible.push({ ...each, path: each.path.replace('{{ index }}', String(i)) });
 }
 
 function writeAction(writer: Writer, ids: string[], needs: string[], indent: string, prefix: string, inLoop: boolean, name?: string): void {
@@ -70,8 +62,7 @@ function writeAction(writer: Writer, ids: string[], needs: string[], indent: str
   const id = name ?? `t${writer.next++}`;
   ids.push(id);
   lines.push(`${indent}- id: ${id}`, `${indent}  dependencies: [${needs.join(', ')}]`);
-  const kind =
-    name === undefined ? pick(random, ['keyed', 'keyed', 'keyed', 'effectful', 'vouched', 'read', 'file', 'sleep'] as const) : 'keyed';
+  const kind = name === undefined ? pick(random, ['keyed', 'keyed', 'keyed', 'effectful', 'vouched', 'read', 'file', 'sleep'] as const) : 'keyed';
   const path = prefix + id;
   if (kind === 'sleep') {
     lines.push(`${indent}  action: sleep`, `${indent}  parameters: { duration: 0.0${below(random, 9) + 1} }`);
@@ -80,10 +71,7 @@ function writeAction(writer: Writer, ids: string[], needs: string[], indent: str
   const flaky = random() < 0.15;
   writer.visible.push({ path, kind, flaky: flaky && kind !== 'file' });
   if (kind === 'file') {
-    lines.push(
-      `${indent}  action: filesystem.write`,
-      `${indent}  parameters: { path: "out/${id}${inLoop ? '-{{ index }}' : ''}.txt", content: "${path}" }`,
-    );
+    lines.push(`${indent}  action: filesystem.write`, `${indent}  parameters: { path: "out/${id}${inLoop ? '-{{ index }}' : ''}.txt", content: "${path}" }`);
     return;
   }
   lines.push(`${indent}  action: ${kind === 'read' ? 'http.get' : 'http.post'}`);

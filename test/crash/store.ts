@@ -45,10 +45,7 @@ export function readJournal(folder: string, sample: Sample): Journal | null {
     if (rows.length === 0) return null;
     if (rows.length > 1) throw new Error(`S1 there are ${rows.length} runs under one key`);
     const { run, status } = rows[0]!;
-    const parts = db.prepare('SELECT first, events FROM journal WHERE run = ? ORDER BY seq').all(run) as {
-      first: number;
-      events: string;
-    }[];
+    const parts = db.prepare('SELECT first, events FROM journal WHERE run = ? ORDER BY seq').all(run) as { first: number; events: string }[];
     const events = parts.flatMap(part => JSON.parse(part.events) as object[]);
     if (parts.length > 0 && parts[0]!.first !== 1) throw new Error('S5 the journal does not begin at 1');
     const facts = events.map((event, i) => ({ ...event, seq: i + 1 }) as Fact);

@@ -21,10 +21,7 @@ const work = mkdtempSync(join(tmpdir(), 'orchestrator-examples-'));
 /** The commands that an example names. One that lies in the first folder names at least one; those further in are parts of others. */
 function commandsOf(file: string): Command[] {
   const text = readFileSync(join(root, 'examples', file), 'utf8');
-  const told = [...text.matchAll(/^# Run(?: \(exit (\d+)\))?: (.+)$/gm)].map(match => ({
-    line: match[2] ?? '',
-    exit: Number(match[1] ?? 0),
-  }));
+  const told = [...text.matchAll(/^# Run(?: \(exit (\d+)\))?: (.+)$/gm)].map(match => ({ line: match[2] ?? '', exit: Number(match[1] ?? 0) }));
   if (told.length === 0 && !file.includes('/'))
     throw new Error('names no command to run it: its head comment wants a line "# Run: orchestrator run examples/…"');
   return [{ line: `orchestrator validate --strict examples/${file} && orchestrator fmt --check examples/${file}`, exit: 0 }, ...told];

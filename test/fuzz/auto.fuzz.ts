@@ -50,8 +50,7 @@ fuzz(
       for (const { text, span, line, column, path } of parseYamlWithAutoTags(input).tags) {
         if (!input.startsWith('<AUTO', span.start)) return `the tag ${JSON.stringify(text)} does not stand at ${span.start}`;
         if (!input.slice(0, span.end).endsWith('</AUTO>')) return `the tag ${JSON.stringify(text)} does not end at ${span.end}`;
-        if (input.split('\n')[line - 1]?.startsWith('<AUTO', column - 1) !== true)
-          return `line ${line}, column ${column} is not where ${path} has its tag`;
+        if (input.split('\n')[line - 1]?.startsWith('<AUTO', column - 1) !== true) return `line ${line}, column ${column} is not where ${path} has its tag`;
       }
       return undefined;
     } catch (error) {

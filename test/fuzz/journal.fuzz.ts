@@ -54,8 +54,7 @@ async function fill(folder: string): Promise<void> {
         { type: 'task.completed', at: 1001 + i, slot: i, output: { v: `${i}${LONG}` } },
       ],
     };
-    if (i === 0)
-      Object.assign(batch, { create: { row, plan: { hash: sha256(PLAN), body: PLAN } }, blobs: [{ hash: sha256(BLOB), content: BLOB }] });
+    if (i === 0) Object.assign(batch, { create: { row, plan: { hash: sha256(PLAN), body: PLAN } }, blobs: [{ hash: sha256(BLOB), content: BLOB }] });
     if (i % 10 === 9) batch.snapshot = JSON.stringify({ seq: expectedSeq + 2, state: LONG });
     const [verdict] = await store.commit([batch]);
     if (verdict !== 'ok') throw new Error(`the store could not be filled: ${verdict}`);

@@ -21,10 +21,7 @@ export interface FuzzOptions {
 
 /** `--count N --seed S` of a command line. */
 export function fuzzOptions(argv: readonly string[]): FuzzOptions {
-  const { values } = parseArgs({
-    args: argv.slice(2),
-    options: { count: { type: 'string', default: '20000' }, seed: { type: 'string', default: '1' } },
-  });
+  const { values } = parseArgs({ args: argv.slice(2), options: { count: { type: 'string', default: '20000' }, seed: { type: 'string', default: '1' } } });
   return { count: Number(values.count), seed: Number(values.seed) };
 }
 
@@ -58,11 +55,7 @@ export function mutate(random: Random, texts: readonly string[], pieces: readonl
 }
 
 /** Makes `count` inputs and prints those for which `check` says what is wrong, or throws. */
-export function fuzz(
-  { count, seed }: FuzzOptions,
-  make: (random: Random) => string,
-  check: (input: string) => string | undefined,
-): void {
+export function fuzz({ count, seed }: FuzzOptions, make: (random: Random) => string, check: (input: string) => string | undefined): void {
   const random = randomOf(seed);
   let failures = 0;
   for (let i = 0; i < count; i++) {

@@ -5,25 +5,7 @@ export function pick<T>(random: Random, items: readonly T[]): T {
   return items[random(items.length)]!;
 }
 
-const NAMES = [
-  'n',
-  'f',
-  's',
-  'e',
-  'u',
-  't',
-  'nothing',
-  'xs',
-  'ws',
-  'd',
-  'rows',
-  'missing',
-  'loop',
-  'x',
-  '$item',
-  'constructor',
-  '__proto__',
-];
+const NAMES = ['n', 'f', 's', 'e', 'u', 't', 'nothing', 'xs', 'ws', 'd', 'rows', 'missing', 'loop', 'x', '$item', 'constructor', '__proto__'];
 const ATTRIBUTES = ['a', 'b', 'c', 'items', 'id', 'length', '__class__', 'constructor', '0', 'index', 'first'];
 const LITERALS = [
   '0',
@@ -89,9 +71,7 @@ export function anyExpression(random: Random, depth: number): string {
   if (depth <= 0) return random(2) === 0 ? pick(random, NAMES) : pick(random, LITERALS);
   const sub = (): string => anyExpression(random, depth - 1 - random(2));
   const args = (): string =>
-    Array.from({ length: random(3) }, () =>
-      random(5) === 0 ? `${pick(random, ['attribute', 'width', 'default', 'count'])}=${sub()}` : sub(),
-    ).join(', ');
+    Array.from({ length: random(3) }, () => (random(5) === 0 ? `${pick(random, ['attribute', 'width', 'default', 'count'])}=${sub()}` : sub())).join(', ');
   switch (random(14)) {
     case 0:
       return `${sub()} ${pick(random, OPERATORS)} ${sub()}`;
@@ -299,8 +279,7 @@ function truth(random: Random, depth: number): string {
     () => `(${text(random, depth - 1)} ${pick(random, ['<', '==', '!=', '>=', 'in', 'not in'])} ${text(random, depth - 1)})`,
     () => `(${sub()} ${pick(random, ['and', 'or'])} ${sub()})`,
     () => `not ${sub()}`,
-    () =>
-      `(${int(random, depth - 1)} is ${pick(random, ['odd', 'even', 'number', 'integer', 'float', 'string', 'divisibleby 3', 'none', 'eq 2', 'ge(1)'])})`,
+    () => `(${int(random, depth - 1)} is ${pick(random, ['odd', 'even', 'number', 'integer', 'float', 'string', 'divisibleby 3', 'none', 'eq 2', 'ge(1)'])})`,
     () => `(${text(random, depth - 1)} is ${pick(random, ['string', 'lower', 'upper', 'iterable', 'sequence', 'mapping', 'defined'])})`,
     () => `(${int(random, depth - 1)} in ${list(random, depth - 1)})`,
     () => `(${list(random, depth - 1)} ${pick(random, ['==', '!='])} ${list(random, depth - 1)})`,
@@ -324,8 +303,7 @@ function list(random: Random, depth: number): string {
     () => `(${sub()})[${pick(random, ['', '-'])}${random(4)}:${pick(random, ['', '-'])}${random(4)}]`,
     () => `range(${int(random, depth - 1)} % 9, ${int(random, depth - 1)} % 9, ${1 + random(3)}) | list`,
     () => `rows | selectattr('${pick(random, ['ok', "tag', 'eq', 'a", "s', '>', '0'"].slice(0, 2))}') | map(attribute='id') | list`,
-    () =>
-      `rows | sort(attribute='${pick(random, ['s', 'tag', 'tag,s', 'ok'])}'${pick(random, ['', ', reverse=true'])}) | map(attribute='id') | list`,
+    () => `rows | sort(attribute='${pick(random, ['s', 'tag', 'tag,s', 'ok'])}'${pick(random, ['', ', reverse=true'])}) | map(attribute='id') | list`,
     () => `rows | groupby('tag') | map('last') | map('length') | list`,
     () => `(d | dictsort | map('last') | list)[:1]`,
     () => `(${text(random, depth - 1)}).split(${pick(random, ["' '", "','", '', "'l', 1"])}) | map('length') | list`,

@@ -121,11 +121,7 @@ json.dump(answers, sys.stdout)
 
 /** The answers of the real Jinja2, or undefined where there is none. */
 function askJinja(texts: readonly string[]): ({ text: string } | { error: string })[] | undefined {
-  const done = spawnSync('/usr/bin/python3', ['-c', PYTHON], {
-    input: JSON.stringify({ texts, data: DATA }),
-    encoding: 'utf8',
-    maxBuffer: 1 << 30,
-  });
+  const done = spawnSync('/usr/bin/python3', ['-c', PYTHON], { input: JSON.stringify({ texts, data: DATA }), encoding: 'utf8', maxBuffer: 1 << 30 });
   return done.status === 0 ? (JSON.parse(done.stdout) as ({ text: string } | { error: string })[]) : undefined;
 }
 
@@ -174,7 +170,5 @@ for (let rest = Math.ceil(count / 2); rest > 0; rest -= 5000) {
 }
 for (const failure of failures.slice(0, 20)) console.log(failure);
 console.log(compared > 0 ? `compared with Jinja2: ${compared}` : 'compared with Jinja2: none, there is no python3 with jinja2 here');
-console.log(
-  `${inputs + compared} inputs, ${failures.length} failures (seed ${values.seed}, ${Math.round((performance.now() - started) / 1000)} s)`,
-);
+console.log(`${inputs + compared} inputs, ${failures.length} failures (seed ${values.seed}, ${Math.round((performance.now() - started) / 1000)} s)`);
 process.exitCode = failures.length > 0 ? 1 : 0;

@@ -9,9 +9,7 @@ function fault({ code, message, span, related, fix, source }: Diagnostic): strin
   const spans = [span, ...(related ?? []).map(other => other.span), ...(fix?.edits ?? []).map(edit => edit.span)];
   const outside = spans.find(({ start, end }) => !(start >= 0 && start <= end && end <= source.text.length + 1));
   if (outside !== undefined) return `${code} (${message}) points outside of the text: ${JSON.stringify(outside)}`;
-  return message === '' || (message.includes('undefined') && !source.text.includes('undefined'))
-    ? `${code} has a bad message: ${message}`
-    : undefined;
+  return message === '' || (message.includes('undefined') && !source.text.includes('undefined')) ? `${code} has a bad message: ${message}` : undefined;
 }
 
 fuzz(

@@ -20,23 +20,15 @@ const specs = actionSpecs();
 
 /** A case may begin with `# limits: tasks=2 fileMiB=0.0001`. */
 function limitsOf(text: string): { tasks: number; fileMiB: number } {
-  const given = Object.fromEntries(
-    [...(/^# limits: (.*)/.exec(text)?.[1] ?? '').matchAll(/(\w+)=([\d.]+)/g)].map(([, name, value]) => [name, Number(value)]),
-  );
+  const given = Object.fromEntries([...(/^# limits: (.*)/.exec(text)?.[1] ?? '').matchAll(/(\w+)=([\d.]+)/g)].map(([, name, value]) => [name, Number(value)]));
   return { tasks: 100_000, fileMiB: 16, ...given };
 }
 
 function check(name: string): { text: string; codes: string[] } {
   const text = readFileSync(join(folder, `${name}.yaml`), 'utf8');
-  const { diagnostics, result } = checkPipeline(
-    { name: `${name}.yaml`, text, folder },
-    { specs, policy: DEFAULT_POLICY, limits: limitsOf(text) },
-  );
+  const { diagnostics, result } = checkPipeline({ name: `${name}.yaml`, text, folder }, { specs, policy: DEFAULT_POLICY, limits: limitsOf(text) });
   const shown = renderProblems(diagnostics, { paint: plain, columns: 80, fixCommand: `orchestrator validate --fix ${name}.yaml` });
-  return {
-    text: `${shown}\n${result.plan === null ? '✕' : '✓'} ${countProblems(diagnostics)}\n`,
-    codes: diagnostics.map(problem => problem.code),
-  };
+  return { text: `${shown}\n${result.plan === null ? '✕' : '✓'} ${countProblems(diagnostics)}\n`, codes: diagnostics.map(problem => problem.code) };
 }
 
 test.each(names)('%s', name => {
@@ -57,9 +49,7 @@ test('every problem that validating can find is in the gallery', () => {
 test('messages are one line without a full stop, say no harsh word, and lines fit a terminal', () => {
   const offences = names.flatMap(name => {
     const lines = check(name).text.split('\n');
-    const harsh = lines.filter(
-      line => /^(error|warning|info)\[/.test(line) && /\.$|\b(invalid|illegal|bad|wrong|fatal)\b/i.test(line.replace(/\[.*?\]/, '')),
-    );
+    const harsh = lines.filter(line => /^(error|warning|info)\[/.test(line) && /\.$|\b(invalid|illegal|bad|wrong|fatal)\b/i.test(line.replace(/\[.*?\]/, '')));
     const wide = lines.filter(line => widthOf(line) > 80 && !/^(error|warning|info)\[|= (help|fix):|orchestrator |^ {12}/.test(line));
     return [...harsh, ...wide].map(line => `${name}: ${line}`);
   });

@@ -19,11 +19,7 @@ function pipelineOf(text: string): string {
 
 function execute(line: string, folder: string): Promise<string> {
   const path = [join(ROOT, 'bin'), dirname(process.execPath), process.env['PATH']].join(delimiter);
-  const child = spawn('sh', ['-c', line], {
-    cwd: folder,
-    env: { PATH: path, HOME: join(folder, 'home'), NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn('sh', ['-c', line], { cwd: folder, env: { PATH: path, HOME: join(folder, 'home'), NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -64,9 +60,7 @@ describe.each(DOCUMENTS)('%s', document => {
         await orchestrator.close();
         continue;
       }
-      const problems = new SchemaValidator()
-        .check(pipelineOf(block.text))
-        .map(({ code, message }) => `line ${block.line}: ${code} ${message}`);
+      const problems = new SchemaValidator().check(pipelineOf(block.text)).map(({ code, message }) => `line ${block.line}: ${code} ${message}`);
       if (file?.isBroken === true) expect(problems).not.toEqual([]);
       else expect(problems).toEqual([]);
     }
@@ -92,10 +86,7 @@ describe.each(DOCUMENTS)('%s', document => {
       writeFileSync(join(folder, name), text.replaceAll("'@orchestrator/orchestrator'", `'${join(ROOT, 'src/index.ts')}'`));
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
     const compilerOptions = { typeRoots: [join(ROOT, 'node_modules/@types')] };
-    writeFileSync(
-      join(folder, 'tsconfig.json'),
-      JSON.stringify({ extends: join(ROOT, 'tsconfig.json'), compilerOptions, include: ['*.ts'] }),
-    );
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: join(ROOT, 'tsconfig.json'), compilerOptions, include: ['*.ts'] }));
     // What may be wrong with the sources themselves is for the step `types` to tell.
     const problems = await execute(`${join(ROOT, 'node_modules/.bin/tsc')} -p .`, folder);
     expect(problems.split('\n').filter(line => line.startsWith('line-'))).toEqual([]);

@@ -18,21 +18,14 @@ async function run(name: string, inputs: JsonObject = {}): Promise<{ folder: str
 
 describe('films.yaml', () => {
   test('works on the data of the package, byte by byte', () => {
-    const [ours, theirs] = ['examples/films', 'node_modules/vega-datasets/data'].map(folder =>
-      readFileSync(join(ROOT, folder, 'movies.json')),
-    );
+    const [ours, theirs] = ['examples/films', 'node_modules/vega-datasets/data'].map(folder => readFileSync(join(ROOT, folder, 'movies.json')));
     expect(ours!.equals(theirs!)).toBe(true);
     expect(JSON.parse(ours!.toString())).toHaveLength(3201);
   });
 
   test('draws a chart and writes a report without a model, and says which defaults it took', async () => {
     const { folder, result } = await run('films.yaml');
-    expect(result.outputs).toEqual({
-      report: 'out/films.html',
-      headline: 'What we watch, and what we love',
-      films_counted: 2520,
-      films_left_out: 681,
-    });
+    expect(result.outputs).toEqual({ report: 'out/films.html', headline: 'What we watch, and what we love', films_counted: 2520, films_left_out: 681 });
     expect(result.autos.map(({ path, source }) => [path, source])).toEqual([
       ['headline', 'default'],
       ['closing', 'default'],
@@ -74,11 +67,7 @@ test('refine.yaml comes as close as it was asked to', async () => {
 
 test('errors.yaml recovers twice', async () => {
   const { result } = await run('errors.yaml');
-  expect(result).toMatchObject({
-    success: true,
-    outputs: { total: '112.50', rate_is_a_fallback: true },
-    tasks: { rate: { attempts: 3, recovered: true } },
-  });
+  expect(result).toMatchObject({ success: true, outputs: { total: '112.50', rate_is_a_fallback: true }, tasks: { rate: { attempts: 3, recovered: true } } });
 });
 
 test('approval.yaml goes on in another process where the first one stopped', async () => {

@@ -86,8 +86,7 @@ describe('Orchestrator', () => {
       result: { type: 'string' },
       run: ({ text }) => `${String(text).toUpperCase()}!`,
     });
-    const text =
-      'name: loud\ntasks:\n  - { id: say, action: words.shout, parameters: { text: hey } }\noutputs: { said: "{{ say.result }}" }\n';
+    const text = 'name: loud\ntasks:\n  - { id: say, action: words.shout, parameters: { text: hey } }\noutputs: { said: "{{ say.result }}" }\n';
     await using orchestrator = await Orchestrator.open({ cwd: folder, state: 'memory:', actions: [shout] });
     expect((await orchestrator.run(await Pipeline.parse(text, { actions: [shout] }))).outputs).toEqual({ said: 'HEY!' });
     await expect(Pipeline.parse(text.replace('text: hey', 'txt: hey'), { actions: [shout] })).rejects.toMatchObject({

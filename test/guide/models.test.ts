@@ -1,8 +1,6 @@
 /** The guide's snippets about models, in its order, against a real server on loopback. */
 import { expect, onTestFinished, test } from 'vitest';
-import {
-  CircuitBreaker, CostMonitor, ErrorHandler, ModelNotFoundError, ModelProfiler, ModelRegistry, Orchestrator, RetryStrategy,
-} from '../../src/index.ts';
+import { CircuitBreaker, CostMonitor, ErrorHandler, ModelNotFoundError, ModelProfiler, ModelRegistry, Orchestrator, RetryStrategy } from '../../src/index.ts';
 import { startModelServer, type ModelServer } from '../support/model-server.ts';
 import { makePlace, thrownBy, type Place } from './place.ts';
 
@@ -11,11 +9,14 @@ async function makeLab(): Promise<{ place: Place; server: ModelServer; registry:
   const place = makePlace();
   const server = await startModelServer();
   onTestFinished(() => server.close());
-  place.write('orchestrator.config.yaml', `models:
+  place.write(
+    'orchestrator.config.yaml',
+    `models:
   default: lab/small
   providers: { lab: { type: openai-compatible, base_url: "${server.url}" } }
   catalog: [ { id: lab/small, cost: { input_per_million: 1, output_per_million: 4 } }, { id: lab/tiny, cost: { input_per_million: 0.1, output_per_million: 0.4 } } ]
-`);
+`,
+  );
   const registry = new ModelRegistry({ cwd: place.folder });
   onTestFinished(() => registry.close());
   return { place, server, registry };
@@ -42,15 +43,26 @@ test('a model that is not there is a ModelNotFoundError with the nearest names',
 test('"High API costs": monitor.generate_cost_report()', async () => {
   const { place, server } = await makeLab();
   server.respond(() => ({ text: 'fine', usage: { prompt_tokens: 1000, completion_tokens: 500, total_tokens: 1500 } }));
-  place.write('ask.yaml', 'name: ask\ntasks:\n  - { id: a, action: generate_text, parameters: { prompt: hello } }\n  - { id: b, action: generate_text, parameters: { prompt: hello } }\n');
+  place.write(
+    'ask.yaml',
+    'name: ask\ntasks:\n  - { id: a, action: generate_text, parameters: { prompt: hello } }\n  - { id: b, action: generate_text, parameters: { prompt: hello } }\n',
+  );
   const orchestrator = await Orchestrator.open({ cwd: place.folder });
   const { costUsd } = await orchestrator.run('ask.yaml', {}, { user: 'ada' });
   await orchestrator.close();
   expect(costUsd).toBe(0.006);
   await using monitor = new CostMonitor({ cwd: place.folder });
   const report = await monitor.generateCostReport();
-  expect(report).toMatchObject({ totalCost: costUsd, topCostModel: 'lab/small', byPipeline: { ask: { cost: costUsd, calls: 2 } }, byUser: { ada: { calls: 2 } } });
-  expect(report.suggestions.map(({ kind, saving }) => [kind, saving])).toEqual([['cheaper_model', 0.0054], ['repeated_prompts', 0.003]]);
+  expect(report).toMatchObject({
+    totalCost: costUsd,
+    topCostModel: 'lab/small',
+    byPipeline: { ask: { cost: costUsd, calls: 2 } },
+    byUser: { ada: { calls: 2 } },
+  });
+  expect(report.suggestions.map(({ kind, saving }) => [kind, saving])).toEqual([
+    ['cheaper_model', 0.0054],
+    ['repeated_prompts', 0.003],
+  ]);
   expect((await monitor.generateCostReport({ pipeline: 'other' })).totalCost).toBe(0);
 });
 
@@ -76,7 +88,9 @@ test('"API rate limiting": ErrorHandler(retry_strategy=RetryStrategy(…)); @err
 
 test('a circuit that opened lets nothing through until its time has come', async () => {
   const breaker = new CircuitBreaker({ failureThreshold: 1, resetAfter: 60 });
-  const failing = async (): Promise<never> => { throw new Error('down'); };
+  const failing = async (): Promise<never> => {
+    throw new Error('down');
+  };
   await expect(breaker.execute(failing)).rejects.toThrow('down');
   await expect(breaker.execute(async () => 1)).rejects.toMatchObject({ code: 'ORC-404' });
 });

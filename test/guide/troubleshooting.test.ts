@@ -39,9 +39,7 @@ describe('Pipeline Execution Issues', () => {
   test('"Pipeline fails to start": validator.validate_pipeline(pipeline_config)', async () => {
     const validator = new SchemaValidator();
     expect(() => validator.validatePipeline(RESEARCH)).not.toThrow();
-    const error = await thrownBy(() =>
-      validator.validatePipeline({ pipeline: { name: 'broken', version: '1.0', tasks: [{ id: 'a', action: 'ekho' }] } }),
-    );
+    const error = await thrownBy(() => validator.validatePipeline({ pipeline: { name: 'broken', version: '1.0', tasks: [{ id: 'a', action: 'ekho' }] } }));
     expect(error).toBeInstanceOf(ValidationError);
     expect((error as ValidationError).diagnostics).toMatchObject([{ code: 'ORC-210', severity: 'error' }]);
     expect(String(error)).toContain('ekho');
@@ -49,14 +47,9 @@ describe('Pipeline Execution Issues', () => {
 
   test('"Tasks fail with dependency errors": for task in pipeline.tasks, for dep in task.dependencies', async () => {
     const { write } = makePlace();
-    const missingOf = ({ dependencies }: Task, pipeline: Pipeline): string[] =>
-      dependencies.filter(id => !pipeline.tasks.some(task => task.id === id));
+    const missingOf = ({ dependencies }: Task, pipeline: Pipeline): string[] => dependencies.filter(id => !pipeline.tasks.some(task => task.id === id));
     const pipeline = await Pipeline.load(write('research.yaml', RESEARCH));
-    expect(pipeline.tasks.map(task => [task.id, ...task.dependencies])).toEqual([
-      ['search'],
-      ['read', 'search'],
-      ['report', 'search', 'read'],
-    ]);
+    expect(pipeline.tasks.map(task => [task.id, ...task.dependencies])).toEqual([['search'], ['read', 'search'], ['report', 'search', 'read']]);
     expect(pipeline.tasks.flatMap(task => missingOf(task, pipeline))).toEqual([]);
     const file = write('missing.yaml', RESEARCH.replace('[search, read]', '[serch]'));
     const error = (await thrownBy(() => Pipeline.load(file))) as ValidationError;
@@ -153,9 +146,7 @@ describe('Common Error Patterns', () => {
       ]),
     );
     expect(error).toBeInstanceOf(CircularDependencyError);
-    expect(`Circular dependency detected: ${(error as CircularDependencyError).cycle}`).toBe(
-      'Circular dependency detected: plan,review,draft,plan',
-    );
+    expect(`Circular dependency detected: ${(error as CircularDependencyError).cycle}`).toBe('Circular dependency detected: plan,review,draft,plan');
     expect(await thrownBy(() => resolver.resolveDependencies([{ id: 'a', dependencies: ['b'] }]))).toBeInstanceOf(MissingDependencyError);
     // "Fix: Remove circular dependencies": the tasks of a pipeline object are in order already.
     const { tasks } = await Pipeline.parse(RESEARCH);
@@ -177,13 +168,7 @@ describe('Recovery Procedures', () => {
 
     const recovery = new PipelineRecovery();
     const checkpoint = await recovery.getLatestCheckpoint(failed.run);
-    expect(checkpoint).toMatchObject({
-      run: failed.run,
-      status: 'failed',
-      completedTasks: ['first'],
-      failedTasks: ['second'],
-      pendingTasks: [],
-    });
+    expect(checkpoint).toMatchObject({ run: failed.run, status: 'failed', completedTasks: ['first'], failedTasks: ['second'], pendingTasks: [] });
     const pipeline = await recovery.restorePipeline(checkpoint);
     // "Resume execution from last successful task"
     const result = await pipeline.resumeFromCheckpoint();

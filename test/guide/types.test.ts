@@ -3,16 +3,7 @@
  * The functions are never called.
  */
 import { expect, expectTypeOf, test } from 'vitest';
-import {
-  createBackend,
-  defineAction,
-  Orchestrator,
-  Pipeline,
-  SchemaValidator,
-  type Json,
-  type RunEvent,
-  type RunResult,
-} from '../../src/index.ts';
+import { createBackend, defineAction, Orchestrator, Pipeline, SchemaValidator, type Json, type RunEvent, type RunResult } from '../../src/index.ts';
 
 export async function wrongOptions(orchestrator: Orchestrator): Promise<void> {
   // @ts-expect-error the option is called `state`
@@ -46,9 +37,7 @@ export async function rightOnes(orchestrator: Orchestrator): Promise<void> {
   const loose = await orchestrator.run('a.yaml');
   expectTypeOf(loose).toEqualTypeOf<RunResult>();
   expectTypeOf(loose.outputs['x']).toEqualTypeOf<Json | undefined>();
-  expectTypeOf(loose.status).toEqualTypeOf<
-    'pending' | 'running' | 'waiting' | 'paused' | 'cancelling' | 'completed' | 'failed' | 'cancelled'
-  >();
+  expectTypeOf(loose.status).toEqualTypeOf<'pending' | 'running' | 'waiting' | 'paused' | 'cancelling' | 'completed' | 'failed' | 'cancelled'>();
   for await (const event of orchestrator.events('last', { follow: true })) {
     expectTypeOf(event).toEqualTypeOf<RunEvent>();
     if (event.type === 'task.completed') expectTypeOf(event.slot).toEqualTypeOf<number>();

@@ -5,9 +5,7 @@ import { askStructured, openModels, type Model, type ModelReply, type ModelReque
 import { bodyOf, startModelServer, type Answer, type ModelServer } from '../support/model-server.ts';
 
 /** Every way of asking in which a fault must be told in the same way. */
-const WAYS = (['openai', 'anthropic', 'lab'] as const).flatMap(service =>
-  (['whole', 'streamed'] as const).map(mode => ({ service, mode })),
-);
+const WAYS = (['openai', 'anthropic', 'lab'] as const).flatMap(service => (['whole', 'streamed'] as const).map(mode => ({ service, mode })));
 type Way = (typeof WAYS)[number];
 
 const SILENCE_MS = 300;
@@ -25,20 +23,14 @@ afterEach(() => {
   server.respond(() => 'ok');
 });
 
-const routeOf = (service: Way['service']): '/messages' | '/chat/completions' =>
-  service === 'anthropic' ? '/messages' : '/chat/completions';
+const routeOf = (service: Way['service']): '/messages' | '/chat/completions' => (service === 'anthropic' ? '/messages' : '/chat/completions');
 
 /** A model of its own for each case, so that no circuit is open from the one before. */
 function setup({ service, mode }: Way, timeoutMs = 20_000) {
   const models = openModels(
     {
       providers: {
-        [service]: {
-          type: service === 'lab' ? 'openai-compatible' : service,
-          base_url: server.url,
-          api_key: 'sk-very-secret-key',
-          timeout: timeoutMs / 1000,
-        },
+        [service]: { type: service === 'lab' ? 'openai-compatible' : service, base_url: server.url, api_key: 'sk-very-secret-key', timeout: timeoutMs / 1000 },
       },
       catalog: [{ id: `${service}/m`, cost: { input_per_million: 1, output_per_million: 5 } }],
     },
@@ -46,8 +38,7 @@ function setup({ service, mode }: Way, timeoutMs = 20_000) {
   );
   const streams = mode === 'streamed' ? { onToken: () => {} } : {};
   const model: Model = models.get(`${service}/m`);
-  const ask = (request: Partial<ModelRequest> = {}): Promise<ModelReply> =>
-    model.generate({ messages: MESSAGES, ...request }, { signal, ...streams });
+  const ask = (request: Partial<ModelRequest> = {}): Promise<ModelReply> => model.generate({ messages: MESSAGES, ...request }, { signal, ...streams });
   return { model, models, ask, streams };
 }
 
@@ -80,11 +71,7 @@ const FAULTS: [string, Answer, Told][] = [
     { ...LIMITED, retryAfterMs: 7000 },
   ],
   ['429 with Retry-After in ms', { status: 429, headers: { 'retry-after-ms': '250' }, body: {} }, { ...LIMITED, retryAfterMs: 250 }],
-  [
-    '429 with a Retry-After that cannot be read',
-    { status: 429, headers: { 'retry-after': 'soon' }, body: {} },
-    { ...LIMITED, retryAfterMs: undefined },
-  ],
+  ['429 with a Retry-After that cannot be read', { status: 429, headers: { 'retry-after': 'soon' }, body: {} }, { ...LIMITED, retryAfterMs: undefined }],
   ['429 without a word', { status: 429, body: {} }, { ...LIMITED, retryAfterMs: undefined }],
   ['429 with a page', { status: 429, body: PAGE }, LIMITED],
   ['429 for a spent quota', { status: 429, body: error('insufficient_quota', 'pay') }, { ...LIMITED, retryable: false }],
@@ -100,27 +87,15 @@ const FAULTS: [string, Answer, Told][] = [
   ['401', { status: 401, body: error('authentication_error', 'no') }, { code: 'ORC-403', class: 'auth', retryable: false }],
   ['403', { status: 403, body: error('permission_error', 'no') }, { code: 'ORC-403', class: 'auth', retryable: false }],
   ['404', { status: 404, body: error('not_found_error', 'no such model') }, { code: 'ORC-401', class: 'not_found', retryable: false }],
-  [
-    '400',
-    { status: 400, body: error('invalid_request_error', 'temperature?') },
-    { code: 'ORC-406', class: 'invalid_input', retryable: false },
-  ],
-  [
-    '400 for a filtered prompt',
-    { status: 400, body: error('content_filter', 'no') },
-    { code: 'ORC-406', class: 'policy', retryable: false },
-  ],
+  ['400', { status: 400, body: error('invalid_request_error', 'temperature?') }, { code: 'ORC-406', class: 'invalid_input', retryable: false }],
+  ['400 for a filtered prompt', { status: 400, body: error('content_filter', 'no') }, { code: 'ORC-406', class: 'policy', retryable: false }],
   [
     '400 for a long prompt',
     { status: 400, body: error('invalid_request_error', 'prompt is too long: 250000 tokens > 200000 maximum') },
     { code: 'ORC-409', class: 'invalid_input', retryable: false },
   ],
   ['413', { status: 413, body: error('request_too_large', 'too large') }, { code: 'ORC-409', retryable: false }],
-  [
-    'a redirect',
-    { status: 307, headers: { location: 'http://127.0.0.1:1/' }, body: {} },
-    { code: 'ORC-404', class: 'unavailable', retryable: false },
-  ],
+  ['a redirect', { status: 307, headers: { location: 'http://127.0.0.1:1/' }, body: {} }, { code: 'ORC-404', class: 'unavailable', retryable: false }],
   ['a reset before a byte', { fault: 'reset' }, BROKEN],
   ['a reset after the headers', { text: 'one two three', cut: { at: 0, then: 'reset' } }, BROKEN],
   ['a reset in the middle', { text: 'one two three', cut: { at: 60, then: 'reset' } }, BROKEN],
@@ -156,23 +131,12 @@ describe.each(WAYS)('$service, $mode:', way => {
     await closed.close();
     const models = openModels(
       {
-        providers: {
-          [way.service]: {
-            type: way.service === 'lab' ? 'openai-compatible' : way.service,
-            base_url: closed.url,
-            api_key: 'sk-very-secret-key',
-          },
-        },
+        providers: { [way.service]: { type: way.service === 'lab' ? 'openai-compatible' : way.service, base_url: closed.url, api_key: 'sk-very-secret-key' } },
       },
       { env: {} },
     );
-    const asked = models
-      .get(`${way.service}/m`)
-      .generate({ messages: MESSAGES }, { signal, ...(way.mode === 'streamed' ? { onToken: () => {} } : {}) });
-    await expect(asked).rejects.toMatchObject({
-      ...BROKEN,
-      message: `${way.service} cannot be reached at ${closed.url}: connection refused`,
-    });
+    const asked = models.get(`${way.service}/m`).generate({ messages: MESSAGES }, { signal, ...(way.mode === 'streamed' ? { onToken: () => {} } : {}) });
+    await expect(asked).rejects.toMatchObject({ ...BROKEN, message: `${way.service} cannot be reached at ${closed.url}: connection refused` });
   });
 
   test('a host that does not exist', async () => {
@@ -206,16 +170,8 @@ describe.each(WAYS)('$service, $mode:', way => {
   test.each<[string, JsonObject | null]>([
     ['missing', null],
     ['empty', {}],
-    [
-      'negative',
-      way.service === 'anthropic' ? { input_tokens: -5, output_tokens: 3 } : { prompt_tokens: -5, completion_tokens: 3, total_tokens: -2 },
-    ],
-    [
-      'broken',
-      way.service === 'anthropic'
-        ? { input_tokens: 1.5, output_tokens: 3 }
-        : { prompt_tokens: 1.5, completion_tokens: 3, total_tokens: 4.5 },
-    ],
+    ['negative', way.service === 'anthropic' ? { input_tokens: -5, output_tokens: 3 } : { prompt_tokens: -5, completion_tokens: 3, total_tokens: -2 }],
+    ['broken', way.service === 'anthropic' ? { input_tokens: 1.5, output_tokens: 3 } : { prompt_tokens: 1.5, completion_tokens: 3, total_tokens: 4.5 }],
   ])('a usage that is %s is never a price: it is unknown, or a fault', async (_case, usage) => {
     server.reply({ text: 'hello', usage });
     const reply = await setup(way)
@@ -269,9 +225,10 @@ describe.each(WAYS)('$service, $mode:', way => {
   });
 
   test('C14 an endless reply is cut off', async () => {
-    expect(
-      await failureOf(way, { raw: way.mode === 'streamed' ? `data: ${'x'.repeat(33 * 1024 * 1024)}` : 'x'.repeat(33 * 1024 * 1024) }),
-    ).toMatchObject({ code: 'ORC-603', retryable: false });
+    expect(await failureOf(way, { raw: way.mode === 'streamed' ? `data: ${'x'.repeat(33 * 1024 * 1024)}` : 'x'.repeat(33 * 1024 * 1024) })).toMatchObject({
+      code: 'ORC-603',
+      retryable: false,
+    });
   });
 
   test('a reply that ends at any byte is either whole or a fault, and never half an answer', { timeout: 60_000 }, async () => {
@@ -283,10 +240,7 @@ describe.each(WAYS)('$service, $mode:', way => {
     server.requests.length = 0;
     const length = Buffer.byteLength(whole);
     // The question says where its answer ends, so that many can be asked at once.
-    server.respond(request => ({
-      text,
-      cut: { at: Number(/cut at (\d+)\./.exec(JSON.stringify(request.body['messages']))![1]), then: 'end' },
-    }));
+    server.respond(request => ({ text, cut: { at: Number(/cut at (\d+)\./.exec(JSON.stringify(request.body['messages']))![1]), then: 'end' } }));
     const whereWhole: number[] = [];
     const askCutAt = async (at: number): Promise<void> => {
       const result = await setup(way)

@@ -11,9 +11,7 @@ const MODELS = fileURLToPath(new URL('../../../shared/models', import.meta.url))
 const isHere = existsSync(join(MODELS, 'SmolLM2-135M-Instruct.Q4_1.gguf'));
 if (!isHere) console.warn('SKIPPED: fifty questions to a real model; there is no SmolLM2-135M-Instruct.Q4_1.gguf in ../shared/models');
 
-const movies = JSON.parse(
-  readFileSync(fileURLToPath(new URL('../../node_modules/vega-datasets/data/movies.json', import.meta.url)), 'utf8'),
-) as JsonObject[];
+const movies = JSON.parse(readFileSync(fileURLToPath(new URL('../../node_modules/vega-datasets/data/movies.json', import.meta.url)), 'utf8')) as JsonObject[];
 const GENRES = ['Drama', 'Comedy', 'Action', 'Horror', 'Documentary'];
 
 const ANY: AutoShape = { type: undefined, min: undefined, max: undefined, choices: undefined, pattern: undefined, items: undefined };
@@ -64,20 +62,14 @@ describe.skipIf(!isHere)('a real model of 135 million parameters', () => {
     expect(valid).toHaveLength(50);
   });
 
-  test(
-    'the genre of real films by their titles is told with its accuracy, which is measured and not asserted',
-    { timeout: 120_000 },
-    async () => {
-      const sample = GENRES.flatMap(genre => movies.filter(film => film['Major Genre'] === genre).slice(10, 13));
-      let right = 0;
-      for (const film of sample) {
-        const got = await ask('Which genre is this film?', { type: 'choice', choices: GENRES }, film).answer;
-        expect(got).toMatchObject({ ok: true });
-        if (got.ok && got.value === film['Major Genre']) right++;
-      }
-      console.log(
-        `genre of ${sample.length} films by title: ${right} right (${Math.round((100 * right) / sample.length)} %; chance is 20 %)`,
-      );
-    },
-  );
+  test('the genre of real films by their titles is told with its accuracy, which is measured and not asserted', { timeout: 120_000 }, async () => {
+    const sample = GENRES.flatMap(genre => movies.filter(film => film['Major Genre'] === genre).slice(10, 13));
+    let right = 0;
+    for (const film of sample) {
+      const got = await ask('Which genre is this film?', { type: 'choice', choices: GENRES }, film).answer;
+      expect(got).toMatchObject({ ok: true });
+      if (got.ok && got.value === film['Major Genre']) right++;
+    }
+    console.log(`genre of ${sample.length} films by title: ${right} right (${Math.round((100 * right) / sample.length)} %; chance is 20 %)`);
+  });
 });

@@ -54,13 +54,15 @@ test('S6 a fork with other inputs, results and parameters sees them, and says so
 
 test('S6 a fork inside a loop runs that part of that iteration again, and what depends on it', async () => {
   const { shell, compile, performed } = await openBench();
-  const first = await shell.run(await compile(`
+  const first = await shell.run(
+    await compile(`
 - id: each
   for_each: "{{ [1, 2, 3] }}"
   tasks:
     - { id: x, action: do.effectful, parameters: { value: "{{ item }}" } }
     - { id: y, action: say, parameters: { value: "{{ x.value * 10 }}" } }
-- { id: end, action: say, parameters: { value: "{{ each.items | map(attribute='y') | sum }}" } }`));
+- { id: end, action: say, parameters: { value: "{{ each.items | map(attribute='y') | sum }}" } }`),
+  );
   expect(first.tasks['end']!.output).toBe(60);
   const before = performed().length;
   const fork = await (await shell.fork(first.run, { at: 'each[1]/y', set: { 'each[1]/y.parameters.value': 0 } })).result();
@@ -70,7 +72,8 @@ test('S6 a fork inside a loop runs that part of that iteration again, and what d
 
 test('S6 retry of a loop and of a group runs only the parts that failed', async () => {
   const { shell, compile, folder, performed } = await openBench();
-  const first = await shell.run(await compile(`
+  const first = await shell.run(
+    await compile(`
 - id: each
   for_each: "{{ [1, 2, 3] }}"
   max_parallel: 3
@@ -81,7 +84,8 @@ test('S6 retry of a loop and of a group runs only the parts that failed', async 
   parallel:
     - { id: good, action: do.effectful }
     - { id: bad, action: fail.until, parameters: { file: there } }
-- { id: end, action: say, dependencies: [each, grp] }`));
+- { id: end, action: say, dependencies: [each, grp] }`),
+  );
   expect(first.status).toBe('failed');
   const before = performed().length;
   writeFileSync(join(folder, 'there'), '');
@@ -93,7 +97,11 @@ test('S6 retry of a loop and of a group runs only the parts that failed', async 
 
 test('S6 a cancelled run is taken up by retry where it stopped', async () => {
   const { shell, compile, folder, performed } = await openBench();
-  const handle = await shell.start(await compile('- { id: a, action: do.effectful }\n- { id: b, action: do.idempotent, dependencies: [a], parameters: { gate: go } }\n- { id: c, action: say, dependencies: [b] }'));
+  const handle = await shell.start(
+    await compile(
+      '- { id: a, action: do.effectful }\n- { id: b, action: do.idempotent, dependencies: [a], parameters: { gate: go } }\n- { id: c, action: say, dependencies: [b] }',
+    ),
+  );
   while (performed().length < 2) await new Promise(resolve => setTimeout(resolve, 5));
   await handle.cancel();
   expect((await handle.result()).status).toBe('cancelled');
@@ -107,7 +115,8 @@ test('S6 a kept result is given again over runs and processes, until its time is
   let now = Date.now();
   const clock = { now: () => now, monotonic: () => performance.now() };
   const first = await openBench({ folder, clock });
-  const tasks = '- { id: a, action: do.read, cache: { key: "{{ n }}", ttl: 1h }, parameters: { value: "{{ n }}" } }\n- { id: f, action: fail.until, cache: { key: f, ttl: 1h }, parameters: { file: there }, on_failure: continue }';
+  const tasks =
+    '- { id: a, action: do.read, cache: { key: "{{ n }}", ttl: 1h }, parameters: { value: "{{ n }}" } }\n- { id: f, action: fail.until, cache: { key: f, ttl: 1h }, parameters: { file: there }, on_failure: continue }';
   const run = async (bench: typeof first, n: number): Promise<[boolean, number]> => {
     const document = await bench.shell.run(await bench.compile(tasks, N), { n });
     return [document.tasks['a']!.cached, (document.tasks['a']!.output as { value: number }).value];
@@ -125,7 +134,9 @@ test('S6 a kept result is given again over runs and processes, until its time is
 });
 
 test('S6 a cache that cannot be written or read costs its use, not the task', async () => {
-  const broken = async (): Promise<never> => { throw new Error('the cache is gone'); };
+  const broken = async (): Promise<never> => {
+    throw new Error('the cache is gone');
+  };
   const { shell, compile, performed } = await openBench({ faults: () => ({ cached: broken, putCached: broken }) });
   const document = await shell.run(await compile('- { id: a, action: do.effectful, cache: { key: k } }'));
   expect(document.tasks['a']).toMatchObject({ status: 'completed', cached: false });
@@ -145,7 +156,11 @@ test('S8 until runs a task and what it needs, and resume does the rest', async (
 
 test('S2 a mocked task performs nothing, in loops too, and its result is checked like any other', async () => {
   const { shell, compile, performed } = await openBench();
-  const document = await shell.run(await compile(`${CHAIN}\n- id: each\n  for_each: "{{ [1, 2] }}"\n  tasks:\n    - { id: x, action: do.effectful }`, N), {}, { mocks: { a: { value: 41 }, 'each[1]/x': 'mocked', side: null } });
+  const document = await shell.run(
+    await compile(`${CHAIN}\n- id: each\n  for_each: "{{ [1, 2] }}"\n  tasks:\n    - { id: x, action: do.effectful }`, N),
+    {},
+    { mocks: { a: { value: 41 }, 'each[1]/x': 'mocked', side: null } },
+  );
   expect(document).toMatchObject({ status: 'completed', tasks: { a: { output: { value: 41 } }, c: { output: 42 }, 'each[1]/x': { output: 'mocked' } } });
   expect(performed().sort()).toEqual(['b', 'c', 'each[0]/x']);
 });

@@ -52,7 +52,12 @@ export async function openBench(options: BenchOptions = {}): Promise<Bench> {
   const store = options.faults === undefined ? real : layFaults(real, options.faults(real));
   const actions = [...BUILTIN_ACTIONS, ...probes(folder), ...(options.actions ?? [])];
   const shell = new EmbeddedShell({
-    cwd: folder, store, stateFolder: join(folder, 'state'), actions, concurrency: options.concurrency ?? 256, program: 'test',
+    cwd: folder,
+    store,
+    stateFolder: join(folder, 'state'),
+    actions,
+    concurrency: options.concurrency ?? 256,
+    program: 'test',
     models: options.models ?? openModels({}, { env: {}, folder }),
     policy: { ...DEFAULT_POLICY, ...options.policy },
     secrets: new Secrets(name => options.secrets?.[name]),
@@ -60,7 +65,9 @@ export async function openBench(options: BenchOptions = {}): Promise<Bench> {
   });
   onTestFinished(() => shell.close().catch(() => {}));
   return {
-    folder, store, shell,
+    folder,
+    store,
+    shell,
     compile: (tasks, head = '') => compileText('p.yaml', pipelineOf(tasks, head), folder, actionSpecs(actions)),
     events: async run => (await store.read(run)).map(({ event }) => event),
     performed: () => performedIn(folder),
@@ -72,7 +79,11 @@ export function pipelineOf(tasks: string, head = ''): string {
 }
 
 function indented(text: string, by = '  '): string {
-  return text.split('\n').filter(line => line.trim() !== '').map(line => `${by}${line}\n`).join('');
+  return text
+    .split('\n')
+    .filter(line => line.trim() !== '')
+    .map(line => `${by}${line}\n`)
+    .join('');
 }
 
 /** A store in which some methods are replaced. */
@@ -92,21 +103,29 @@ export function performedIn(folder: string): string[] {
 }
 
 /** A process of its own with `bench` (the same folder, its own store) and `say`. */
-export function startChild(folder: string, script: string, { flags = [], quiet = false }: { flags?: string[]; quiet?: boolean } = {}): { process: ChildProcess; line(): Promise<string>; kill(): Promise<void>; ended: Promise<number | null> } {
+export function startChild(
+  folder: string,
+  script: string,
+  { flags = [], quiet = false }: { flags?: string[]; quiet?: boolean } = {},
+): { process: ChildProcess; line(): Promise<string>; kill(): Promise<void>; ended: Promise<number | null> } {
   const url = (file: string): string => new URL(file, import.meta.url).href;
   const file = join(folder, `child-${readdirSync(folder).length}.mjs`);
-  writeFileSync(file, `
+  writeFileSync(
+    file,
+    `
     import { writeSync } from 'node:fs';
     import { openProcess } from '${url('process.ts')}';
     const say = value => writeSync(1, JSON.stringify(value) + '\\n');
     const { shell, compile, store } = await openProcess(${JSON.stringify(folder)});
-    ${script}`);
+    ${script}`,
+  );
   const child = spawn(process.execPath, [...flags, file], { stdio: ['pipe', 'pipe', quiet ? 'ignore' : 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ended = once(child, 'exit').then(([code]) => code as number | null);
   onTestFinished(() => void child.kill('SIGKILL'));
   return {
-    process: child, ended,
+    process: child,
+    ended,
     async line() {
       const { value, done } = await lines.next();
       if (done) throw new Error('the process ended without a word');
@@ -121,7 +140,7 @@ export function startChild(folder: string, script: string, { flags = [], quiet =
 
 /** Looks again and again until something holds. */
 export async function until(holds: () => unknown, limitMs = 8000): Promise<void> {
-  for (const end = Date.now() + limitMs; !(await holds()); ) {
+  for (const end = Date.now() + limitMs; !(await holds());) {
     if (Date.now() > end) throw new Error('it did not come to hold in time');
     await new Promise(resolve => setTimeout(resolve, 10));
   }
@@ -129,5 +148,8 @@ export async function until(holds: () => unknown, limitMs = 8000): Promise<void>
 
 /** Every byte of every file under a folder, as one latin-1 text. */
 export function bytesUnder(folder: string): string {
-  return readdirSync(folder).map(name => join(folder, name)).map(path => (statSync(path).isDirectory() ? bytesUnder(path) : readFileSync(path, 'latin1'))).join('\n');
+  return readdirSync(folder)
+    .map(name => join(folder, name))
+    .map(path => (statSync(path).isDirectory() ? bytesUnder(path) : readFileSync(path, 'latin1')))
+    .join('\n');
 }

@@ -21,21 +21,25 @@ async function bench(config = ''): Promise<Bench> {
   const { folder, write } = makePlace();
   const server = await startModelServer();
   server.respond(() => ({ text: 'fine', usage: USAGE }));
-  write('orchestrator.config.yaml', `models:
+  write(
+    'orchestrator.config.yaml',
+    `models:
   default: lab/dear
   providers: { lab: { type: openai-compatible, base_url: "${server.url}" } }
   catalog:
     - { id: lab/dear, expertise: [high, code], cost: { input_per_million: 10, output_per_million: 100 } }
     - { id: lab/cheap, expertise: [low, fast], cost: { input_per_million: 1, output_per_million: 10 } }
     - { id: lab/odd, expertise: [odd] }
-${config}`);
+${config}`,
+  );
   const orchestrator = await Orchestrator.open({ cwd: folder });
   onTestFinished(async () => {
     await orchestrator.close();
     await server.close();
   });
   return {
-    server, orchestrator,
+    server,
+    orchestrator,
     pipeline(name, tasks, more = '') {
       const path = join(folder, `${name}.yaml`);
       writeFileSync(path, `name: ${name}\n${more}\ntasks:\n${tasks}\n`);
@@ -51,7 +55,13 @@ test('S12 C24 on the cap a run pauses before the call, says what to do, and goes
   const { orchestrator, pipeline, calls } = await bench();
   const file = pipeline('two', `${ASK('a')}\n${ASK('b', ', dependencies: [a]')}`);
   const paused = await orchestrator.run(file, {}, { budgetUsd: 0.002 });
-  expect(paused).toMatchObject({ status: 'paused', reason: 'budget', success: false, costUsd: CALL_USD, budget: { usd: 0.002, onExceed: 'pause', reservedUsd: 0 } });
+  expect(paused).toMatchObject({
+    status: 'paused',
+    reason: 'budget',
+    success: false,
+    costUsd: CALL_USD,
+    budget: { usd: 0.002, onExceed: 'pause', reservedUsd: 0 },
+  });
   expect(paused.tasks).toMatchObject({ a: { status: 'completed', costUsd: CALL_USD }, b: { status: 'scheduled', attempts: 0 } });
   expect(paused.next).toEqual([`orchestrator resume ${paused.run} --budget 0.004`]);
   expect(calls()).toBe(1);
@@ -65,7 +75,7 @@ test('S12 C24 on the cap a run pauses before the call, says what to do, and goes
   expect(calls()).toBe(2);
 });
 
-test('S12 C24 fifty tasks at once: settled and reserved never exceed the cap, and the sum is the server\'s', async () => {
+test('S12 C24 fifty tasks at once: settled and reserved never exceed the cap, and the sum is that of the server', async () => {
   const { orchestrator, pipeline, server, calls } = await bench();
   server.respond(() => ({ text: 'fine', usage: USAGE, delayMs: 5 }));
   const file = pipeline('many', Array.from({ length: 50 }, (_, i) => ASK(`t${i}`)).join('\n'));
@@ -145,7 +155,7 @@ test('S12 80 % and 95 % of a budget are told', async () => {
   expect((await orchestrator.run(file, {}, { budgetUsd: 0.00136 })).warnings).toEqual(['over 95 % of the budget is spent: $0.0013 of $0.00136']);
 });
 
-test('S12 retries and failures that are billed stand in the ledger, and the sum equals the server\'s', async () => {
+test('S12 retries and failures that are billed stand in the ledger, and the sum equals that of the server', async () => {
   const { orchestrator, pipeline, server, calls } = await bench();
   server.reply({ status: 503 }, { fault: 'empty', usage: USAGE }, { text: '', refusal: 'no', usage: USAGE });
   const file = pipeline('retried', ASK('a', ', retry: { max_attempts: 4, initial_backoff: 1ms, on: [unavailable, invalid_output, policy] }'));
@@ -164,7 +174,10 @@ test('a model is chosen by what it should be good at, or by requirements; the ch
   const { status, run, tasks } = await orchestrator.run(file);
   expect(status).toBe('completed');
   expect(server.requests.map(({ body }) => body['model']).sort()).toEqual(['cheap', 'dear']);
-  expect(tasks['a']!.route).toMatchObject({ strategy: 'balanced', rejected: expect.arrayContaining([{ id: 'lab/dear', reason: expect.stringContaining('not known to be good at: fast') }]) });
+  expect(tasks['a']!.route).toMatchObject({
+    strategy: 'balanced',
+    rejected: expect.arrayContaining([{ id: 'lab/dear', reason: expect.stringContaining('not known to be good at: fast') }]),
+  });
   expect(tasks['b']!.route!.score).toBeGreaterThan(0);
   for await (const event of orchestrator.events(run)) if (event.type === 'model.called') expect(event.call.route).toBeDefined();
 });
@@ -173,5 +186,9 @@ test('a model that does not answer is stood in for by the next of the chain; who
   const { orchestrator, pipeline, server } = await bench('  fallback: [lab/cheap]');
   server.reply({ status: 503 });
   const { status, tasks } = await orchestrator.run(pipeline('chain', ASK('a')));
-  expect([status, tasks['a']!.model, tasks['a']!.tried]).toEqual(['completed', 'lab/cheap', [{ id: 'lab/dear', code: 'ORC-404', message: expect.stringContaining('not available') }]]);
+  expect([status, tasks['a']!.model, tasks['a']!.tried]).toEqual([
+    'completed',
+    'lab/cheap',
+    [{ id: 'lab/dear', code: 'ORC-404', message: expect.stringContaining('not available') }],
+  ]);
 });

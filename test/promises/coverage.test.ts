@@ -15,14 +15,20 @@ interface Row {
 
 /** Rows of docs/promises.md; the cells are name, (what), state and proofs. */
 function rows(): Row[] {
-  return [...read('docs/promises.md').matchAll(/^\| (?!Id|Fault)([^|]+?) \|(?: [^|]+ \|)?? ((?:proved|later issue:)[^|]*?) \| ?(.*?) ?\|$/gm)].map(([, name, state, proofs]) => ({
-    name: name!, state: state!,
-    proofs: proofs === '' ? [] : proofs!.split('<br>').map(proof => {
-      const [, file, words] = /^`([^`]+)`: (.+)$/.exec(proof) ?? [];
-      if (file === undefined || words === undefined) throw new Error(`no proof can be read in: ${proof}`);
-      return { file, words };
+  return [...read('docs/promises.md').matchAll(/^\| (?!Id|Fault)([^|]+?) \|(?: [^|]+ \|)?? ((?:proved|later issue:)[^|]*?) \| ?(.*?) ?\|$/gm)].map(
+    ([, name, state, proofs]) => ({
+      name: name!,
+      state: state!,
+      proofs:
+        proofs === ''
+          ? []
+          : proofs!.split('<br>').map(proof => {
+              const [, file, words] = /^`([^`]+)`: (.+)$/.exec(proof) ?? [];
+              if (file === undefined || words === undefined) throw new Error(`no proof can be read in: ${proof}`);
+              return { file, words };
+            }),
     }),
-  }));
+  );
 }
 
 /** Names of tests by the ids that they carry. */

@@ -31,7 +31,13 @@ test('S1 start answers only after the commit that holds the run, its inputs and 
 });
 
 test('S1 a start that the store refused is told to the caller, and is no run', async () => {
-  const { shell, store, compile, performed } = await openBench({ faults: () => ({ commit: () => { throw new OrchestratorError('ORC-501', 'the disk failed', { class: 'storage' }); } }) });
+  const { shell, store, compile, performed } = await openBench({
+    faults: () => ({
+      commit: () => {
+        throw new OrchestratorError('ORC-501', 'the disk failed', { class: 'storage' });
+      },
+    }),
+  });
   await expect(shell.start(await compile(TWO))).rejects.toEqual(coded('ORC-501'));
   expect(await store.runs({})).toEqual([]);
   expect(performed()).toEqual([]);
@@ -57,7 +63,10 @@ test('S1 a start whose answer was lost is found again by its key', async () => {
 
 test('S1 one key is one run while it runs, waits and when it has ended; another body is a conflict', async () => {
   const { shell, folder, compile } = await openBench();
-  const plan = await compile('- { id: a, action: do.read, parameters: { gate: go } }\n- { id: ok, action: approval, dependencies: [a], parameters: { prompt: "?" } }', 'inputs: { n: { type: integer, default: 1 } }');
+  const plan = await compile(
+    '- { id: a, action: do.read, parameters: { gate: go } }\n- { id: ok, action: approval, dependencies: [a], parameters: { prompt: "?" } }',
+    'inputs: { n: { type: integer, default: 1 } }',
+  );
   const first = await shell.start(plan, {}, { key: 'k' });
   const again = await shell.start(plan, { n: 1 }, { key: 'k' });
   expect(again.id).toBe(first.id);
@@ -74,7 +83,10 @@ test('S1 one key is one run while it runs, waits and when it has ended; another 
 test('S1 one key is one run also where another process runs it', async () => {
   const { shell, folder, compile, store, performed } = await openBench();
   const text = pipelineOf('- { id: a, action: do.effectful, parameters: { gate: go } }', 'inputs: { n: { type: integer, default: 1 } }');
-  const child = startChild(folder, `const handle = await shell.start(await compile(${JSON.stringify(text)}), {}, { key: 'k' }); say(handle.id); await handle.result(); await shell.close();`);
+  const child = startChild(
+    folder,
+    `const handle = await shell.start(await compile(${JSON.stringify(text)}), {}, { key: 'k' }); say(handle.id); await handle.result(); await shell.close();`,
+  );
   const id = await child.line();
   await until(() => performed().length > 0);
   const plan = await compile('- { id: a, action: do.effectful, parameters: { gate: go } }', 'inputs: { n: { type: integer, default: 1 } }');
@@ -135,16 +147,27 @@ test('S2 no attempt and no step begins before its intent is committed', async ()
   const slots: { [id: string]: number } = { a: 0, b: 1, c: 2 };
   const { shell, compile } = await openBench({
     faults: slow,
-    actions: [{
-      name: 'watch', summary: 'A probe.', effect: 'effectful', powers: [], parameters: { type: 'object' }, result: true,
-      async run(_parameters, context) {
-        open(`attempt ${slots[context.path]}.${context.attempt}`);
-        if (context.path === 'c' && context.attempt === 1) throw new Error('once more');
-        return context.step('send', 'effectful', () => (open(`step ${slots[context.path]}.send`), 1));
+    actions: [
+      {
+        name: 'watch',
+        summary: 'A probe.',
+        effect: 'effectful',
+        powers: [],
+        parameters: { type: 'object' },
+        result: true,
+        async run(_parameters, context) {
+          open(`attempt ${slots[context.path]}.${context.attempt}`);
+          if (context.path === 'c' && context.attempt === 1) throw new Error('once more');
+          return context.step('send', 'effectful', () => (open(`step ${slots[context.path]}.send`), 1));
+        },
       },
-    }],
+    ],
   });
-  const document = await shell.run(await compile('- { id: a, action: watch }\n- { id: b, action: watch, dependencies: [a] }\n- { id: c, action: watch, retry: { max_attempts: 2, initial_backoff: 0.01 } }'));
+  const document = await shell.run(
+    await compile(
+      '- { id: a, action: watch }\n- { id: b, action: watch, dependencies: [a] }\n- { id: c, action: watch, retry: { max_attempts: 2, initial_backoff: 0.01 } }',
+    ),
+  );
   expect(document.status).toBe('completed');
   expect(seen.sort()).toEqual(['attempt 0.1', 'attempt 1.1', 'attempt 2.1', 'attempt 2.2', 'step 0.send', 'step 1.send', 'step 2.send']);
 });

@@ -8,16 +8,21 @@ const coded = (code: string): unknown => expect.objectContaining({ code });
 /** A process that drives a pipeline to its end, and this one, which meddles with it. */
 async function withOwner(tasks: string, head = '') {
   const folder = makeFolder();
-  const child = startChild(folder, `
+  const child = startChild(
+    folder,
+    `
     const handle = await shell.start(await compile(${JSON.stringify(pipelineOf(tasks, head))})); say(handle.id);
     for (;;) { const { status, reason } = await handle.result(); say(status + (reason === null ? '' : ' ' + reason)); if (status !== 'waiting' && status !== 'paused') break; await new Promise(resolve => { const timer = setInterval(async () => { if ((await store.run(handle.id)).status !== status) { clearInterval(timer); resolve(); } }, 20); }); }
-    await shell.close();`);
+    await shell.close();`,
+  );
   const run = await child.line();
   return { ...(await openBench({ folder })), run, child };
 }
 
 test('S8 another process cancels: what runs is stopped, and the run ends cancelled', async () => {
-  const { shell, run, child, performed } = await withOwner('- { id: a, action: do.effectful, parameters: { gate: never } }\n- { id: b, action: say, dependencies: [a] }');
+  const { shell, run, child, performed } = await withOwner(
+    '- { id: a, action: do.effectful, parameters: { gate: never } }\n- { id: b, action: say, dependencies: [a] }',
+  );
   await until(() => performed().length > 0);
   await shell.command(run, { type: 'cancel', by: 'me' });
   expect(await child.line()).toBe('cancelled requested');
@@ -25,7 +30,9 @@ test('S8 another process cancels: what runs is stopped, and the run ends cancell
 });
 
 test('S8 another process pauses and resumes', async () => {
-  const { shell, run, child, folder, performed } = await withOwner('- { id: a, action: do.effectful, parameters: { gate: go } }\n- { id: b, action: say, dependencies: [a] }');
+  const { shell, run, child, folder, performed } = await withOwner(
+    '- { id: a, action: do.effectful, parameters: { gate: go } }\n- { id: b, action: say, dependencies: [a] }',
+  );
   await until(() => performed().length > 0);
   await shell.command(run, { type: 'pause', by: 'me' });
   await until(async () => (await shell.show(run)).status === 'paused');
@@ -60,12 +67,18 @@ test('S8 another process approves and sends signals; each order counts once', as
 
 test('S9 another process settles a doubt', async () => {
   const folder = makeFolder();
-  const first = startChild(folder, `const handle = await shell.start(await compile(${JSON.stringify(pipelineOf('- { id: a, action: do.effectful, parameters: { gate: never } }'))})); say(handle.id);`);
+  const first = startChild(
+    folder,
+    `const handle = await shell.start(await compile(${JSON.stringify(pipelineOf('- { id: a, action: do.effectful, parameters: { gate: never } }'))})); say(handle.id);`,
+  );
   const run = await first.line();
   const { shell, performed } = await openBench({ folder });
   await until(() => performed().length > 0);
   await first.kill();
-  const heir = startChild(folder, `const handle = await shell.resume('${run}'); say((await handle.result()).reason); await new Promise(resolve => setTimeout(resolve, 3000)); await shell.close();`);
+  const heir = startChild(
+    folder,
+    `const handle = await shell.resume('${run}'); say((await handle.result()).reason); await new Promise(resolve => setTimeout(resolve, 3000)); await shell.close();`,
+  );
   expect(await heir.line()).toBe('needs_attention');
   await shell.command(run, { type: 'settle', task: 'a', as: 'completed', value: 7, by: 'me' });
   await until(async () => (await shell.show(run)).status === 'completed');
@@ -103,14 +116,16 @@ test('S8 drain holds back what has not begun, refuses new runs, and lifting it g
   expect(performed()).toEqual(['a', 'b']);
 });
 
-test('S8 timers go on over a restart: a sleep, the wait before a retry, an approval\'s time limit', async () => {
+test("S8 timers go on over a restart: a sleep, the wait before a retry, an approval's time limit", async () => {
   const folder = makeFolder();
   const first = await openBench({ folder });
-  const handle = await first.shell.start(await first.compile(`
+  const handle = await first.shell.start(
+    await first.compile(`
 - { id: nap, action: sleep, parameters: { duration: 0.6 } }
 - { id: again, action: fail.until, parameters: { file: there }, retry: { max_attempts: 2, initial_backoff: 0.6, jitter: false } }
 - { id: ok, action: approval, parameters: { prompt: "?", timeout: 0.6, on_timeout: approve } }
-- { id: end, action: say, dependencies: [nap, again, ok] }`));
+- { id: end, action: say, dependencies: [nap, again, ok] }`),
+  );
   await until(async () => (await first.shell.show(handle.id)).tasks['again']!.status === 'waiting');
   await first.shell.close();
   expect((await (await openBench({ folder })).store.run(handle.id))!.dueAt).toBeGreaterThan(0);
@@ -122,7 +137,7 @@ test('S8 timers go on over a restart: a sleep, the wait before a retry, an appro
   expect(document.tasks['nap']!.durationMs).toBeGreaterThanOrEqual(590);
 });
 
-test('S8 the pipeline\'s own timeout goes on over a restart, and over a wait that left the memory', async () => {
+test("S8 the pipeline's own timeout goes on over a restart, and over a wait that left the memory", async () => {
   const folder = makeFolder();
   const first = await openBench({ folder });
   const tasks = '- { id: a, action: do.read, parameters: { gate: never } }';
@@ -141,7 +156,9 @@ test('S8 the pipeline\'s own timeout goes on over a restart, and over a wait tha
 test('S8 the time limit of a lone approval passes though its run has left the memory, here and over a restart', async () => {
   const folder = makeFolder();
   const first = await openBench({ folder });
-  const plan = await first.compile('- { id: ok, action: approval, parameters: { prompt: "?", timeout: 0.3, on_timeout: reject, choices: [yes, reject] } }\n- { id: end, action: say, dependencies: [ok] }');
+  const plan = await first.compile(
+    '- { id: ok, action: approval, parameters: { prompt: "?", timeout: 0.3, on_timeout: reject, choices: [yes, reject] } }\n- { id: end, action: say, dependencies: [ok] }',
+  );
   const { run } = await first.shell.run(plan);
   await until(async () => (await first.shell.show(run)).status === 'completed');
   const late = await first.shell.run(plan);
@@ -154,7 +171,11 @@ test('S8 the time limit of a lone approval passes though its run has left the me
 
 test('S8 a handle follows its run through waits', async () => {
   const { shell, compile } = await openBench();
-  const handle = await shell.start(await compile('- { id: ok, action: approval, parameters: { prompt: "?" } }\n- { id: s, action: signal.wait, dependencies: [ok], parameters: { name: go } }'));
+  const handle = await shell.start(
+    await compile(
+      '- { id: ok, action: approval, parameters: { prompt: "?" } }\n- { id: s, action: signal.wait, dependencies: [ok], parameters: { name: go } }',
+    ),
+  );
   expect((await handle.result()).reason).toBe('approval');
   await shell.command(handle.id, { type: 'approve', task: 'ok', choice: 'approve', by: 'me', comment: null });
   expect((await handle.result()).reason).toBe('signal');

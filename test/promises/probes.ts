@@ -23,11 +23,13 @@ export function probes(folder: string): Action[] {
   };
   const classes: EffectClass[] = ['pure', 'read', 'idempotent', 'keyed', 'effectful'];
   return [
-    ...classes.map(effect => probe(`do.${effect}`, effect, async ({ gate: name, value = null }, context) => {
-      trace(context);
-      await gate(name, context);
-      return { value, key: context.key, attempt: context.attempt };
-    })),
+    ...classes.map(effect =>
+      probe(`do.${effect}`, effect, async ({ gate: name, value = null }, context) => {
+        trace(context);
+        await gate(name, context);
+        return { value, key: context.key, attempt: context.attempt };
+      }),
+    ),
     probe('say', 'pure', ({ value = null }, context) => {
       trace(context);
       return value;

@@ -11,8 +11,15 @@ export async function openProcess(folder: string): Promise<{ shell: EmbeddedShel
   const store = await openStore('sqlite:state/state.db', { base: folder });
   const actions = [...BUILTIN_ACTIONS, ...probes(folder)];
   const shell = new EmbeddedShell({
-    cwd: folder, store, stateFolder: join(folder, 'state'), actions, concurrency: 256, program: 'test',
-    models: openModels({}, { env: {}, folder }), policy: DEFAULT_POLICY, secrets: new Secrets(),
+    cwd: folder,
+    store,
+    stateFolder: join(folder, 'state'),
+    actions,
+    concurrency: 256,
+    program: 'test',
+    models: openModels({}, { env: {}, folder }),
+    policy: DEFAULT_POLICY,
+    secrets: new Secrets(),
   });
   return { shell, store, compile: text => compileText('p.yaml', text, folder, actionSpecs(actions)) };
 }

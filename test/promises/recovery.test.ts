@@ -21,7 +21,10 @@ async function killedAt(tasks: string, paths: string[], head = ''): Promise<Benc
 
 test('S9 S3 after kill -9 each effect class gets its verdict: the safe ones run again under the same key, an effect in doubt waits for a person', async () => {
   const classes = ['pure', 'read', 'idempotent', 'keyed', 'effectful'];
-  const { shell, run, folder, performed, events } = await killedAt(classes.map(name => `- { id: ${name}, action: do.${name}, parameters: { gate: go } }`).join('\n'), classes);
+  const { shell, run, folder, performed, events } = await killedAt(
+    classes.map(name => `- { id: ${name}, action: do.${name}, parameters: { gate: go } }`).join('\n'),
+    classes,
+  );
   writeFileSync(join(folder, 'go'), '');
   const document = await (await shell.resume(run)).result();
   expect([document.status, document.reason]).toEqual(['waiting', 'needs_attention']);
@@ -40,7 +43,10 @@ test.each([
   ['fail', 'failed', { status: 'failed', error: { code: 'ORC-229' } }, ['a']],
   ['completed', 'completed', { status: 'completed', output: { sent: true } }, ['a', 'b']],
 ] as const)('S9 settle --as %s ends the doubt', async (as, status, task, traces) => {
-  const { shell, run, folder, performed } = await killedAt('- { id: a, action: do.effectful, parameters: { gate: go } }\n- { id: b, action: say, dependencies: [a] }', ['a']);
+  const { shell, run, folder, performed } = await killedAt(
+    '- { id: a, action: do.effectful, parameters: { gate: go } }\n- { id: b, action: say, dependencies: [a] }',
+    ['a'],
+  );
   writeFileSync(join(folder, 'go'), '');
   const handle = await shell.resume(run);
   expect((await handle.result()).reason).toBe('needs_attention');
@@ -79,10 +85,15 @@ test('S6 what has a result never runs again by resume, nor a step of an attempt 
 
 test('S6 S3 retry runs the failed tasks again and nothing else, under the same key', async () => {
   const { shell, compile, folder, performed } = await openBench();
-  const failed = await shell.run(await compile(
-    '- { id: a, action: do.effectful }\n- { id: b, action: fail.until, dependencies: [a], parameters: { file: there }, retry: { max_attempts: 2, initial_backoff: 0.01 } }\n- { id: c, action: say, dependencies: [b] }',
-  ));
-  expect(failed).toMatchObject({ status: 'failed', tasks: { b: { attempts: 2 }, c: { status: 'skipped', skippedBecause: expect.stringContaining('b') as string } } });
+  const failed = await shell.run(
+    await compile(
+      '- { id: a, action: do.effectful }\n- { id: b, action: fail.until, dependencies: [a], parameters: { file: there }, retry: { max_attempts: 2, initial_backoff: 0.01 } }\n- { id: c, action: say, dependencies: [b] }',
+    ),
+  );
+  expect(failed).toMatchObject({
+    status: 'failed',
+    tasks: { b: { attempts: 2 }, c: { status: 'skipped', skippedBecause: expect.stringContaining('b') as string } },
+  });
   writeFileSync(join(folder, 'there'), '');
   const document = await (await shell.retry(failed.run)).result();
   expect(document).toMatchObject({ status: 'completed', run: failed.run, tasks: { b: { output: { key: `${failed.run}/b`, attempt: 3 } } } });
@@ -100,9 +111,11 @@ test('S3 the key travels as Idempotency-Key over attempts, and as a variable to 
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const { shell, compile } = await openBench({ policy: { network: { private: 'allow' }, shell: 'allow' } });
-  const document = await shell.run(await compile(`
+  const document = await shell.run(
+    await compile(`
 - { id: post, action: http.post, parameters: { url: "http://127.0.0.1:${(server.address() as AddressInfo).port}/", body: { a: 1 }, keyed: true }, retry: { max_attempts: 3, initial_backoff: 0.01 } }
-- { id: sh, action: shell.run, parameters: { command: 'printf %s "$ORCHESTRATOR_IDEMPOTENCY_KEY"' } }`));
+- { id: sh, action: shell.run, parameters: { command: 'printf %s "$ORCHESTRATOR_IDEMPOTENCY_KEY"' } }`),
+  );
   expect(document.status).toBe('completed');
   expect(keys).toEqual([`${document.run}/post`, `${document.run}/post`]);
   expect((document.tasks['sh']!.output as { stdout: string }).stdout).toBe(`${document.run}/sh`);
@@ -131,7 +144,10 @@ test('S4 a zombie that wakes after takeover writes nothing, its handle says so, 
 
 test('S4 two shells on one run: the second is refused while the first lives', async () => {
   const folder = makeFolder();
-  const child = startChild(folder, `const handle = await shell.start(await compile(${JSON.stringify(pipelineOf('- { id: a, action: do.effectful, parameters: { gate: go } }'))})); say(handle.id); await handle.result(); await shell.close();`);
+  const child = startChild(
+    folder,
+    `const handle = await shell.start(await compile(${JSON.stringify(pipelineOf('- { id: a, action: do.effectful, parameters: { gate: go } }'))})); say(handle.id); await handle.result(); await shell.close();`,
+  );
   const run = await child.line();
   const { shell } = await openBench({ folder });
   await expect(shell.resume(run)).rejects.toEqual(coded('ORC-507'));
@@ -146,14 +162,20 @@ test('S4 two shells on one run: the second is refused while the first lives', as
 
 test('S8 a run that another process took first, or that is damaged, does not keep the others from being taken up', async () => {
   const { run, folder } = await killedAt('- { id: a, action: do.idempotent, parameters: { gate: go } }', ['a']);
-  const other = startChild(folder, `const handle = await shell.start(await compile(${JSON.stringify(pipelineOf('- { id: b, action: do.read, parameters: { gate: go } }'))})); say(handle.id); await handle.result(); await shell.close();`);
+  const other = startChild(
+    folder,
+    `const handle = await shell.start(await compile(${JSON.stringify(pipelineOf('- { id: b, action: do.read, parameters: { gate: go } }'))})); say(handle.id); await handle.result(); await shell.close();`,
+  );
   const [taken, damaged] = [await other.line(), 'run_damaged'];
   const { shell } = await openBench({
     folder,
     faults: store => ({
       orphans: async () => [(await store.run(taken))!, { ...(await store.run(taken))!, run: damaged }, ...(await store.orphans())],
       match: (prefix, limit) => (prefix === damaged ? Promise.resolve([damaged]) : store.match(prefix, limit)),
-      run: id => { if (id === damaged) throw new OrchestratorError('ORC-504', 'it is damaged', { class: 'storage' }); return store.run(id); },
+      run: id => {
+        if (id === damaged) throw new OrchestratorError('ORC-504', 'it is damaged', { class: 'storage' });
+        return store.run(id);
+      },
     }),
   });
   const handles = await shell.resumeAll();
@@ -164,7 +186,10 @@ test('S8 a run that another process took first, or that is damaged, does not kee
 });
 
 test('S4 a run that is taken up twice in one moment in one process is driven once', async () => {
-  const { shell, run, folder, performed, events } = await killedAt('- { id: a, action: do.idempotent, parameters: { gate: go } }\n- { id: b, action: do.effectful, dependencies: [a] }', ['a']);
+  const { shell, run, folder, performed, events } = await killedAt(
+    '- { id: a, action: do.idempotent, parameters: { gate: go } }\n- { id: b, action: do.effectful, dependencies: [a] }',
+    ['a'],
+  );
   const handles = await Promise.all([shell.resume(run), shell.resume(run), shell.resume(run)]);
   writeFileSync(join(folder, 'go'), '');
   for (const handle of handles) expect((await handle.result()).status).toBe('completed');
@@ -175,7 +200,15 @@ test('S4 a run that is taken up twice in one moment in one process is driven onc
 test('S8 a run that cannot be read when it is taken up is not kept from others', async () => {
   const { run, folder } = await killedAt('- { id: a, action: do.idempotent, parameters: { gate: go } }', ['a']);
   let isBroken = true;
-  const { shell, store } = await openBench({ folder, faults: store => ({ read: (...range) => { if (isBroken) throw new OrchestratorError('ORC-501', 'the disk failed', { class: 'storage' }); return store.read(...range); } }) });
+  const { shell, store } = await openBench({
+    folder,
+    faults: store => ({
+      read: (...range) => {
+        if (isBroken) throw new OrchestratorError('ORC-501', 'the disk failed', { class: 'storage' });
+        return store.read(...range);
+      },
+    }),
+  });
   await expect(shell.resume(run)).rejects.toEqual(coded('ORC-501'));
   expect((await store.run(run))!.owner).toBeNull();
   isBroken = false;
@@ -183,7 +216,7 @@ test('S8 a run that cannot be read when it is taken up is not kept from others',
   expect((await (await shell.resume(run)).result()).status).toBe('completed');
 });
 
-test('S8 a run whose owner died is found as nobody\'s and taken up; a terminal status stays as it is', async () => {
+test("S8 a run whose owner died is found as nobody's and taken up; a terminal status stays as it is", async () => {
   const { shell, store, run, folder } = await killedAt('- { id: a, action: do.read, parameters: { gate: go } }', ['a']);
   writeFileSync(join(folder, 'go'), '');
   expect((await store.orphans()).map(row => row.run)).toEqual([run]);
@@ -199,7 +232,10 @@ test('S8 a run whose owner died is found as nobody\'s and taken up; a terminal s
 test('S11 a run holds the plan that it began with: editing the file changes nothing of it, and resume needs no file', async () => {
   const folder = makeFolder();
   const file = join(folder, 'p.yaml');
-  writeFileSync(file, pipelineOf('- { id: a, action: approval, parameters: { prompt: "?" } }\n- { id: b, action: say, dependencies: [a], parameters: { value: old } }'));
+  writeFileSync(
+    file,
+    pipelineOf('- { id: a, action: approval, parameters: { prompt: "?" } }\n- { id: b, action: say, dependencies: [a], parameters: { value: old } }'),
+  );
   const first = await openBench({ folder });
   const { run, pipeline } = await first.shell.run(file);
   await first.shell.close();

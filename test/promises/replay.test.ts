@@ -43,7 +43,10 @@ async function setup(): Promise<Bench & { requests: unknown[] }> {
   onTestFinished(() => server.close());
   server.respond(request => (JSON.stringify(request.body).includes('films') ? { text: '{"value": 4}' } : { text: 'words' }));
   const folder = makeFolder();
-  writeFileSync(join(folder, 'part.yaml'), 'pipeline:\n  name: part\n  version: "1"\n  inputs: { n: { type: integer } }\n  tasks:\n    - { id: inner, action: say, parameters: { value: "{{ n + 1 }}" } }\n  outputs: { out: "{{ inner }}" }\n');
+  writeFileSync(
+    join(folder, 'part.yaml'),
+    'pipeline:\n  name: part\n  version: "1"\n  inputs: { n: { type: integer } }\n  tasks:\n    - { id: inner, action: say, parameters: { value: "{{ n + 1 }}" } }\n  outputs: { out: "{{ inner }}" }\n',
+  );
   const config = { default: 'lab/small', providers: { lab: { type: 'openai-compatible', base_url: server.url, api_key: 'sk-lab' } } };
   const bench = await openBench({ folder, models: openModels(config, { env: {}, folder }) });
   return { ...bench, requests: server.requests };
@@ -51,45 +54,54 @@ async function setup(): Promise<Bench & { requests: unknown[] }> {
 
 const hashOf = (state: RunState): string => sha256(canonicalJson(JSON.parse(snapshot(state)) as Json));
 
-test('S7 the fold of the stored journal, from zero and from any checkpoint, is byte-equal to the live state, and calls nobody', { timeout: 60_000 }, async () => {
-  const { shell, store, compile, folder, requests, performed, events } = await setup();
-  const compiled = await compile(RICH, 'outputs: { sum: "{{ ask }}", late: "{{ last }}" }');
-  const handle = await shell.start(compiled);
-  const live = shell.shop.loop.runs.get(handle.id)!;
-  await until(() => performed().filter(path => path === 'again').length > 0);
-  writeFileSync(join(folder, 'there'), '');
-  // A reader keeps the run in memory, so that one live state spans all of it.
-  const reader = (async () => { for await (const event of handle.events()) void event; })();
-  await until(async () => (await shell.show(handle.id)).tasks['ok']!.status === 'waiting');
-  await shell.command(handle.id, { type: 'approve', task: 'ok', choice: 'approve', by: 'me', comment: null });
-  await shell.command(handle.id, { type: 'signal', name: 'paid', payload: { eur: 3 }, by: 'me' });
-  await until(async () => (await shell.show(handle.id)).status !== 'running' && (await shell.show(handle.id)).status !== 'waiting');
-  await reader;
-  const document = await handle.result();
-  expect(document.tasks['each']!.output).toMatchObject({ count: 3 });
-  expect(document).toMatchObject({ status: 'failed', tasks: { part: { output: { out: 5 } }, paid: { output: { eur: 3 } }, last: { output: 100_000 }, saved: { output: 'boom' } } });
+test(
+  'S7 the fold of the stored journal, from zero and from any checkpoint, is byte-equal to the live state, and calls nobody',
+  { timeout: 60_000 },
+  async () => {
+    const { shell, store, compile, folder, requests, performed, events } = await setup();
+    const compiled = await compile(RICH, 'outputs: { sum: "{{ ask }}", late: "{{ last }}" }');
+    const handle = await shell.start(compiled);
+    const live = shell.shop.loop.runs.get(handle.id)!;
+    await until(() => performed().filter(path => path === 'again').length > 0);
+    writeFileSync(join(folder, 'there'), '');
+    // A reader keeps the run in memory, so that one live state spans all of it.
+    const reader = (async () => {
+      for await (const event of handle.events()) void event;
+    })();
+    await until(async () => (await shell.show(handle.id)).tasks['ok']!.status === 'waiting');
+    await shell.command(handle.id, { type: 'approve', task: 'ok', choice: 'approve', by: 'me', comment: null });
+    await shell.command(handle.id, { type: 'signal', name: 'paid', payload: { eur: 3 }, by: 'me' });
+    await until(async () => (await shell.show(handle.id)).status !== 'running' && (await shell.show(handle.id)).status !== 'waiting');
+    await reader;
+    const document = await handle.result();
+    expect(document.tasks['each']!.output).toMatchObject({ count: 3 });
+    expect(document).toMatchObject({
+      status: 'failed',
+      tasks: { part: { output: { out: 5 } }, paid: { output: { eur: 3 } }, last: { output: 100_000 }, saved: { output: 'boom' } },
+    });
 
-  const [calls, traces, journal] = [requests.length, performed().length, await events(handle.id)];
-  const { plan } = compiled;
-  const folded = initial();
-  const checkpoints: string[] = [];
-  for (const event of journal) {
-    apply(plan, folded, event);
-    checkpoints.push(snapshot(folded));
-  }
-  expect(hashOf(folded)).toBe(hashOf(live.state));
-  for (const [at, text] of checkpoints.entries()) {
-    const state = restore(text);
-    for (const event of journal.slice(at + 1)) apply(plan, state, event);
-    expect(hashOf(state), `from the checkpoint at ${at + 1}`).toBe(hashOf(folded));
-  }
-  const told = documentOf({ plan, state: folded, run: handle.id, load: ref => shell.shop.values.load(ref) });
-  expect(told).toEqual(document);
-  const fresh = await openBench({ folder });
-  expect(await fresh.shell.show(handle.id)).toEqual(document);
-  expect([requests.length, performed().length]).toEqual([calls, traces]);
-  expect(await store.verify()).toEqual([]);
-});
+    const [calls, traces, journal] = [requests.length, performed().length, await events(handle.id)];
+    const { plan } = compiled;
+    const folded = initial();
+    const checkpoints: string[] = [];
+    for (const event of journal) {
+      apply(plan, folded, event);
+      checkpoints.push(snapshot(folded));
+    }
+    expect(hashOf(folded)).toBe(hashOf(live.state));
+    for (const [at, text] of checkpoints.entries()) {
+      const state = restore(text);
+      for (const event of journal.slice(at + 1)) apply(plan, state, event);
+      expect(hashOf(state), `from the checkpoint at ${at + 1}`).toBe(hashOf(folded));
+    }
+    const told = documentOf({ plan, state: folded, run: handle.id, load: ref => shell.shop.values.load(ref) });
+    expect(told).toEqual(document);
+    const fresh = await openBench({ folder });
+    expect(await fresh.shell.show(handle.id)).toEqual(document);
+    expect([requests.length, performed().length]).toEqual([calls, traces]);
+    expect(await store.verify()).toEqual([]);
+  },
+);
 
 test('S7 S12 a resumed run asks no question again and takes no time anew', async () => {
   const { shell, folder, compile, store, requests } = await setup();
@@ -114,20 +126,32 @@ test('S12 each call stands in the ledger once, with the commit of its result, al
   onTestFinished(() => server.close());
   const folder = makeFolder();
   const config = {
-    default: 'lab/small', providers: { lab: { type: 'openai-compatible', base_url: server.url, api_key: 'sk-lab' } },
+    default: 'lab/small',
+    providers: { lab: { type: 'openai-compatible', base_url: server.url, api_key: 'sk-lab' } },
     catalog: [{ id: 'lab/small', cost: { input_per_million: 1000, output_per_million: 1000 } }],
   };
   const { shell, compile, store, events } = await openBench({ folder, models: openModels(config, { env: {}, folder }) });
   const usage = { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 };
   // The first answer fits nothing and is asked again; the second attempt of the task is made because the first ends badly.
-  server.respond(request => (JSON.stringify(request.body).includes('refused') ? { text: 'I will not', finishReason: 'content_filter', usage } : { text: 'no number at all', usage }));
+  server.respond(request =>
+    JSON.stringify(request.body).includes('refused') ? { text: 'I will not', finishReason: 'content_filter', usage } : { text: 'no number at all', usage },
+  );
   const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
-  const document = await shell.run(await compile(`
+  const document = await shell.run(
+    await compile(`
 - { id: a, action: generate_structured, on_failure: continue, retry: { max_attempts: 2, initial_backoff: 0.01 }, parameters: { prompt: count, schema: ${JSON.stringify(schema)} } }
 - { id: b, action: generate_text, dependencies: [a], parameters: { prompt: say } }
-- { id: c, action: generate_text, dependencies: [b], on_failure: continue, parameters: { prompt: refused } }`));
+- { id: c, action: generate_text, dependencies: [b], on_failure: continue, parameters: { prompt: refused } }`),
+  );
   const rows = await store.ledger({ run: document.run });
-  expect(rows.filter(row => row.path === 'a').map(row => [row.attempt, row.call])).toEqual([[1, 0], [1, 1], [1, 2], [2, 3], [2, 4], [2, 5]]);
+  expect(rows.filter(row => row.path === 'a').map(row => [row.attempt, row.call])).toEqual([
+    [1, 0],
+    [1, 1],
+    [1, 2],
+    [2, 3],
+    [2, 4],
+    [2, 5],
+  ]);
   expect(server.requests).toHaveLength(8);
   // A refusal is an error, and is billed all the same.
   expect(document.tasks['c']).toMatchObject({ status: 'failed', error: { code: 'ORC-406' } });
@@ -142,10 +166,19 @@ test('S12 what a dead process had paid for stays in the ledger when its attempt 
   const server = await startModelServer();
   onTestFinished(() => server.close());
   const folder = makeFolder();
-  const config = { default: 'lab/small', providers: { lab: { type: 'openai-compatible', base_url: server.url, api_key: 'sk-lab' } }, catalog: [{ id: 'lab/small', cost: { input_per_million: 1, output_per_million: 1 } }] };
+  const config = {
+    default: 'lab/small',
+    providers: { lab: { type: 'openai-compatible', base_url: server.url, api_key: 'sk-lab' } },
+    catalog: [{ id: 'lab/small', cost: { input_per_million: 1, output_per_million: 1 } }],
+  };
   let isStuck = true;
   const action = {
-    name: 'chat', summary: 'A probe.', effect: 'read' as const, powers: [], parameters: { type: 'object' }, result: true,
+    name: 'chat',
+    summary: 'A probe.',
+    effect: 'read' as const,
+    powers: [],
+    parameters: { type: 'object' },
+    result: true,
     run: async (_parameters: object, context: { models: { ask(call: object): Promise<{ text: string }> }; signal: AbortSignal }) => {
       const { text } = await context.models.ask({ purpose: 'chat', messages: [{ role: 'user', content: 'hello' }] });
       if (isStuck) await new Promise((_, reject) => context.signal.addEventListener('abort', () => reject(new Error('stopped'))));
@@ -162,6 +195,9 @@ test('S12 what a dead process had paid for stays in the ledger when its attempt 
   const { shell, store } = await open();
   const document = await (await shell.resume(handle.id)).result();
   const rows = await store.ledger({ run: handle.id });
-  expect(rows.map(row => [row.attempt, row.call])).toEqual([[1, 0], [1, 1]]);
+  expect(rows.map(row => [row.attempt, row.call])).toEqual([
+    [1, 0],
+    [1, 1],
+  ]);
   expect(document.costUsd).toBeCloseTo(rows.reduce((sum, row) => sum + row.costMicroUsd!, 0) / 1_000_000, 9);
 });

@@ -10,7 +10,12 @@ function counter(): { action: Action; most(): number } {
   return {
     most: () => most,
     action: {
-      name: 'count', summary: 'A probe.', effect: 'pure', powers: [], parameters: { type: 'object' }, result: true,
+      name: 'count',
+      summary: 'A probe.',
+      effect: 'pure',
+      powers: [],
+      parameters: { type: 'object' },
+      result: true,
       async run({ fail }) {
         most = Math.max(most, ++now);
         await new Promise(resolve => setTimeout(resolve, 5));
@@ -40,7 +45,8 @@ test('S8 room that a failure, a cancel or a time-out leaves unused is given back
   const { action, most } = counter();
   const { shell, compile, folder, performed } = await openBench({ actions: [action], concurrency: 1 });
   const good = await compile(many(2));
-  for (let i = 0; i < 3; i++) expect((await shell.run(await compile(`- { id: bad, action: count, parameters: { fail: true } }\n${many(3)}`))).status).toBe('failed');
+  for (let i = 0; i < 3; i++)
+    expect((await shell.run(await compile(`- { id: bad, action: count, parameters: { fail: true } }\n${many(3)}`))).status).toBe('failed');
   expect((await shell.run(good)).status).toBe('completed');
   const gated = await shell.start(await compile(`- { id: a, action: do.effectful, parameters: { gate: go } }\n${many(3)}`));
   await until(() => performed().length > 0);
@@ -54,7 +60,9 @@ test('S8 room that a failure, a cancel or a time-out leaves unused is given back
 test('S8 pausing and resuming while tasks wait for room neither doubles nor loses any', async () => {
   const { action, most } = counter();
   const { shell, compile, folder, performed } = await openBench({ actions: [action], concurrency: 1 });
-  const plan = await compile(`- { id: a, action: do.effectful, parameters: { gate: go } }\n${many(4)}\n- { id: ok, action: approval, parameters: { prompt: "?" } }`);
+  const plan = await compile(
+    `- { id: a, action: do.effectful, parameters: { gate: go } }\n${many(4)}\n- { id: ok, action: approval, parameters: { prompt: "?" } }`,
+  );
   const handle = await shell.start(plan);
   await until(() => performed().length > 0);
   await handle.pause();
@@ -73,7 +81,21 @@ test('S8 runs take turns for room: a large one does not starve a small one', asy
   const order: string[] = [];
   const { shell, compile } = await openBench({
     concurrency: 1,
-    actions: [{ name: 'turn', summary: 'A probe.', effect: 'pure', powers: [], parameters: { type: 'object' }, result: true, run: async (_, context) => { order.push(context.run); await new Promise(resolve => setImmediate(resolve)); return 1; } }],
+    actions: [
+      {
+        name: 'turn',
+        summary: 'A probe.',
+        effect: 'pure',
+        powers: [],
+        parameters: { type: 'object' },
+        result: true,
+        run: async (_, context) => {
+          order.push(context.run);
+          await new Promise(resolve => setImmediate(resolve));
+          return 1;
+        },
+      },
+    ],
   });
   const large = await shell.start(await compile(many(50).replaceAll('count', 'turn')));
   const small = await shell.start(await compile(many(2).replaceAll('count', 'turn')));

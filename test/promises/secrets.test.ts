@@ -14,8 +14,14 @@ const coded = (code: string): unknown => expect.objectContaining({ code });
 function encodedForms(secret: string): { [name: string]: string } {
   const bytes = Buffer.from(secret);
   return {
-    plain: secret, json: JSON.stringify(secret).slice(1, -1), url: encodeURIComponent(secret), form: new URLSearchParams({ a: secret }).toString().slice(2),
-    base64: bytes.toString('base64'), base64url: bytes.toString('base64url'), hex: bytes.toString('hex'), HEX: bytes.toString('hex').toUpperCase(),
+    plain: secret,
+    json: JSON.stringify(secret).slice(1, -1),
+    url: encodeURIComponent(secret),
+    form: new URLSearchParams({ a: secret }).toString().slice(2),
+    base64: bytes.toString('base64'),
+    base64url: bytes.toString('base64url'),
+    hex: bytes.toString('hex'),
+    HEX: bytes.toString('hex').toUpperCase(),
     html: secret.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;'),
   };
 }
@@ -38,7 +44,9 @@ async function echoServer(): Promise<{ url: string; seen: string[] }> {
     request.on('end', () => {
       seen.push(JSON.stringify(request.headers) + body);
       response.writeHead(request.url === '/refuse' ? 400 : 200, { 'content-type': 'application/json', 'x-echo': encodeURIComponent(body) });
-      response.end(JSON.stringify({ headers: request.headers, body, ...encodedForms(SECRET), basic: `Basic ${Buffer.from(`user:${SECRET}`).toString('base64')}` }));
+      response.end(
+        JSON.stringify({ headers: request.headers, body, ...encodedForms(SECRET), basic: `Basic ${Buffer.from(`user:${SECRET}`).toString('base64')}` }),
+      );
     });
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -47,7 +55,11 @@ async function echoServer(): Promise<{ url: string; seen: string[] }> {
 }
 
 const leaky: Action = {
-  name: 'leak', summary: 'A probe.', effect: 'read', powers: [], result: true,
+  name: 'leak',
+  summary: 'A probe.',
+  effect: 'read',
+  powers: [],
+  result: true,
   parameters: { type: 'object', properties: { token: { type: 'string', 'x-secret': true }, how: { type: 'string' } } },
   async run(parameters, context) {
     const token = context.reveal(parameters['token']!) as string;
@@ -62,8 +74,13 @@ const leaky: Action = {
 
 test('C11 a secret appears nowhere: not in journal, blobs, logs, errors, results and streams, in no encoding', async () => {
   const { url, seen } = await echoServer();
-  const { shell, store, compile, folder, events } = await openBench({ secrets: { TOKEN: SECRET }, policy: { network: { private: 'allow' }, shell: 'allow' }, actions: [leaky] });
-  const compiled = await compile(`
+  const { shell, store, compile, folder, events } = await openBench({
+    secrets: { TOKEN: SECRET },
+    policy: { network: { private: 'allow' }, shell: 'allow' },
+    actions: [leaky],
+  });
+  const compiled = await compile(
+    `
 - { id: post, action: http.post, parameters: { url: "${url}/", headers: { X-Token: "{{ secret('TOKEN') }}" }, body: { token: "key {{ secret('TOKEN') }}" } } }
 - { id: refused, action: http.post, on_failure: continue, parameters: { url: "${url}/refuse", body: { token: "{{ secret('TOKEN') }}" } } }
 - { id: sh, action: shell.run, parameters: { command: 'printf "%s" "$TOKEN"; printf "%s" "$TOKEN" | base64 >&2', env: { TOKEN: "{{ secret('TOKEN') }}" } } }
@@ -71,21 +88,34 @@ test('C11 a secret appears nowhere: not in journal, blobs, logs, errors, results
 - { id: large, action: leak, parameters: { token: "{{ secret('TOKEN') }}", how: large } }
 - { id: thrown, action: leak, on_failure: continue, parameters: { token: "{{ secret('TOKEN') }}", how: throw } }
 - { id: kept, action: leak, cache: { ttl: 1d }, parameters: { token: "{{ secret('TOKEN') }}" } }
-- { id: copied, action: say, dependencies: [thrown], parameters: { value: "{{ post.body }} {{ sh.stdout }} {{ thrown.error.message }}" } }`, 'outputs: { all: "{{ leak }}" }');
+- { id: copied, action: say, dependencies: [thrown], parameters: { value: "{{ post.body }} {{ sh.stdout }} {{ thrown.error.message }}" } }`,
+    'outputs: { all: "{{ leak }}" }',
+  );
   const handle = await shell.start(compiled);
   const streamed: unknown[] = [];
   for await (const event of handle.events()) streamed.push(event, handle.view());
   const document = await handle.result();
   expect(document.status).toBe('failed');
-  expect(Object.entries(document.tasks).filter(([, task]) => task.status === 'failed').map(([id]) => id)).toEqual(['refused', 'thrown']);
+  expect(
+    Object.entries(document.tasks)
+      .filter(([, task]) => task.status === 'failed')
+      .map(([id]) => id),
+  ).toEqual(['refused', 'thrown']);
   expect(seen.join()).toContain(JSON.stringify(`key ${SECRET}`).slice(1, -1).slice(0, 8));
   const journal = await events(document.run);
-  const blobs = JSON.stringify(journal).match(/"b":"[0-9a-f]{64}"/g)!.map(text => store.blob(text.slice(5, -1)) as string);
+  const blobs = JSON.stringify(journal)
+    .match(/"b":"[0-9a-f]{64}"/g)!
+    .map(text => store.blob(text.slice(5, -1)) as string);
   expect(blobs.length).toBeGreaterThan(0);
   expectClean(JSON.stringify(document), 'the result document');
   expectClean(JSON.stringify(streamed), 'the stream');
   expectClean(JSON.stringify(journal), 'the journal');
-  expectClean(JSON.stringify([...journal]).replaceAll('\\\\', '\\').replaceAll('\\"', '"'), 'the journal without its escapes');
+  expectClean(
+    JSON.stringify([...journal])
+      .replaceAll('\\\\', '\\')
+      .replaceAll('\\"', '"'),
+    'the journal without its escapes',
+  );
   expectClean(blobs.join(), 'a blob');
   expectClean(bytesUnder(folder), 'a file of the state folder');
   expectClean(compiled.body, 'the plan');
@@ -117,10 +147,16 @@ test('C11 a secret under 8 characters is refused, and a filter on one is an erro
 
 test('C11 data that looks like a handle is never unwrapped', async () => {
   const { shell, compile } = await openBench({ secrets: { TOKEN: SECRET }, actions: [leaky] });
-  const document = await shell.run(await compile(`
+  const document = await shell.run(
+    await compile(
+      `
 - { id: data, action: say, parameters: { value: { secret: TOKEN, segments: ["a"] } } }
 - { id: use, action: leak, on_failure: continue, dependencies: [data], parameters: { token: "{{ given }}" } }
-- { id: text, action: leak, on_failure: continue, parameters: { token: "{{ data | tojson }}" } }`, 'inputs: { given: { type: string } }'), { given: "{{ secret('TOKEN') }}" });
+- { id: text, action: leak, on_failure: continue, parameters: { token: "{{ data | tojson }}" } }`,
+      'inputs: { given: { type: string } }',
+    ),
+    { given: "{{ secret('TOKEN') }}" },
+  );
   expect(document.status).toBe('completed');
   expectClean(JSON.stringify(document), 'the document');
   expect(JSON.stringify(document.tasks['use']!.output ?? '')).not.toContain('▮▮▮');
@@ -129,7 +165,10 @@ test('C11 data that looks like a handle is never unwrapped', async () => {
 test('C11 a secret of the configuration is found through the library, and closes nothing off when its variable is gone', async () => {
   const folder = makeFolder();
   writeFileSync(join(folder, 'orchestrator.config.yaml'), 'state: { url: "sqlite:state/state.db" }\nsecrets: { TOKEN: "${env:PROMISE_TOKEN}" }\n');
-  writeFileSync(join(folder, 'p.yaml'), 'pipeline:\n  name: p\n  version: "1"\n  tasks:\n    - { id: a, action: leak, parameters: { token: "{{ secret(\'TOKEN\') }}" } }\n');
+  writeFileSync(
+    join(folder, 'p.yaml'),
+    'pipeline:\n  name: p\n  version: "1"\n  tasks:\n    - { id: a, action: leak, parameters: { token: "{{ secret(\'TOKEN\') }}" } }\n',
+  );
   process.env['PROMISE_TOKEN'] = SECRET;
   onTestFinished(() => void delete process.env['PROMISE_TOKEN']);
   const orchestrator = await Orchestrator.open({ cwd: folder, actions: [leaky] });
@@ -147,7 +186,8 @@ test('C11 a secret of the configuration is found through the library, and closes
 
 test('C11 a secret that is gone when its run is resumed fails the task that needs it, and a new value is taken where there is one', async () => {
   const folder = makeFolder();
-  const tasks = '- { id: ok, action: approval, parameters: { prompt: "?" } }\n- { id: leak, action: leak, dependencies: [ok], parameters: { token: "{{ secret(\'TOKEN\') }}" } }';
+  const tasks =
+    '- { id: ok, action: approval, parameters: { prompt: "?" } }\n- { id: leak, action: leak, dependencies: [ok], parameters: { token: "{{ secret(\'TOKEN\') }}" } }';
   const first = await openBench({ folder, secrets: { TOKEN: 'the old value' }, actions: [leaky] });
   const [a, b] = [await first.shell.run(await first.compile(tasks)), await first.shell.run(await first.compile(tasks))];
   await first.shell.close();

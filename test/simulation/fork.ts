@@ -19,14 +19,10 @@ export function forkOf(world: World): Event[] {
 
 /** S6: what a fork adopts was recorded in its parent, and nothing that it adopts is open inside. */
 export function checkFork(parent: World, events: readonly Event[]): void {
-  const recorded = new Set(
-    parent.observer.tasks.filter(seen => seen.status === 'completed' || seen.status === 'skipped').map(seen => seen.path),
-  );
+  const recorded = new Set(parent.observer.tasks.filter(seen => seen.status === 'completed' || seen.status === 'skipped').map(seen => seen.path));
   const everCompleted = new Set(
     parent.journal.flatMap(event =>
-      event.type === 'task.completed' || event.type === 'task.skipped' || event.type === 'task.adopted'
-        ? [parent.observer.tasks[event.slot]!.path]
-        : [],
+      event.type === 'task.completed' || event.type === 'task.skipped' || event.type === 'task.adopted' ? [parent.observer.tasks[event.slot]!.path] : [],
     ),
   );
   for (const event of events) {

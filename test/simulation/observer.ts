@@ -149,8 +149,7 @@ export class Observer {
     const specs = this.#blocks[event.block]!;
     const owner = this.tasks[event.owner];
     const handles = owner === undefined ? this.scopes.length > 0 : specs !== owner.spec.body;
-    const prefix =
-      owner === undefined ? (handles ? `/on_error[${event.index}]/` : '') : owner.path + linkOf(owner.spec, handles, event.index);
+    const prefix = owner === undefined ? (handles ? `/on_error[${event.index}]/` : '') : owner.path + linkOf(owner.spec, handles, event.index);
     if (owner !== undefined && !handles) {
       if (isSettled(owner.status)) this.problem(`a scope opens in ${owner.path}, which is ${owner.status}`);
       const open = this.scopes.filter(scope => scope.owner === event.owner && scope.open > 0 && this.#blocks[scope.block] === specs).length;
@@ -295,8 +294,7 @@ export class Observer {
 
   #checkMayBegin(seen: Seen): void {
     if (seen.status !== 'pending') this.problem(`${seen.path} is scheduled, being ${seen.status}`);
-    if (seen.spec.condition !== 'none' && !seen.conditionHeld)
-      this.problem(`S10 ${seen.path} is scheduled, and its condition did not hold`);
+    if (seen.spec.condition !== 'none' && !seen.conditionHeld) this.problem(`S10 ${seen.path} is scheduled, and its condition did not hold`);
     this.#checkNeeds(seen);
   }
 
@@ -304,20 +302,15 @@ export class Observer {
     for (const { need, orderOnly } of this.#edgesOf(seen)) {
       const other = this.tasks[this.scopes[seen.scope]!.base + need]!;
       if (!isSettled(other.status)) this.problem(`order: ${seen.path} goes before ${other.path}, which is ${other.status}`);
-      const blocks =
-        other.status === 'failed'
-          ? other.spec.onFailure !== 'continue'
-          : other.status === 'cancelled' || other.reason === 'upstream_failed';
-      if (blocks && !orderOnly && !(seen.reset && seen.spec.body.length > 0))
-        this.problem(`${seen.path} runs though ${other.path} is ${other.status}`);
+      const blocks = other.status === 'failed' ? other.spec.onFailure !== 'continue' : other.status === 'cancelled' || other.reason === 'upstream_failed';
+      if (blocks && !orderOnly && !(seen.reset && seen.spec.body.length > 0)) this.problem(`${seen.path} runs though ${other.path} is ${other.status}`);
     }
   }
 
   #edgesOf(seen: Seen): Edge[] {
     const list = this.#blocks[this.scopes[seen.scope]!.block]!;
     let edges = this.#edges.get(list);
-    if (edges === undefined)
-      this.#edges.set(list, (edges = list.map((_, i) => [...edgesOf(list, i)].map(([need, orderOnly]) => ({ need, orderOnly })))));
+    if (edges === undefined) this.#edges.set(list, (edges = list.map((_, i) => [...edgesOf(list, i)].map(([need, orderOnly]) => ({ need, orderOnly })))));
     return edges[seen.local]!;
   }
 
@@ -333,8 +326,7 @@ export class Observer {
       if (status === 'running') tally.running++;
       const { base } = this.scopes[scope]!;
       const waiting = this.#edgesOf(this.tasks[slot]!).filter(({ need }) => !isSettled(this.tasks[base + need]!.status)).length;
-      if (waiting !== state.waitingOn[slot])
-        this.problem(`waitingOn of ${this.tasks[slot]!.path} is ${state.waitingOn[slot]}, ${waiting} by recount`);
+      if (waiting !== state.waitingOn[slot]) this.problem(`waitingOn of ${this.tasks[slot]!.path} is ${state.waitingOn[slot]}, ${waiting} by recount`);
     }
     for (const key of ['done', 'failed', 'active', 'running'] as const)
       if (state[key] !== tally[key]) this.problem(`${key} is ${state[key]}, ${tally[key]} by recount`);

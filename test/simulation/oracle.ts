@@ -212,8 +212,7 @@ class Reader {
 
   #loop(spec: Spec, path: string): Ran {
     const breaks = spec.onFailure !== 'skip' && spec.onFailure !== 'continue';
-    const rounds =
-      spec.kind === 'for_each' ? spec.count : Math.min(spec.bound === 'until' ? Math.max(spec.count, 1) : spec.count, spec.limit);
+    const rounds = spec.kind === 'for_each' ? spec.count : Math.min(spec.bound === 'until' ? Math.max(spec.count, 1) : spec.count, spec.limit);
     const first = this.#order.length;
     let broken = false;
     let failures = 0;

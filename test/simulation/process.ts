@@ -145,12 +145,9 @@ export class Process {
     const failure = world.setting.script.answer(seen?.path ?? '', index, (seen?.attempts ?? 0) + 1);
     const known = seen === undefined ? world.observer.inputAnswers : seen.answers;
     if (known.has(index)) return;
-    if (this.#isHeld(slot, -index))
-      return this.feed({ type: 'answered', slot, index, answer: { ok: false, failure: OVER_BUDGET, held: true } });
+    if (this.#isHeld(slot, -index)) return this.feed({ type: 'answered', slot, index, answer: { ok: false, failure: OVER_BUDGET, held: true } });
     const answer =
-      failure === undefined
-        ? { ok: true as const, value: { v: 'yes' }, source: 'model' as const, model: 'm', reason: null }
-        : { ok: false as const, failure };
+      failure === undefined ? { ok: true as const, value: { v: 'yes' }, source: 'model' as const, model: 'm', reason: null } : { ok: false as const, failure };
     this.feed({ type: 'answered', slot, index, answer });
   }
 
@@ -176,8 +173,7 @@ export class Process {
       run: () => {
         this.feed({ type: 'step', slot, attempt, name, step: { started: { key: `${this.world.seen(slot).path}/${name}`, effect } } });
         this.#afterCommit.push(() => {
-          if (this.world.seen(slot).steps.get(name)?.done)
-            this.world.observer.problem(`S6 the step of ${this.world.seen(slot).path} is performed again`);
+          if (this.world.seen(slot).steps.get(name)?.done) this.world.observer.problem(`S6 the step of ${this.world.seen(slot).path} is performed again`);
           this.feed({ type: 'step', slot, attempt, name, step: { completed: { v: 'stepped' } } });
           this.#answers(() => this.#settle(slot, attempt));
         });
@@ -193,15 +189,9 @@ export class Process {
 
   #settle(slot: number, attempt: number): void {
     const { path } = this.world.seen(slot);
-    if (this.#isHeld(slot, attempt))
-      return this.feed({ type: 'settled', slot, attempt, outcome: { ok: false, failure: OVER_BUDGET, held: true } });
+    if (this.#isHeld(slot, attempt)) return this.feed({ type: 'settled', slot, attempt, outcome: { ok: false, failure: OVER_BUDGET, held: true } });
     const scripted = this.world.setting.script.attempt(path, attempt);
     const failure = this.#aborted.has(slot) && this.world.random() < 0.5 ? failureOf('cancelled', 'aborted') : scripted;
-    this.feed({
-      type: 'settled',
-      slot,
-      attempt,
-      outcome: failure === undefined ? { ok: true, output: { v: `${path}#${attempt}` } } : { ok: false, failure },
-    });
+    this.feed({ type: 'settled', slot, attempt, outcome: failure === undefined ? { ok: true, output: { v: `${path}#${attempt}` } } : { ok: false, failure } });
   }
 }

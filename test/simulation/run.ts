@@ -74,11 +74,7 @@ async function main(): Promise<void> {
   if (values.verbose) await show(values.engine, first);
   const untilFailure = values['until-failure'];
   const lanes = seeds.length < 200 || untilFailure ? 1 : availableParallelism();
-  const parts = Array.from({ length: lanes }, (_, lane) => ({
-    engine: values.engine,
-    untilFailure,
-    seeds: seeds.filter((_, i) => i % lanes === lane),
-  }));
+  const parts = Array.from({ length: lanes }, (_, lane) => ({ engine: values.engine, untilFailure, seeds: seeds.filter((_, i) => i % lanes === lane) }));
   const begun = performance.now();
   const told = await Promise.all(lanes === 1 ? parts.map(runPart) : parts.map(runInWorker));
   const seconds = (performance.now() - begun) / 1000;
@@ -87,9 +83,7 @@ async function main(): Promise<void> {
     console.log(`node test/simulation/run.ts --seed ${seed} --seeds 1 --verbose\n    ${problems.slice(0, 3).join('\n    ')}`);
   }
   const sum = (key: 'events' | 'crashes'): number => told.reduce((total, part) => total + part[key], 0);
-  console.log(
-    `${seeds.length} runs, ${sum('events')} events, ${sum('crashes')} crashes, ${Math.round(seeds.length / seconds)} runs a second`,
-  );
+  console.log(`${seeds.length} runs, ${sum('events')} events, ${sum('crashes')} crashes, ${Math.round(seeds.length / seconds)} runs a second`);
   if (failures.length > 0 && values.engine.endsWith(join('src', 'engine'))) {
     writeFileSync(KEPT, `${JSON.stringify([...new Set([...kept, ...failures.slice(0, SHOWN).map(({ seed }) => seed)])])}\n`);
   }

@@ -138,10 +138,7 @@ function makeTask(maker: Maker, dependencies: number[], depth: number): Spec {
   const { random, rich } = maker;
   const leaf = depth >= 2 || random() < 0.72;
   const kind = leaf
-    ? pick(
-        random,
-        rich ? (['action', 'action', 'action', 'action', 'action', 'sleep', 'approval', 'signal'] as const) : (['action'] as const),
-      )
+    ? pick(random, rich ? (['action', 'action', 'action', 'action', 'action', 'sleep', 'approval', 'signal'] as const) : (['action'] as const))
     : pick(random, ['for_each', 'for_each', 'while', 'group', 'pipeline'] as const);
   const spec: Spec = {
     id: `t${maker.next++}`,
@@ -161,15 +158,12 @@ function makeTask(maker: Maker, dependencies: number[], depth: number): Spec {
     answer: 'given',
   };
   if (kind === 'action') decorateAction(maker, spec);
-  if (kind === 'approval' || kind === 'signal')
-    spec.answer = pick(random, ['given', 'given', 'given', 'rejected', 'fail', 'skip', 'default'] as const);
+  if (kind === 'approval' || kind === 'signal') spec.answer = pick(random, ['given', 'given', 'given', 'rejected', 'fail', 'skip', 'default'] as const);
   if (kind === 'for_each') spec.count = pick(random, [0, 1, 2, 3, 5, -1]);
   if (kind === 'for_each') spec.parallel = pick(random, [1, 2, 4]);
-  if (kind === 'while')
-    Object.assign(spec, { count: below(random, 4), bound: pick(random, ['while', 'until']), limit: pick(random, [2, 10]) });
+  if (kind === 'while') Object.assign(spec, { count: below(random, 4), bound: pick(random, ['while', 'until']), limit: pick(random, [2, 10]) });
   if (!leaf) spec.body = makeList(maker, 1 + below(random, 3), depth + 1);
-  if (rich && depth < 2 && random() < (leaf ? 0.15 : 0.25))
-    for (let n = 1 + below(random, 2); n > 0; n--) spec.handlers.push(makeHandler(maker, false));
+  if (rich && depth < 2 && random() < (leaf ? 0.15 : 0.25)) for (let n = 1 + below(random, 2); n > 0; n--) spec.handlers.push(makeHandler(maker, false));
   // What a container or a wait fails with hangs on who was first.
   if (kind !== 'action') for (const handler of spec.handlers) handler.classes = [];
   return spec;

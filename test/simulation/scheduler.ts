@@ -36,9 +36,7 @@ class Scheduler {
     const { world } = this;
     const { scenario } = world.setting;
     world.observer.epoch = 1;
-    const first: Event[] = prologue ?? [
-      created(scenario.until === null ? null : scenario.tasks[scenario.until]!.id, scenario.mocks, world.now),
-    ];
+    const first: Event[] = prologue ?? [created(scenario.until === null ? null : scenario.tasks[scenario.until]!.id, scenario.mocks, world.now)];
     world.observer.copying = prologue !== undefined;
     world.append(first, 1, 0);
     world.observer.copying = false;
@@ -60,8 +58,7 @@ class Scheduler {
     if (!ended && world.chance(scenario.crashRate)) return this.#crash();
     if (world.chance(scenario.jumpRate)) world.now -= world.pick(120_000);
     if (this.#zombie !== null && world.random() < 0.2) this.#stepZombie();
-    if (!ended && world.chance(scenario.pauseRate))
-      return process.command({ type: world.random() < 0.5 ? 'pause' : 'resume', by: 'somebody' });
+    if (!ended && world.chance(scenario.pauseRate)) return process.command({ type: world.random() < 0.5 ? 'pause' : 'resume', by: 'somebody' });
     if (!ended && world.chance(scenario.cancelRate))
       return world.random() < 0.5 ? process.command({ type: 'cancel', by: 'somebody' }) : process.feed({ type: 'expired' });
     if (!ended && world.random() < 0.15 && this.#somebodyAnswers()) return;
@@ -74,8 +71,7 @@ class Scheduler {
   #crash(): void {
     const { world } = this;
     world.crashes++;
-    if (this.process.unwritten === 0 && !world.equal(this.process.state, world.fold()))
-      world.observer.problem('S7 the live state differs from its fold');
+    if (this.process.unwritten === 0 && !world.equal(this.process.state, world.fold())) world.observer.problem('S7 the live state differs from its fold');
     if (world.observer.ended) {
       this.process = new Process(world, world.observer.epoch, world.fold());
       return;
@@ -119,22 +115,10 @@ class Scheduler {
     const { process, world } = this;
     const by = 'somebody';
     if (seen.waitsFor === 'approval')
-      process.command({
-        type: 'approve',
-        task: seen.path,
-        choice: seen.spec.answer === 'rejected' ? 'reject' : 'approve',
-        by,
-        comment: null,
-      });
+      process.command({ type: 'approve', task: seen.path, choice: seen.spec.answer === 'rejected' ? 'reject' : 'approve', by, comment: null });
     else if (seen.waitsFor === 'signal') process.command({ type: 'signal', name: seen.spec.id, payload: { x: 1 }, by });
     else
-      process.command({
-        type: 'settle',
-        task: seen.path,
-        as: (['retry', 'retry', 'skip', 'fail', 'completed'] as const)[world.pick(5)]!,
-        value: 'said',
-        by,
-      });
+      process.command({ type: 'settle', task: seen.path, as: (['retry', 'retry', 'skip', 'fail', 'completed'] as const)[world.pick(5)]!, value: 'said', by });
   }
 
   /** Nothing is under way: the run must be paused or wait for the outside, or it is stuck (S8). */
@@ -199,8 +183,7 @@ function created(until: string | null, mocked: string[], at: number): Event {
 function check(world: World, process: Process): void {
   const { observer, engine, setting, journal } = world;
   if (!world.equal(process.state, world.fold())) observer.problem('S7 the live state differs from its fold');
-  if (!world.equal(process.state, engine.restore(engine.snapshot(process.state))))
-    observer.problem('S7 a state does not survive its snapshot');
+  if (!world.equal(process.state, engine.restore(engine.snapshot(process.state)))) observer.problem('S7 a state does not survive its snapshot');
   const attempts = observer.tasks.reduce((sum, seen) => sum + seen.attempts, 0);
   const most = 40 + 10 * observer.tasks.length + 12 * attempts + 4 * observer.resets + 6 * world.crashes + world.inputs;
   if (journal.length > most) observer.problem(`${journal.length} events for ${observer.tasks.length} tasks`);
@@ -212,8 +195,7 @@ function check(world: World, process: Process): void {
   for (const [path, expected] of prophecy.tasks) {
     const seen = latest.get(path);
     if (expected.racing) {
-      if (seen?.status === 'completed' && expected.status !== 'completed')
-        observer.problem(`${path} is completed, expected ${expected.status}`);
+      if (seen?.status === 'completed' && expected.status !== 'completed') observer.problem(`${path} is completed, expected ${expected.status}`);
       continue;
     }
     const reason = expected.status === 'skipped' ? expected.reason : null;

@@ -7,10 +7,7 @@ import type { Scenario, Spec } from './scenario.ts';
 import { failureOf, type Script } from './script.ts';
 
 /** The engine under test: the production one, or one with a planted bug. */
-export type Engine = Pick<
-  typeof import('../../src/engine/index.ts'),
-  'apply' | 'decide' | 'initial' | 'restore' | 'snapshot' | 'stateHash'
->;
+export type Engine = Pick<typeof import('../../src/engine/index.ts'), 'apply' | 'decide' | 'initial' | 'restore' | 'snapshot' | 'stateHash'>;
 
 /** What a scenario is made of for the scheduler, apart from how its plan came about. */
 export interface Setting {
@@ -55,8 +52,7 @@ export class World {
 
   /** One commit: fenced by epoch and sequence number, as a store does it. */
   append(events: readonly Event[], epoch: number, expectedSeq: number): boolean {
-    if (epoch !== this.observer.epoch && !(epoch > this.observer.epoch && events.some(event => event.type === 'run.acquired')))
-      return false;
+    if (epoch !== this.observer.epoch && !(epoch > this.observer.epoch && events.some(event => event.type === 'run.acquired'))) return false;
     if (expectedSeq !== this.journal.length) return false;
     for (const event of events) {
       const durable = JSON.parse(JSON.stringify(event)) as Event;
@@ -93,8 +89,7 @@ export class World {
     const scripted = slot < 0 ? value({}) : this.#scripted(pathOfLive(this.setting, state, slot), site, index);
     if (this.setting.evaluate === undefined) return scripted;
     const real = this.setting.evaluate(state, slot, site, index);
-    if (real.ok !== scripted.ok)
-      this.observer.problem(`${site} of slot ${slot}: ${JSON.stringify(real)}, expected ${JSON.stringify(scripted)}`);
+    if (real.ok !== scripted.ok) this.observer.problem(`${site} of slot ${slot}: ${JSON.stringify(real)}, expected ${JSON.stringify(scripted)}`);
     return real;
   }
 

@@ -71,16 +71,9 @@ function writeKind(spec: Spec, files: Map<string, string>): { [key: string]: unk
   const body = (): unknown[] => taskList(spec.body, files);
   switch (spec.kind) {
     case 'action':
-      return {
-        action: `work.${spec.effect}`,
-        parameters: Object.fromEntries(Array.from({ length: spec.tags }, (_, i) => [`p${i}`, '<AUTO>what?</AUTO>'])),
-      };
+      return { action: `work.${spec.effect}`, parameters: Object.fromEntries(Array.from({ length: spec.tags }, (_, i) => [`p${i}`, '<AUTO>what?</AUTO>'])) };
     case 'for_each':
-      return {
-        for_each: spec.count < 0 ? '{{ none if true else [] }}' : `{{ range(${spec.count}) }}`,
-        max_parallel: spec.parallel,
-        tasks: body(),
-      };
+      return { for_each: spec.count < 0 ? '{{ none if true else [] }}' : `{{ range(${spec.count}) }}`, max_parallel: spec.parallel, tasks: body() };
     case 'while':
       return {
         [spec.bound]: spec.bound === 'while' ? `{{ iteration < ${spec.count} }}` : `{{ iteration + 1 >= ${spec.count} }}`,
@@ -109,10 +102,7 @@ function writeHandler(handler: HandlerSpec): { [key: string]: unknown } {
 }
 
 /** The compiled plan, and its expressions as they are really evaluated. Throws where the compiler finds fault, or makes another plan than the generator. */
-export function compiled(scenario: Scenario): {
-  plan: Plan;
-  evaluate: (state: RunState, slot: number, site: Site, index: number) => Evaluation;
-} {
+export function compiled(scenario: Scenario): { plan: Plan; evaluate: (state: RunState, slot: number, site: Site, index: number) => Evaluation } {
   const { text, files } = yamlOf(scenario);
   const { plan, diagnostics } = compile({ file: 'p.yaml', text, actions: CATALOG, read: path => files.get(path) ?? null });
   if (plan === null)
@@ -151,13 +141,7 @@ function shapeOf({ blocks }: Plan): string {
         needs,
         order,
         body,
-        handlers: handlers.map(({ block, retry, maxRetries, classes, fallback }) => [
-          block,
-          retry,
-          maxRetries,
-          classes,
-          fallback !== undefined,
-        ]),
+        handlers: handlers.map(({ block, retry, maxRetries, classes, fallback }) => [block, retry, maxRetries, classes, fallback !== undefined]),
         onFailure,
         onSuccess,
         onFalse,

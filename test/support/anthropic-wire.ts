@@ -23,8 +23,7 @@ export function anthropicEvents(request: RecordedRequest, given: Answer): string
   const tool = toolOf(request);
   const pieces = (given.text ?? '').match(/[\s\S]{1,4}/g) ?? [];
   const started = tool === undefined ? { type: 'text', text: '' } : { type: 'tool_use', id: 'toolu_1', name: tool, input: {} };
-  const delta = (text: string): JsonObject =>
-    tool === undefined ? { type: 'text_delta', text } : { type: 'input_json_delta', partial_json: text };
+  const delta = (text: string): JsonObject => (tool === undefined ? { type: 'text_delta', text } : { type: 'input_json_delta', partial_json: text });
   return [
     event('message_start', { message: { ...message, content: [], stop_reason: null, usage: { ...usage, output_tokens: 1 } } }),
     ...(given.fault === 'empty'

@@ -13,11 +13,7 @@ import {
   type View,
 } from '../../src/language/expression/index.ts';
 
-export const host = {
-  now: () => Date.UTC(2026, 0, 2, 3, 4, 5),
-  fileExists: (path: string) => path === 'here',
-  file: (path: string) => `<${path}>`,
-};
+export const host = { now: () => Date.UTC(2026, 0, 2, 3, 4, 5), fileExists: (path: string) => path === 'here', file: (path: string) => `<${path}>` };
 
 export function context(data: { [key: string]: Value } = {}, fuel?: Partial<Fuel>): EvalContext {
   const scope = { lookup: (name: string) => (Object.hasOwn(data, name) ? data[name] : undefined), names: () => Object.keys(data) };

@@ -104,8 +104,7 @@ async function answer(request: RecordedRequest, given: Answer, models: JsonObjec
   if (given.delayMs !== undefined) await new Promise(resolve => setTimeout(resolve, given.delayMs));
   if (given.fault === 'hang') return;
   if (given.fault === 'reset') return void response.socket?.destroy();
-  if (given.status !== undefined || given.body !== undefined)
-    return sendJson(response, given.status ?? 200, given.body ?? {}, given.headers);
+  if (given.status !== undefined || given.body !== undefined) return sendJson(response, given.status ?? 200, given.body ?? {}, given.headers);
   if (given.fault === 'html') return send(response, 'text/html', '<html><body>502 Bad Gateway</body></html>');
   if (given.fault === 'malformed') return send(response, 'application/json', '{"choices": [{');
   if (request.method === 'GET' && request.path.endsWith('/models')) return sendJson(response, 200, { object: 'list', data: models });
@@ -115,8 +114,7 @@ async function answer(request: RecordedRequest, given: Answer, models: JsonObjec
   const dialect = DIALECTS.find(({ route }) => request.path.endsWith(route));
   if (dialect === undefined) return sendJson(response, 404, { error: { message: `no such route: ${request.path}` } });
   const streams = request.body['stream'] === true;
-  const parts =
-    given.raw !== undefined ? [given.raw] : streams ? dialect.events(request, given) : [JSON.stringify(dialect.whole(request, given))];
+  const parts = given.raw !== undefined ? [given.raw] : streams ? dialect.events(request, given) : [JSON.stringify(dialect.whole(request, given))];
   await sendParts(response, given.contentType ?? (streams ? 'text/event-stream' : 'application/json'), parts, given);
 }
 
@@ -157,19 +155,14 @@ async function sendParts(response: ServerResponse, type: string, parts: string[]
 }
 
 function completion(request: RecordedRequest, given: Answer): JsonObject {
-  const message: JsonObject = {
-    role: 'assistant',
-    content: given.text ?? '',
-    ...(given.refusal === undefined ? {} : { refusal: given.refusal }),
-  };
+  const message: JsonObject = { role: 'assistant', content: given.text ?? '', ...(given.refusal === undefined ? {} : { refusal: given.refusal }) };
   const choices = given.fault === 'empty' ? [] : [{ index: 0, message, finish_reason: given.finishReason ?? 'stop' }];
   return { ...head(request, given), object: 'chat.completion', choices, ...usageOf(request, given) };
 }
 
 /** The completion as server-sent events, four characters a piece. */
 function events(request: RecordedRequest, given: Answer): string[] {
-  const chunk = (rest: JsonObject): string =>
-    `data: ${JSON.stringify({ ...head(request, given), object: 'chat.completion.chunk', ...rest })}\n\n`;
+  const chunk = (rest: JsonObject): string => `data: ${JSON.stringify({ ...head(request, given), object: 'chat.completion.chunk', ...rest })}\n\n`;
   const pieces = (given.text ?? '').match(/[\s\S]{1,4}/g) ?? [];
   const choice = (delta: JsonObject, finish: string | null): JsonObject => ({ choices: [{ index: 0, delta, finish_reason: finish }] });
   const options = request.body['stream_options'];
@@ -221,11 +214,8 @@ export function sample(schema: JsonSchema): Json {
   if (type === 'integer' || type === 'number') return (schema['minimum'] ?? schema['maximum'] ?? 1) as number;
   if (type === 'boolean') return true;
   if (type === 'null') return null;
-  if (type === 'array')
-    return Array.from({ length: Number(schema['minItems'] ?? 1) }, () => sample((schema['items'] ?? true) as JsonSchema));
+  if (type === 'array') return Array.from({ length: Number(schema['minItems'] ?? 1) }, () => sample((schema['items'] ?? true) as JsonSchema));
   if (type === 'object')
-    return Object.fromEntries(
-      Object.entries((schema['properties'] ?? {}) as JsonObject).map(([name, part]) => [name, sample(part as JsonSchema)]),
-    );
+    return Object.fromEntries(Object.entries((schema['properties'] ?? {}) as JsonObject).map(([name, part]) => [name, sample(part as JsonSchema)]));
   return 'text'.padEnd(Number(schema['minLength'] ?? 0), '.');
 }

@@ -82,11 +82,7 @@ function fieldLines(title: string, schema: JsonSchema): string[] {
     const property = properties[name] as JsonObject | boolean;
     const facts = isObject(property) ? property : {};
     const more =
-      required.includes(name) && title === 'Parameters'
-        ? ', required'
-        : facts['default'] === undefined
-          ? ''
-          : `, default ${JSON.stringify(facts['default'])}`;
+      required.includes(name) && title === 'Parameters' ? ', required' : facts['default'] === undefined ? '' : `, default ${JSON.stringify(facts['default'])}`;
     const text = `${describeSchema(property)}${more}${facts['description'] === undefined ? '' : `. ${String(facts['description'])}`}`;
     return wrap(text, Math.max(40, 96 - width)).map((part, i) => `  ${(i === 0 ? name : '').padEnd(width)}  ${part}`);
   });

@@ -35,14 +35,9 @@ export async function diffAutos(terminal: Terminal, { args, flags }: Invocation)
   const width = (outIsTerminal ? columns : 120) - 4;
   for (const name of differing) {
     out(`${paint('strong', escapeLine(name))}\n`);
-    out(
-      `  ${paint('error', '-')} ${fit(sideText(a.answers.get(name)), width)}\n  ${paint('ok', '+')} ${fit(sideText(b.answers.get(name)), width)}\n`,
-    );
+    out(`  ${paint('error', '-')} ${fit(sideText(a.answers.get(name)), width)}\n  ${paint('ok', '+')} ${fit(sideText(b.answers.get(name)), width)}\n`);
   }
-  if (!quiet)
-    err(
-      `${count(differing.length, 'answer')} of ${names.length} ${differing.length === 1 ? 'differs' : 'differ'} between ${a.run} and ${b.run}\n`,
-    );
+  if (!quiet) err(`${count(differing.length, 'answer')} of ${names.length} ${differing.length === 1 ? 'differs' : 'differ'} between ${a.run} and ${b.run}\n`);
   return 0;
 }
 

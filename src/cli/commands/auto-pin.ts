@@ -38,8 +38,7 @@ async function answeredRun(shell: EmbeddedShell, name: string, file: string | un
 
 function lock(terminal: Terminal, { run, file, plan, answers }: Answered): number {
   const byPath: { [path: string]: { [key: string]: Json } } = {};
-  for (const { path, key, value } of answers.toSorted((a, b) => (answerName(a) < answerName(b) ? -1 : 1)))
-    (byPath[path] ??= {})[key] = value;
+  for (const { path, key, value } of answers.toSorted((a, b) => (answerName(a) < answerName(b) ? -1 : 1))) (byPath[path] ??= {})[key] = value;
   const target = lockFileOf(resolve(terminal.cwd, file));
   writeFileSync(target, `${JSON.stringify({ v: 1, pipeline: plan.pipeline.name, run, answers: byPath }, null, 2)}\n`);
   if (!terminal.quiet) {
@@ -67,13 +66,9 @@ function pinFile(terminal: Terminal, { run, file, plan, answers }: Answered): nu
     tags.push({ offset, value: values.get(tag) });
   }
   const result = pinTags(text, tags);
-  const problem = checkPipeline({ name, text: result.text, folder }, surroundingsOf(terminal)).diagnostics.find(
-    ({ severity }) => severity === 'error',
-  );
+  const problem = checkPipeline({ name, text: result.text, folder }, surroundingsOf(terminal)).diagnostics.find(({ severity }) => severity === 'error');
   if (problem !== undefined)
-    throw usageError(`${name} would no longer be valid with these answers: ${problem.message}`, [
-      `keep them beside it: orchestrator auto pin ${run} --lock`,
-    ]);
+    throw usageError(`${name} would no longer be valid with these answers: ${problem.message}`, [`keep them beside it: orchestrator auto pin ${run} --lock`]);
   if (result.pinned.length > 0) replaceFile(resolve(terminal.cwd, file), result.text);
   const pinned = new Set(result.pinned.map(offset => placed.get(offset)));
   tell(terminal, name, answers, pinned, run);
@@ -95,17 +90,10 @@ function isInLoop(path: string): boolean {
   return /[[@]/.test(path);
 }
 
-function tell(
-  terminal: Terminal,
-  file: string,
-  answers: readonly TagAnswer[],
-  pinned: ReadonlySet<PlanAuto | undefined>,
-  run: string,
-): void {
+function tell(terminal: Terminal, file: string, answers: readonly TagAnswer[], pinned: ReadonlySet<PlanAuto | undefined>, run: string): void {
   const { out, err, paint, paintOut, quiet } = terminal;
   const written = answers.filter(({ tag, path }) => pinned.has(tag) && !isInLoop(path));
-  for (const answer of written)
-    out(`${paintOut('strong', escapeLine(answerName(answer)))} = ${escapeLine(JSON.stringify(answer.value))}\n`);
+  for (const answer of written) out(`${paintOut('strong', escapeLine(answerName(answer)))} = ${escapeLine(JSON.stringify(answer.value))}\n`);
   const open = answers.filter(answer => !written.includes(answer));
   for (const answer of open) err(`${paint('warning', 'left open:')} ${escapeLine(answerName(answer))}, ${whyOpen(answer)}\n`);
   if (quiet) return;

@@ -14,9 +14,7 @@ export async function explainAutos(terminal: Terminal, { args, flags }: Invocati
     const document = await shell.show(name);
     return { document, all: await answersOf(shell, document, await planOf(shell, document.run)) };
   });
-  const answers = all.filter(
-    auto => path === undefined || auto.path === path || auto.path.startsWith(`${path}/`) || auto.path.startsWith(`${path}[`),
-  );
+  const answers = all.filter(auto => path === undefined || auto.path === path || auto.path.startsWith(`${path}/`) || auto.path.startsWith(`${path}[`));
   if (flags.on('json')) {
     terminal.out(`${JSON.stringify({ v: 1, run: document.run, autos: answers.map(({ tag: _tag, ...answer }) => answer) }, null, 2)}\n`);
     return 0;

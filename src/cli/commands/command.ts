@@ -22,11 +22,8 @@ function order(
     const row = await shell.store.run(run);
     const isDriven = row?.owner != null && (await shell.store.alive(row.owner));
     const next =
-      isDriven || status === 'completed' || status === 'failed' || status === 'cancelled'
-        ? `orchestrator watch ${run}`
-        : `orchestrator resume ${run}`;
-    if (flags.on('json'))
-      terminal.out(`${JSON.stringify({ v: 1, run, command: command.type, delivered: true, status, reason, next: [next] })}\n`);
+      isDriven || status === 'completed' || status === 'failed' || status === 'cancelled' ? `orchestrator watch ${run}` : `orchestrator resume ${run}`;
+    if (flags.on('json')) terminal.out(`${JSON.stringify({ v: 1, run, command: command.type, delivered: true, status, reason, next: [next] })}\n`);
     else if (!terminal.quiet)
       terminal.err(
         `${terminal.paint('ok', '✓')} ${said}: ${run}${command.type === 'cancel' || isDriven ? '' : `. Nobody drives it now; go on with: ${next}`}\n`,
@@ -66,8 +63,7 @@ const VERDICTS = ['retry', 'skip', 'fail', 'completed'] as const;
 
 export function settle(terminal: Terminal, invocation: Invocation): Promise<number> {
   const { args, flags } = invocation;
-  if (flags.text('as') === undefined)
-    throw usageError('`settle` needs --as, what became of the effect', [`one of: ${VERDICTS.join(', ')}`]);
+  if (flags.text('as') === undefined) throw usageError('`settle` needs --as, what became of the effect', [`one of: ${VERDICTS.join(', ')}`]);
   const as = flags.choice('as', VERDICTS, 'retry');
   const value = readJson(args[2], terminal);
   if (value !== undefined && as !== 'completed') throw usageError('a result goes with --as completed only');

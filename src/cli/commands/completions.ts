@@ -81,8 +81,7 @@ complete -o filenames -F _orchestrator orchestrator orc
 }
 
 function zsh({ commands, options }: Table): string {
-  const quote = (text: string): string =>
-    text.replaceAll("'", "'\\''").replaceAll(':', '\\:').replaceAll('[', '\\[').replaceAll(']', '\\]');
+  const quote = (text: string): string => text.replaceAll("'", "'\\''").replaceAll(':', '\\:').replaceAll('[', '\\[').replaceAll(']', '\\]');
   const described = [...firstWords(commands)].map(([word, specs]) => `    '${word}:${quote(specs[0]!.summary)}'`);
   const cases = [...firstWords(commands)].map(([word, specs]) => {
     const flags = optionsOf(specs, options).flatMap(option => flagsOf(option).map(flag => `'${flag}[${quote(option.description)}]'`));
@@ -130,9 +129,6 @@ function fish({ commands, options }: Table): string {
     else if (specs.some(spec => spec.args?.includes('file') === true)) lines.push(`complete -c orchestrator${when} -F`);
   }
   for (const spec of options) lines.push(option(spec, flagsOf(spec), ''));
-  lines.push(
-    `complete -c orchestrator -n '__fish_seen_subcommand_from completions' -a '${SHELLS.join(' ')}'`,
-    'complete -c orc -w orchestrator',
-  );
+  lines.push(`complete -c orchestrator -n '__fish_seen_subcommand_from completions' -a '${SHELLS.join(' ')}'`, 'complete -c orc -w orchestrator');
   return `${lines.join('\n')}\n`;
 }

@@ -41,8 +41,7 @@ export async function demo(terminal: Terminal, { args, flags }: Invocation): Pro
 /** What is there already stays as its owner left it. */
 function copyExample(folder: string): void {
   mkdirSync(join(folder, 'examples'), { recursive: true });
-  for (const name of ['films.yaml', 'films'])
-    cpSync(join(EXAMPLES, name), join(folder, 'examples', name), { recursive: true, force: false });
+  for (const name of ['films.yaml', 'films']) cpSync(join(EXAMPLES, name), join(folder, 'examples', name), { recursive: true, force: false });
 }
 
 function none(why: string, { err, quiet, paint }: Terminal): Models {
@@ -62,10 +61,7 @@ async function settleModel(there: Terminal): Promise<Models | 'stopped' | undefi
   if (existsSync(join(cwd, CONFIG_NAME)) || there.config !== undefined)
     return none('the configuration names no default, so the defaults of the tags stand', there);
   if (!hasLlamaCpp())
-    return none(
-      'none is configured, and node-llama-cpp, which runs one here, is not installed (npm install node-llama-cpp); the defaults stand',
-      there,
-    );
+    return none('none is configured, and node-llama-cpp, which runs one here, is not installed (npm install node-llama-cpp); the defaults stand', there);
   const local = localModels(loaded, env);
   const abort = new AbortController();
   const onInterrupt = (): void => abort.abort();
@@ -115,9 +111,7 @@ async function tellAnswers(terminal: Terminal, shell: EmbeddedShell, run: string
   out(`\n${paint('strong', 'What the model was asked')}\n`);
   for (const answer of answers) {
     const costs = calls.filter(({ path }) => path === answer.path).map(({ costMicroUsd }) => costMicroUsd);
-    out(
-      `  ${paint('strong', escapeLine(answer.path))}: ${escapeLine(typeof answer.value === 'string' ? answer.value : JSON.stringify(answer.value))}\n`,
-    );
+    out(`  ${paint('strong', escapeLine(answer.path))}: ${escapeLine(typeof answer.value === 'string' ? answer.value : JSON.stringify(answer.value))}\n`);
     out(`  ${paint('faint', escapeLine(sourceText(answer, costs)))}\n`);
   }
   const report = document.outputs['report'];

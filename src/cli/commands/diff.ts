@@ -31,8 +31,7 @@ export function differences(a: RunDocument, b: RunDocument): Difference[] {
   for (const at of union(autosA, autosB)) compare('auto', at, autosA[at], autosB[at]);
   for (const path of union(a.tasks, b.tasks)) {
     compare('task', path, a.tasks[path]?.status ?? 'absent', b.tasks[path]?.status ?? 'absent');
-    if (a.tasks[path]?.status === 'completed' && b.tasks[path]?.status === 'completed')
-      compare('result', path, a.tasks[path].output, b.tasks[path].output);
+    if (a.tasks[path]?.status === 'completed' && b.tasks[path]?.status === 'completed') compare('result', path, a.tasks[path].output, b.tasks[path].output);
   }
   for (const name of union(a.outputs, b.outputs)) compare('output', name, a.outputs[name], b.outputs[name]);
   return found;

@@ -40,16 +40,10 @@ function reportText({ paintOut: paint }: Terminal, checks: readonly Check[]): st
       return `  ${mark} ${name.padEnd(13)} ${escapeLine(text)}${fix === undefined ? '' : `\n    ${' '.repeat(13)} fix: ${fix}`}`;
     });
   const fine = checks.filter(check => check.level === 'fine');
-  if (fine.length > 0)
-    lines.push(paint('faint', `  (${count(fine.length, 'check')} fine: ${fine.map(check => escapeLine(check.text)).join(', ')})`));
-  const [problems, warnings] = ['problem', 'warning'].map(level => checks.filter(check => check.level === level).length) as [
-    number,
-    number,
-  ];
+  if (fine.length > 0) lines.push(paint('faint', `  (${count(fine.length, 'check')} fine: ${fine.map(check => escapeLine(check.text)).join(', ')})`));
+  const [problems, warnings] = ['problem', 'warning'].map(level => checks.filter(check => check.level === level).length) as [number, number];
   const parts = [...(problems > 0 ? [count(problems, 'problem')] : []), ...(warnings > 0 ? [count(warnings, 'warning')] : [])].join(', ');
-  lines.push(
-    problems > 0 ? `${paint('error', 'Not ready')}: ${parts}.` : `${paint('ok', 'Ready')}${parts === '' ? '' : `, with ${parts}`}.`,
-  );
+  lines.push(problems > 0 ? `${paint('error', 'Not ready')}: ${parts}.` : `${paint('ok', 'Ready')}${parts === '' ? '' : `, with ${parts}`}.`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -79,10 +73,7 @@ async function checkSettings(terminal: Terminal, offline: boolean): Promise<Chec
     {
       name: 'configuration',
       level: 'fine',
-      text:
-        loaded.files.length === 0
-          ? 'no configuration file'
-          : `configuration ${loaded.files.map(file => nameFor(file.path, terminal.cwd)).join(' + ')}`,
+      text: loaded.files.length === 0 ? 'no configuration file' : `configuration ${loaded.files.map(file => nameFor(file.path, terminal.cwd)).join(' + ')}`,
     },
   ];
   for (const warning of loaded.warnings)
@@ -92,12 +83,7 @@ async function checkSettings(terminal: Terminal, offline: boolean): Promise<Chec
       text: warning.message,
       fix: warning.help?.[0]?.replace('read the file, then: ', '') ?? 'orchestrator trust',
     });
-  checks.push(
-    await checkStore(loaded),
-    await checkDisk(loaded),
-    ...(await checkModels(loaded, terminal.env, offline)),
-    ...checkSecrets(loaded),
-  );
+  checks.push(await checkStore(loaded), await checkDisk(loaded), ...(await checkModels(loaded, terminal.env, offline)), ...checkSecrets(loaded));
   return checks;
 }
 
@@ -169,12 +155,7 @@ async function checkModels(loaded: LoadedConfig, env: Terminal['env'], offline: 
       }));
       if (checks.length === 0)
         checks.push({ name: 'models', level: 'fine', text: `${count(found.length, 'model')} of ${count(providers.length, 'provider')}` });
-      if (
-        section.default !== undefined &&
-        failures.length === 0 &&
-        found.length > 0 &&
-        !found.some(model => model.id === section.default)
-      ) {
+      if (section.default !== undefined && failures.length === 0 && found.length > 0 && !found.some(model => model.id === section.default)) {
         checks.push({
           name: 'models',
           level: 'warning',

@@ -66,14 +66,7 @@ class FormulaError extends OrchestratorError {
     const [first] = problems;
     super(first?.code ?? 'ORC-305', first?.message ?? 'this is no expression', { class: 'template' });
     const source = makeSource('<text>', text);
-    this.diagnostics = problems.map(({ code, message, start, end, help }) => ({
-      code,
-      severity: 'error',
-      message,
-      source,
-      span: { start, end },
-      help,
-    }));
+    this.diagnostics = problems.map(({ code, message, start, end, help }) => ({ code, severity: 'error', message, source, span: { start, end }, help }));
   }
 }
 
@@ -92,9 +85,7 @@ function hostOf({ cwd }: Pick<Terminal, 'cwd'>): EvalContext['host'] {
     now: () => Date.now(),
     fileExists: path => existsSync(resolve(cwd, path)),
     file: () => {
-      throw new OrchestratorError('ORC-310', '`file()` reads within the folder of a pipeline, and there is none here', {
-        class: 'template',
-      });
+      throw new OrchestratorError('ORC-310', '`file()` reads within the folder of a pipeline, and there is none here', { class: 'template' });
     },
   };
 }
@@ -104,10 +95,7 @@ function contextOf(terminal: Terminal, file: string | undefined): EvalContext {
   const names = file === undefined ? {} : parseJsonFile(file, terminal.cwd);
   if (!isObject(names)) throw usageError(`${file} holds no JSON object of names`);
   return {
-    scope: scopeOf({
-      execution: { id: 'eval', started_at: now, timestamp: now, date: now.slice(0, 10), time: now.slice(11, 19) },
-      ...names,
-    }),
+    scope: scopeOf({ execution: { id: 'eval', started_at: now, timestamp: now, date: now.slice(0, 10), time: now.slice(11, 19) }, ...names }),
     host: hostOf(terminal),
   };
 }
@@ -134,7 +122,5 @@ async function inRun(shell: EmbeddedShell, name: string, formula: Formula): Prom
   }
   const { values } = shell.shop;
   const scope = namesOf({ plan, state, run: id, load: ref => values.load(ref) }, { slot });
-  return values.settle(() =>
-    formula({ scope, host: { ...hostOf({ cwd: row.workspace }), file: inclusion => plan.inclusions[inclusion] ?? '' } }),
-  );
+  return values.settle(() => formula({ scope, host: { ...hostOf({ cwd: row.workspace }), file: inclusion => plan.inclusions[inclusion] ?? '' } }));
 }

@@ -23,8 +23,7 @@ function findCode(text: string): Code {
   const found = codes.find(code => code.toLowerCase() === wanted || code.slice(4) === wanted || CODES[code].name === wanted);
   if (found !== undefined) return found;
   const near = nearest(wanted, [...codes.map(code => CODES[code].name), ...codes.map(code => code.toLowerCase())], 1)[0];
-  const help =
-    near === undefined ? 'a code looks like ORC-301' : `orchestrator explain ${near.startsWith('orc-') ? near.toUpperCase() : near}`;
+  const help = near === undefined ? 'a code looks like ORC-301' : `orchestrator explain ${near.startsWith('orc-') ? near.toUpperCase() : near}`;
   throw new OrchestratorError('ORC-518', `there is no code ${text}`, { class: 'not_found', help: [help] });
 }
 

@@ -18,9 +18,7 @@ export function fmt(terminal: Terminal, { args, flags }: Invocation): Promise<nu
     const errors = formatted.diagnostics.filter(problem => problem.severity === 'error');
     if (errors.length > 0) {
       broken++;
-      terminal.err(
-        `${renderProblems(errors, { paint, columns })}\n${paint('error', '✕')} ${name} was left as it is: ${countProblems(errors)}\n`,
-      );
+      terminal.err(`${renderProblems(errors, { paint, columns })}\n${paint('error', '✕')} ${name} was left as it is: ${countProblems(errors)}\n`);
       continue;
     }
     if (flags.on('stdout') || file === '-') terminal.out(formatted.text);

@@ -35,13 +35,7 @@ interface Answers {
   model: string | undefined;
 }
 
-async function gather(
-  terminal: Terminal,
-  folder: string,
-  name: string | undefined,
-  model: string | undefined,
-  yes: boolean,
-): Promise<Answers> {
+async function gather(terminal: Terminal, folder: string, name: string | undefined, model: string | undefined, yes: boolean): Promise<Answers> {
   const proposed =
     basename(folder)
       .toLowerCase()

@@ -23,16 +23,13 @@ export async function logs(terminal: Terminal, { args, flags }: Invocation): Pro
       if (event.type !== 'task.logged' || LEVELS.indexOf(event.level) < least || (only !== undefined && event.path !== only)) continue;
       told++;
       if (output === 'ndjson')
-        terminal.out(
-          `${JSON.stringify({ v: 1, run, seq: event.seq, at: isoTime(event.at), level: event.level, path: event.path, text: event.text })}\n`,
-        );
+        terminal.out(`${JSON.stringify({ v: 1, run, seq: event.seq, at: isoTime(event.at), level: event.level, path: event.path, text: event.text })}\n`);
       else
         terminal.out(
           `${terminal.paintOut('faint', isoTime(event.at).slice(11, 23))} ${terminal.paintOut(STYLES[event.level], pad(event.level, 5))} ${terminal.paintOut('strong', escapeLine(event.path ?? ''))}  ${escapeLine(event.text)}\n`,
         );
     }
   });
-  if (told === 0 && !terminal.quiet)
-    terminal.err('Nothing was logged. The action `log` writes here, and so do many others while they run.\n');
+  if (told === 0 && !terminal.quiet) terminal.err('Nothing was logged. The action `log` writes here, and so do many others while they run.\n');
   return 0;
 }

@@ -77,8 +77,7 @@ export async function fetchModel(terminal: Terminal, name: string, { local, hub,
   const bar = new ProgressBar(terminal);
   const known = Object.hasOwn(KNOWN_MODELS, name) ? KNOWN_MODELS[name] : undefined;
   const isThere = known !== undefined && statSync(join(local.folder, known.file), { throwIfNoEntry: false })?.size === known.bytes;
-  if (known !== undefined && !isThere && !terminal.quiet)
-    terminal.err(`fetching ${known.file} (${sizeText(known.bytes)}) into ${local.folder}\n`);
+  if (known !== undefined && !isThere && !terminal.quiet) terminal.err(`fetching ${known.file} (${sizeText(known.bytes)}) into ${local.folder}\n`);
   try {
     return await pullModel(name, {
       folder: local.folder,

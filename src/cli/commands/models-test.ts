@@ -40,8 +40,7 @@ export async function test(terminal: Terminal, { args, flags }: Invocation): Pro
   else {
     terminal.out(`${testTable(examined, terminal).join('\n')}\n`);
     for (const { id, findings } of failed)
-      for (const { check, ok, text } of findings)
-        if (!ok) terminal.err(`${terminal.paint('error', '✕')} ${escapeLine(id)}, ${check}: ${escapeLine(text)}\n`);
+      for (const { check, ok, text } of findings) if (!ok) terminal.err(`${terminal.paint('error', '✕')} ${escapeLine(id)}, ${check}: ${escapeLine(text)}\n`);
     if (!terminal.quiet) terminal.err(`${costText(examined)}\n`);
   }
   return failed.length === 0 ? EXIT.ok : EXIT.notReady;

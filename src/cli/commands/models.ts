@@ -43,15 +43,12 @@ export async function list(terminal: Terminal, { flags }: Invocation): Promise<n
     return 0;
   }
   if (listed.length > 0) terminal.out(`${listTable(listed, terminal).join('\n')}\n`);
-  for (const failure of failures)
-    terminal.err(`${terminal.paint('error', '✕')} ${escapeLine(failure.provider)}: ${escapeLine(messageOf(failure.error))}\n`);
-  if (!terminal.quiet)
-    terminal.err(listed.length === 0 ? NONE : `${count(listed.length, 'model')}; try one: orchestrator models test NAME\n`);
+  for (const failure of failures) terminal.err(`${terminal.paint('error', '✕')} ${escapeLine(failure.provider)}: ${escapeLine(messageOf(failure.error))}\n`);
+  if (!terminal.quiet) terminal.err(listed.length === 0 ? NONE : `${count(listed.length, 'model')}; try one: orchestrator models test NAME\n`);
   return 0;
 }
 
-const NONE =
-  'No model is known. Put the key of a service into the environment (such as OPENAI_API_KEY), or run one here: orchestrator models pull smollm2\n';
+const NONE = 'No model is known. Put the key of a service into the environment (such as OPENAI_API_KEY), or run one here: orchestrator models pull smollm2\n';
 
 /** The rows of a ledger that are calls of a model. It names models as their providers do, which is the name within the id. */
 function listedModel(candidate: Candidate, ledger: readonly LedgerRow[]): Listed {
@@ -139,8 +136,7 @@ function listedDocument({ candidate, recentMs, calls, p50Ms, p95Ms }: Listed): J
     provider,
     local,
     contextWindow: contextWindow ?? null,
-    price:
-      price === undefined ? null : { inputUsdPerMillion: usd(price.inputPerMillion), outputUsdPerMillion: usd(price.outputPerMillion) },
+    price: price === undefined ? null : { inputUsdPerMillion: usd(price.inputPerMillion), outputUsdPerMillion: usd(price.outputPerMillion) },
     health: { ...health },
     circuit,
     calls,
@@ -172,9 +168,7 @@ function readRequirementsText(text: string): JsonObject {
   try {
     value = JSON.parse(text) as Json;
   } catch {
-    throw usageError(`the requirements are not JSON: \`${text}\``, [
-      `orchestrator models route '{"expertise": ["code"], "max_cost_usd": 0.01}'`,
-    ]);
+    throw usageError(`the requirements are not JSON: \`${text}\``, [`orchestrator models route '{"expertise": ["code"], "max_cost_usd": 0.01}'`]);
   }
   if (isObject(value)) return value;
   throw usageError('requirements are a JSON object', [`orchestrator models route '{"expertise": ["code"]}'`]);
@@ -202,7 +196,5 @@ function routeLines(found: Route, { columns, outIsTerminal, paintOut: paint }: T
 
 function choiceLine({ chosen, strategy, rule, relaxed }: Route, paint: Paint): string {
   const how = [strategy, ...(rule === null ? [] : [`rule of the domain ${rule}`]), ...relaxed.map(what => `without ${what}`)].join(', ');
-  return chosen === null
-    ? `${paint('error', 'no model qualifies')} (${escapeLine(how)})`
-    : `${paint('strong', escapeLine(chosen))} (${escapeLine(how)})`;
+  return chosen === null ? `${paint('error', 'no model qualifies')} (${escapeLine(how)})` : `${paint('strong', escapeLine(chosen))} (${escapeLine(how)})`;
 }

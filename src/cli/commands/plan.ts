@@ -47,9 +47,7 @@ function estimateLines(facts: Estimate): string[] {
       'waits',
       `${path}: for ${kind === 'sleep' ? 'the clock' : kind === 'approval' ? 'an approval' : 'a signal'}`,
     ]),
-    ...(effectful.length > 0
-      ? [['effects', `${effectful.join(', ')}: after a crash in the middle a person is asked`] as [string, string]]
-      : []),
+    ...(effectful.length > 0 ? [['effects', `${effectful.join(', ')}: after a crash in the middle a person is asked`] as [string, string]] : []),
     ...(providers.length > 0 ? [['providers', `${providers.join(', ')}: to be configured first`] as [string, string]] : []),
   ];
   return rows.map(([name, value]) => `${name.padEnd(14)} ${escapeControls(value)}`);

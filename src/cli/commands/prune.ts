@@ -32,13 +32,7 @@ export async function deleteRun(terminal: Terminal, { args, flags }: Invocation)
   return 0;
 }
 
-function tell(
-  terminal: Terminal,
-  asJson: boolean,
-  { runs, bytes }: { runs: string[]; bytes: number },
-  dryRun: boolean,
-  which: string,
-): void {
+function tell(terminal: Terminal, asJson: boolean, { runs, bytes }: { runs: string[]; bytes: number }, dryRun: boolean, which: string): void {
   if (asJson) terminal.out(`${JSON.stringify({ v: 1, dryRun, runs, bytes }, null, 2)}\n`);
   else {
     if (dryRun) for (const run of runs) terminal.out(`${run}\n`);

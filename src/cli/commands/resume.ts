@@ -7,11 +7,7 @@ import type { Terminal } from '../terminal.ts';
 import { isWorker } from '../worker.ts';
 
 /** Takes a run up by one of the shell's verbs, and follows it to where it stops. */
-export async function takeUp(
-  terminal: Terminal,
-  { flags }: Invocation,
-  begin: (shell: EmbeddedShell) => Promise<RunHandle>,
-): Promise<number> {
+export async function takeUp(terminal: Terminal, { flags }: Invocation, begin: (shell: EmbeddedShell) => Promise<RunHandle>): Promise<number> {
   if (flags.on('detach') && !isWorker(terminal)) return (await import('../detach.ts')).detach(terminal, flags.on('json'));
   return withShell(terminal, async shell => drive(terminal, shell, await begin(shell), flags));
 }

@@ -14,8 +14,7 @@ export async function run(terminal: Terminal, { args, flags }: Invocation): Prom
   return withShell(terminal, async shell => {
     const compiled = await shell.compile(file);
     const warnings = compiled.diagnostics.filter(problem => problem.severity === 'warning');
-    if (warnings.length > 0 && !terminal.quiet)
-      terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);
+    if (warnings.length > 0 && !terminal.quiet) terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);
     const inputs = gatherInputs(compiled.plan, flags.list('input'), flags.text('inputs'), terminal);
     const handle = await shell.start(compiled, inputs, startOptions(terminal, flags));
     return drive(terminal, shell, handle, flags);

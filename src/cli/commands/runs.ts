@@ -23,18 +23,7 @@ export async function runs(terminal: Terminal, { flags }: Invocation): Promise<n
   if (output === 'json') terminal.out(`${JSON.stringify({ v: 1, runs: rows.map(jsonOf), more: found.length > limit }, null, 2)}\n`);
   else if (output === 'plain')
     terminal.out(
-      plainRows(
-        rows.map(row => [
-          row.run,
-          row.status,
-          row.reason,
-          row.pipeline,
-          iso(row.createdAt),
-          iso(row.endedAt),
-          usd(row.costMicroUsd),
-          row.error,
-        ]),
-      ),
+      plainRows(rows.map(row => [row.run, row.status, row.reason, row.pipeline, iso(row.createdAt), iso(row.endedAt), usd(row.costMicroUsd), row.error])),
     );
   else if (rows.length > 0) {
     terminal.out(

@@ -22,11 +22,10 @@ export function trust(terminal: Terminal, { args, flags }: Invocation): Promise<
   const { cwd, env, paint } = terminal;
   const path = args[0] === undefined ? findConfig(cwd) : resolve(cwd, args[0]);
   if (path === undefined || !existsSync(path)) {
-    throw new OrchestratorError(
-      'ORC-517',
-      path === undefined ? `there is no ${CONFIG_NAME} here or above` : `there is no file ${args[0]}`,
-      { class: 'not_found', help: ['orchestrator init'] },
-    );
+    throw new OrchestratorError('ORC-517', path === undefined ? `there is no ${CONFIG_NAME} here or above` : `there is no file ${args[0]}`, {
+      class: 'not_found',
+      help: ['orchestrator init'],
+    });
   }
   const record = trustRecordFile(userFolder(env));
   const name = nameFor(path, cwd);

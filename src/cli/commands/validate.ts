@@ -34,33 +34,27 @@ export function validate(terminal: Terminal, { args, flags }: Invocation): Promi
         2,
       )}\n`,
     );
-  else if (format === 'github')
-    for (const file of checked) for (const problem of file.diagnostics) terminal.out(githubAnnotation(diagnosticDocument(problem)));
+  else if (format === 'github') for (const file of checked) for (const problem of file.diagnostics) terminal.out(githubAnnotation(diagnosticDocument(problem)));
   else for (const file of checked) tellFile(terminal, file);
   return Promise.resolve(isValid ? EXIT.ok : EXIT.invalid);
 }
 
 function jsonOf(checked: readonly CheckedFile[], isValid: boolean): object {
-  const documents = checked.map(({ result, diagnostics, source }): ValidationDocument =>
-    validationDocument({ ...result, diagnostics }, source.file),
-  );
+  const documents = checked.map(({ result, diagnostics, source }): ValidationDocument => validationDocument({ ...result, diagnostics }, source.file));
   return documents.length === 1 ? documents[0]! : { v: 1, valid: isValid, files: documents };
 }
 
 function tellFile(terminal: Terminal, { source, result, diagnostics }: CheckedFile): void {
   const { paint, columns } = terminal;
   const told = terminal.quiet ? diagnostics.filter(problem => problem.severity === 'error') : diagnostics;
-  if (told.length > 0)
-    terminal.err(`${renderProblems(told, { paint, columns, fixCommand: `orchestrator validate --fix ${source.file}` })}\n`);
+  if (told.length > 0) terminal.err(`${renderProblems(told, { paint, columns, fixCommand: `orchestrator validate --fix ${source.file}` })}\n`);
   if (result.plan === null) {
     const fixable = diagnostics.filter(problem => problem.fix !== undefined).length;
     const hint = fixable === 0 ? '' : `; ${fixable === 1 ? 'one' : fixable} can be fixed: orchestrator validate --fix ${source.file}`;
     terminal.err(`${paint('error', '✕')} ${source.file}: ${countProblems(diagnostics)}${hint}\n`);
   } else if (!terminal.quiet) {
     const warnings = countProblems(diagnostics);
-    terminal.err(
-      `${paint('ok', '✓')} ${source.file} is valid: ${count(result.tasks.size, 'task')}${warnings === 'no problems' ? '' : `, ${warnings}`}\n`,
-    );
+    terminal.err(`${paint('ok', '✓')} ${source.file} is valid: ${count(result.tasks.size, 'task')}${warnings === 'no problems' ? '' : `, ${warnings}`}\n`);
   }
 }
 

@@ -25,8 +25,7 @@ export async function watch(terminal: Terminal, { args, flags }: Invocation): Pr
     // Whoever stops watching leaves the run as it is.
     if (how === 'left') return EXIT.interrupted;
     const document = await shell.show(run);
-    if (how === 'abandoned' && document.endedAt === null && !terminal.quiet)
-      terminal.err(`nobody drives it now; go on with it: orchestrator resume ${run}\n`);
+    if (how === 'abandoned' && document.endedAt === null && !terminal.quiet) terminal.err(`nobody drives it now; go on with it: orchestrator resume ${run}\n`);
     await tellEnd(terminal, document, plan, output);
     return exitCodeOfRun(document);
   });

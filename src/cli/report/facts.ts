@@ -41,23 +41,13 @@ export interface Facts {
 
 export function gatherFacts(document: RunDocument, events: readonly RunEvent[], load: (ref: Ref) => Json): Facts {
   const book = new SegmentBook();
-  const facts: Facts = {
-    startedMs: 0,
-    endedMs: 0,
-    rows: [],
-    calls: [],
-    retries: [],
-    logs: [],
-    peak: 0,
-    criticalPath: criticalPathOf(document),
-  };
+  const facts: Facts = { startedMs: 0, endedMs: 0, rows: [], calls: [], retries: [], logs: [], peak: 0, criticalPath: criticalPathOf(document) };
   for (const event of events) {
     const path = event.path ?? '';
     facts.startedMs ||= event.type === 'run.started' ? event.at : 0;
     facts.endedMs = event.at;
     book.take(event, path);
-    if (event.type === 'model.called')
-      facts.calls.push({ path, atMs: event.at, call: event.call, prompt: load(event.prompt), reply: load(event.reply) });
+    if (event.type === 'model.called') facts.calls.push({ path, atMs: event.at, call: event.call, prompt: load(event.prompt), reply: load(event.reply) });
     else if (event.type === 'task.logged') facts.logs.push({ path, atMs: event.at, level: event.level, text: event.text });
     else if (event.type === 'attempt.failed')
       facts.retries.push({

@@ -68,9 +68,7 @@ function round(value: number): string {
 
 function drawNode(path: string, task: TaskDocument, { x, y }: { x: number; y: number }, inside: number): Html {
   const time = task.durationMs === null ? '' : formatDuration(task.durationMs);
-  const more = [inside > 0 ? `×${inside}` : '', task.attempts > 1 ? `↻ ${task.attempts}` : '', task.cached ? '⚡' : '']
-    .filter(text => text !== '')
-    .join(' ');
+  const more = [inside > 0 ? `×${inside}` : '', task.attempts > 1 ? `↻ ${task.attempts}` : '', task.cached ? '⚡' : ''].filter(text => text !== '').join(' ');
   return markup`<g class="node ${task.status}" transform="translate(${round(x)} ${round(y)})"><title>${path}: ${task.action}, ${task.status}${task.error === null ? '' : `: ${task.error.message}`}</title>
 <rect width="${NODE.width}" height="${NODE.height}" rx="8"/><rect class="edge-mark" width="5" height="${NODE.height}" rx="2.5"/>
 <text class="name" x="16" y="19"><tspan class="glyph">${markOf(task.status).glyph}</tspan> ${fit(path, 20)}</text>

@@ -108,11 +108,7 @@ function spread(wishes: readonly number[]): number[] {
   const blocks: { sum: number; count: number }[] = [];
   wishes.forEach((wish, i) => {
     blocks.push({ sum: wish - i, count: 1 });
-    for (
-      let last = blocks.length - 1;
-      last > 0 && blocks[last]!.sum / blocks[last]!.count < blocks[last - 1]!.sum / blocks[last - 1]!.count;
-      last--
-    ) {
+    for (let last = blocks.length - 1; last > 0 && blocks[last]!.sum / blocks[last]!.count < blocks[last - 1]!.sum / blocks[last - 1]!.count; last--) {
       const block = blocks.pop()!;
       blocks[last - 1]!.sum += block.sum;
       blocks[last - 1]!.count += block.count;

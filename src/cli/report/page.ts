@@ -84,9 +84,7 @@ function verdict(document: RunDocument): Html {
   const why = status !== 'completed' && status !== 'failed' && reason !== null ? ` (${reasonText(reason)})` : '';
   const again = tasks.filter(task => task.status === 'failed' || task.reason === 'upstream_failed' || task.status === 'cancelled').length;
   const rest =
-    status === 'failed'
-      ? markup` <span class="mono">orchestrator retry ${run}</span> would run ${count(again, 'task')} again and keep the rest.`
-      : undefined;
+    status === 'failed' ? markup` <span class="mono">orchestrator retry ${run}</span> would run ${count(again, 'task')} again and keep the rest.` : undefined;
   return markup`<b>${word}${where}</b>${why}${after}; ${done} of ${count(tasks.length, 'task')} done; ${formatUsd(microUsd(costUsd))}.${rest}`;
 }
 
@@ -102,21 +100,9 @@ function figures({ document, facts }: Report): Html {
       `${tasks.filter(task => task.status === 'completed').length} / ${tasks.length}`,
       failed > 0 ? `${failed} failed` : cached > 0 ? `${cached} from cache` : 'none failed',
     ],
-    [
-      'Wall time',
-      document.durationMs === null ? '–' : formatDuration(document.durationMs),
-      `${count(facts.criticalPath.length, 'task')} on the critical path`,
-    ],
-    [
-      'Cost',
-      formatUsd(microUsd(document.costUsd)),
-      facts.calls.length === 0 ? 'no model was asked' : `${count(facts.calls.length, 'model call')}`,
-    ],
-    [
-      'Tokens',
-      tokens.toLocaleString('en-US'),
-      `${tasks.reduce((sum, task) => sum + task.usage.outputTokens, 0).toLocaleString('en-US')} of them out`,
-    ],
+    ['Wall time', document.durationMs === null ? '–' : formatDuration(document.durationMs), `${count(facts.criticalPath.length, 'task')} on the critical path`],
+    ['Cost', formatUsd(microUsd(document.costUsd)), facts.calls.length === 0 ? 'no model was asked' : `${count(facts.calls.length, 'model call')}`],
+    ['Tokens', tokens.toLocaleString('en-US'), `${tasks.reduce((sum, task) => sum + task.usage.outputTokens, 0).toLocaleString('en-US')} of them out`],
     ['Retries', String(again), again === 0 ? 'none needed' : 'attempts beyond the first'],
     ['Peak', String(facts.peak), facts.peak === 1 ? 'task at once' : 'tasks at once'],
   ];
@@ -190,9 +176,7 @@ ${retries.slice(0, MAX_ROWS).map(retry => markup`<tr><td class="path">${retry.pa
 function taskSection({ document: { tasks } }: Report): Html {
   const entries = nested(Object.entries(tasks));
   const shown =
-    entries.length <= MAX_ROWS
-      ? entries
-      : entries.toSorted(([, a], [, b]) => Number(b.status === 'failed') - Number(a.status === 'failed')).slice(0, MAX_ROWS);
+    entries.length <= MAX_ROWS ? entries : entries.toSorted(([, a], [, b]) => Number(b.status === 'failed') - Number(a.status === 'failed')).slice(0, MAX_ROWS);
   return markup`<h2>Tasks <small>${entries.length}</small></h2><div class="card"><table><thead><tr><th>task<th>status<th>action<th class="number">took<th class="number">cost<th>remarks</tr></thead>
 ${shown.map(([path, task]) => markup`<tr><td class="path">${path}<td><span class="status ${task.status}">${markOf(task.status).glyph} ${task.status}</span><td>${task.action}<td class="number">${task.durationMs === null ? '' : formatDuration(task.durationMs)}<td class="number">${task.costUsd > 0 ? formatUsd(microUsd(task.costUsd)) : ''}<td class="text">${remarks(task)}</tr>`)}</table>${more(entries.length)}</div>`;
 }
@@ -206,9 +190,7 @@ function remarks(task: TaskDocument): Html {
     task.model ?? '',
   ];
   const output =
-    task.output === null || isContainer(task)
-      ? undefined
-      : markup`<details><summary>output</summary><pre>${valueText(task.output)}</pre></details>`;
+    task.output === null || isContainer(task) ? undefined : markup`<details><summary>output</summary><pre>${valueText(task.output)}</pre></details>`;
   return markup`${texts.filter(text => text !== '').join(' · ')}${output}`;
 }
 

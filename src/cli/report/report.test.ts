@@ -89,9 +89,7 @@ describe('facts', () => {
   );
 
   test('tell when each task queued, worked and waited', () => {
-    expect(
-      facts.rows.find(row => row.path === 'slow')!.segments.map(({ kind, fromMs, toMs }) => [kind, fromMs - START, toMs - START]),
-    ).toEqual([
+    expect(facts.rows.find(row => row.path === 'slow')!.segments.map(({ kind, fromMs, toMs }) => [kind, fromMs - START, toMs - START])).toEqual([
       ['queue', 0, 10],
       ['run', 10, 200],
       ['wait', 200, 300],
@@ -127,12 +125,7 @@ describe('the layout of a graph', () => {
 describe('the page', () => {
   const document = run(
     {
-      [EVIL]: task({
-        status: 'failed',
-        output: null,
-        error: { code: 'ORC-216', class: 'failed', message: EVIL, retryable: false, help: [EVIL] },
-        model: EVIL,
-      }),
+      [EVIL]: task({ status: 'failed', output: null, error: { code: 'ORC-216', class: 'failed', message: EVIL, retryable: false, help: [EVIL] }, model: EVIL }),
     },
     {
       pipeline: { name: EVIL, version: '1', hash: 'b'.repeat(64) },

@@ -28,8 +28,7 @@ ${rows.map((row, i) => drawRow(row, HEAD + i * ROW, scale, criticalPath.includes
 
 function chooseRows(rows: readonly TimelineRow[]): TimelineRow[] {
   if (rows.length <= MAX_ROWS) return [...rows];
-  const weight = (row: TimelineRow): number =>
-    (row.path.includes('/') ? 0 : 1e15) + (row.task.status === 'failed' ? 1e14 : 0) + (row.task.durationMs ?? 0);
+  const weight = (row: TimelineRow): number => (row.path.includes('/') ? 0 : 1e15) + (row.task.status === 'failed' ? 1e14 : 0) + (row.task.durationMs ?? 0);
   const kept = new Set(rows.toSorted((a, b) => weight(b) - weight(a)).slice(0, MAX_ROWS));
   return rows.filter(row => kept.has(row));
 }

@@ -10,13 +10,7 @@ import { gatherFacts } from './facts.ts';
 import { renderReport } from './page.ts';
 
 /** Writes the report of a run to a file, or to standard output for `-`. */
-export async function writeRunReport(
-  terminal: Terminal,
-  shell: EmbeddedShell,
-  document: RunDocument,
-  plan: Plan | undefined,
-  file: string,
-): Promise<void> {
+export async function writeRunReport(terminal: Terminal, shell: EmbeddedShell, document: RunDocument, plan: Plan | undefined, file: string): Promise<void> {
   const events: RunEvent[] = [];
   let program = '';
   for await (const event of shell.events(document.run)) {
@@ -30,10 +24,7 @@ export async function writeRunReport(
   try {
     writeFileSync(resolve(terminal.cwd, file), text);
   } catch (cause) {
-    throw new OrchestratorError('ORC-221', `the report cannot be written to ${file}: ${(cause as NodeJS.ErrnoException).code}`, {
-      class: 'storage',
-      cause,
-    });
+    throw new OrchestratorError('ORC-221', `the report cannot be written to ${file}: ${(cause as NodeJS.ErrnoException).code}`, { class: 'storage', cause });
   }
   if (!terminal.quiet) terminal.err(`report: ${file}\n`);
 }

@@ -64,12 +64,8 @@ export const GRAPH_CODES = {
   'ORC-214': {
     text: `The action needs a power that the policy does not grant: to start programs, run code, reach private addresses, or touch files outside the roots. Who operates the program may grant it under \`policy\` in the configuration; a pipeline cannot grant it to itself.`,
   },
-  'ORC-215': {
-    text: `A pipeline that this one runs has problems of its own. They are listed with their own file and line; mend them there.`,
-  },
-  'ORC-216': {
-    text: `The action ran and said that it failed. The message is its own. What happens next is up to the task: retry, on_error, on_failure.`,
-  },
+  'ORC-215': { text: `A pipeline that this one runs has problems of its own. They are listed with their own file and line; mend them there.` },
+  'ORC-216': { text: `The action ran and said that it failed. The message is its own. What happens next is up to the task: retry, on_error, on_failure.` },
   'ORC-217': {
     text: `The task was skipped because something that it needs failed. Nothing is wrong with the task itself. \`on_failure: continue\` on the one that failed lets its dependants run all the same.`,
   },

@@ -23,9 +23,7 @@ export const RUNNING_CODES = {
   'ORC-407': {
     text: `The action is declared, so that pipelines which use it compile, and needs a service that nobody has configured, such as a provider for web_search. The help says which key of the configuration it is.`,
   },
-  'ORC-408': {
-    text: `The file of a local model is not there, is damaged, or has a format that cannot be loaded. \`orc models pull NAME\` fetches it again.`,
-  },
+  'ORC-408': { text: `The file of a local model is not there, is damaged, or has a format that cannot be loaded. \`orc models pull NAME\` fetches it again.` },
   'ORC-409': {
     text: `The prompt is longer than what the model can take. Shorten it (truncate_words), loop over parts, or choose a model with a longer context: \`model: { min_context: 100000 }\`.`,
   },
@@ -63,18 +61,12 @@ export const RUNNING_CODES = {
   'ORC-511': {
     text: `Another process has taken over the run while this one slept or was cut off. What this one still wanted to write is refused, so that no result is recorded twice. The run goes on over there.`,
   },
-  'ORC-512': {
-    text: `The disk is full. Runs pause where they are and go on when there is room; reading still works. \`orc prune\` removes old runs.`,
-  },
+  'ORC-512': { text: `The disk is full. Runs pause where they are and go on when there is room; reading still works. \`orc prune\` removes old runs.` },
   'ORC-513': {
     text: `A module of own actions cannot be loaded, or its content is not what \`orc actions sync\` recorded. Look at what has changed, then sync again.`,
   },
-  'ORC-514': {
-    text: `The system is being drained for a restart and starts nothing new; what runs is finished first. Try again later, or \`orc undrain\`.`,
-  },
-  'ORC-515': {
-    text: `The address of the store has a kind that does not exist. There are memory:, sqlite:PATH and postgres://…; redis:// is for the cache.`,
-  },
+  'ORC-514': { text: `The system is being drained for a restart and starts nothing new; what runs is finished first. Try again later, or \`orc undrain\`.` },
+  'ORC-515': { text: `The address of the store has a kind that does not exist. There are memory:, sqlite:PATH and postgres://…; redis:// is for the cache.` },
   'ORC-516': { text: `More than one run begins like this. Write one more character of the id; the help lists the candidates.` },
   'ORC-517': { text: `A file named on the command line is not there. Relative paths begin in the folder in which the command is called.` },
   'ORC-518': { text: `The command was called in a way that it does not understand. \`orc COMMAND --help\` shows its form with examples.` },
@@ -96,9 +88,7 @@ export const RUNNING_CODES = {
   'ORC-605': {
     text: `The plan has more tasks than is allowed, 100,000 where the configuration does not say otherwise (limits.tasks). A for_each counts once, however many items it has: use one instead of writing tasks out.`,
   },
-  'ORC-606': {
-    text: `The pipeline's own \`timeout\` passed, and the run ended (exit 7). What had completed is kept: \`orc retry RUN\` goes on from there.`,
-  },
+  'ORC-606': { text: `The pipeline's own \`timeout\` passed, and the run ended (exit 7). What had completed is kept: \`orc retry RUN\` goes on from there.` },
 
   'ORC-700': {
     text: `A fault of the program itself, not of your pipeline. Nothing that was acknowledged is lost. The message says where the report lies; please send it with the version.`,

@@ -88,9 +88,7 @@ On the command line \`-i depth=3\` is read by the declared type; in --inputs FIL
   'ORC-116': {
     text: `The pipeline declares an input without a default, and the run was started without it. Give it with \`-i name=value\` or in --inputs FILE.json, or give the input a default in the file.`,
   },
-  'ORC-117': {
-    text: `An input was given that the pipeline does not declare; most often its name has a slip. \`orc plan FILE\` lists the inputs.`,
-  },
+  'ORC-117': { text: `An input was given that the pipeline does not declare; most often its name has a slip. \`orc plan FILE\` lists the inputs.` },
   'ORC-118': {
     text: `The language has one canonical spelling and reads a number of others, so that older pipelines run as they are: steps for tasks, depends_on and needs for dependencies, if and when for condition, foreach for for_each, tool with action for action: tool.operation, max_retries for retry.max_attempts, requires_model for model, continue_on_error for on_failure, and so on.
 This is no problem. \`orc fmt FILE\` writes the canonical spelling and keeps comments.`,

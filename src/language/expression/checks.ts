@@ -68,14 +68,7 @@ export class Checks {
     const known = FUNCTIONS.get(name);
     if (known !== undefined) {
       const help = [`call it: ${known.signature.text}`];
-      this.problems.push({
-        code: 'ORC-307',
-        message: `\`${name}\` is a function and must be called`,
-        start,
-        end,
-        label: 'not called',
-        help,
-      });
+      this.problems.push({ code: 'ORC-307', message: `\`${name}\` is a function and must be called`, start, end, label: 'not called', help });
     } else if (ABSENT.has(name) && name !== 'random') this.#unknown('function', name, { start, end });
   }
 
@@ -97,6 +90,13 @@ export class Checks {
     const names = [...TABLES[kind].keys()];
     const near = nearest(name, names, 1)[0];
     const label = near === undefined ? `no ${kind} has this name` : `did you mean \`${near}\`?`;
-    this.problems.push({ code, message: `there is no ${kind} \`${name}\``, start, end, label, help: [near === undefined ? `${kind}s: ${names.join(', ')}` : label] });
+    this.problems.push({
+      code,
+      message: `there is no ${kind} \`${name}\``,
+      start,
+      end,
+      label,
+      help: [near === undefined ? `${kind}s: ${names.join(', ')}` : label],
+    });
   }
 }

@@ -12,10 +12,9 @@ export function readDate(value: Value, run: Run): Date {
   const time = seconds !== undefined ? seconds * 1000 : typeof value === 'string' ? readIso(value.trim()) : Number.NaN;
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) {
-    throw run.fail(
-      typeof value === 'string' || isFloat(value) || seconds !== undefined ? 'this is not a date' : `${kindOf(value)} is not a date`,
-      ['dates are written like 2026-03-01 or 2026-03-01T09:05:00Z'],
-    );
+    throw run.fail(typeof value === 'string' || isFloat(value) || seconds !== undefined ? 'this is not a date' : `${kindOf(value)} is not a date`, [
+      'dates are written like 2026-03-01 or 2026-03-01T09:05:00Z',
+    ]);
   }
   return date;
 }
@@ -23,14 +22,7 @@ export function readDate(value: Value, run: Run): Date {
 function readIso(text: string): number {
   const match = ISO.exec(text);
   if (match === null) return Number.NaN;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(part => Number(part ?? 0)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(part => Number(part ?? 0)) as [number, number, number, number, number, number];
   const zone = match[8] ?? 'Z';
   const offset = zone.toUpperCase() === 'Z' ? 0 : (zone[0] === '-' ? -1 : 1) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2)));
   const date = new Date(0);

@@ -62,9 +62,7 @@ describe('names and strictness', () => {
       evaluateCondition(parseExpression(source).expr!, context({ v: view({ a: 1 }) })),
     );
     expect(truths).toEqual(truths.map(() => true));
-    const falsehoods = ['0', '""', '[]', '{}', 'none', 'false', '0.0', 'not 1'].map(source =>
-      evaluateCondition(parseExpression(source).expr!, context()),
-    );
+    const falsehoods = ['0', '""', '[]', '{}', 'none', 'false', '0.0', 'not 1'].map(source => evaluateCondition(parseExpression(source).expr!, context()));
     expect(falsehoods).toEqual(falsehoods.map(() => false));
   });
 
@@ -80,9 +78,7 @@ describe('names and strictness', () => {
         `d | attr("${name}")`,
         `[d] | map(attribute="${name}") | first`,
       ]) {
-        expect(() => evaluate(parseExpression(source).expr!, { scope: scopeOf({ d: {}, xs: [1], s: 'a', n: 1 }), host }), source).toThrow(
-          ExpressionError,
-        );
+        expect(() => evaluate(parseExpression(source).expr!, { scope: scopeOf({ d: {}, xs: [1], s: 'a', n: 1 }), host }), source).toThrow(ExpressionError);
       }
       expect(value(`d.get("${name}")`, { d: {} })).toBeNull();
       expect(value(`"${name}" in d`, { d: {} })).toBe(false);

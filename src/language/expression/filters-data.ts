@@ -39,12 +39,8 @@ export const DATA_FILTERS = [
       throw run.fail(`this text is not JSON: ${(error as Error).message}`);
     }
   }),
-  filter(
-    'pprint',
-    'The value as JSON on one line, texts in quotes: for looking at it.',
-    "{{ ['a', 1] | pprint }}",
-    '["a", 1]',
-    (input, _args, run) => toJsonText(input, run),
+  filter('pprint', 'The value as JSON on one line, texts in quotes: for looking at it.', "{{ ['a', 1] | pprint }}", '["a", 1]', (input, _args, run) =>
+    toJsonText(input, run),
   ),
   filter('items', 'The pairs of a map.', "{{ {'a': 1} | items }}", '[["a", 1]]', (input, _args, run) =>
     Object.entries(asRecord(input, 'items', run)).map(pair => pair as Value[]),
@@ -65,13 +61,7 @@ export const DATA_FILTERS = [
     "{{ 'a1b22' | regex_replace('[0-9]+', '#') }}",
     'a#b#',
     (input, [pattern, by, count], run) =>
-      regexReplace(
-        toText(input, run),
-        toText(pattern!, run),
-        toText(by!, run),
-        count === null ? Infinity : wantInteger(count!, 'count', run, 0),
-        run,
-      ),
+      regexReplace(toText(input, run), toText(pattern!, run), toText(by!, run), count === null ? Infinity : wantInteger(count!, 'count', run, 0), run),
   ),
   filter(
     'regex_search(pattern, group=0)',

@@ -8,18 +8,12 @@ import { member } from './members.ts';
 import { characters, lengthOf } from './text.ts';
 import { Group, isRecord, kindOf, Secret, Undefined, type Record, type Value } from './values.ts';
 
-const length = filter(
-  'length',
-  'How many members a list or map has, how many characters a text.',
-  '{{ [3, 1, 2] | length }}',
-  '3',
-  (input, _args, run) => {
-    if (typeof input === 'string') return lengthOf(input);
-    if (Array.isArray(input)) return input.length;
-    if (isRecord(input)) return Object.keys(input).length;
-    throw run.fail(`${kindOf(input)} has no length`);
-  },
-);
+const length = filter('length', 'How many members a list or map has, how many characters a text.', '{{ [3, 1, 2] | length }}', '3', (input, _args, run) => {
+  if (typeof input === 'string') return lengthOf(input);
+  if (Array.isArray(input)) return input.length;
+  if (isRecord(input)) return Object.keys(input).length;
+  throw run.fail(`${kindOf(input)} has no length`);
+});
 const fallback = filter(
   "default(value='', boolean=false)",
   'Another value where the name or attribute is not defined; with `boolean` also where it is false or empty.',
@@ -75,25 +69,19 @@ export const LIST_FILTERS = [
     'a: 2',
     (input, [attribute, other, sensitive], run) => groupBy(iterate(input, run), attribute!, other!, sensitive === true, run),
   ),
-  filter(
-    "join(d='', attribute=none)",
-    'Joins the members as text.',
-    "{{ [1, 2, 3] | join(', ') }}",
-    '1, 2, 3',
-    (input, [separator, attribute], run) => {
-      const between = toText(separator!, run);
-      const get = getter(attribute!, null, run);
-      let size = 0;
-      const texts = iterate(input, run).map(item => {
-        const text = toText(get(item), run);
-        size += text.length + between.length;
-        run.limit(size);
-        return text;
-      });
-      run.reserve(size);
-      return texts.join(between);
-    },
-  ),
+  filter("join(d='', attribute=none)", 'Joins the members as text.', "{{ [1, 2, 3] | join(', ') }}", '1, 2, 3', (input, [separator, attribute], run) => {
+    const between = toText(separator!, run);
+    const get = getter(attribute!, null, run);
+    let size = 0;
+    const texts = iterate(input, run).map(item => {
+      const text = toText(get(item), run);
+      size += text.length + between.length;
+      run.limit(size);
+      return text;
+    });
+    run.reserve(size);
+    return texts.join(between);
+  }),
   filter(
     'last',
     'The last member.',
@@ -101,13 +89,9 @@ export const LIST_FILTERS = [
     '2',
     (input, _args, run) => iterate(typeof input === 'string' ? input.slice(-2) : input, run).at(-1) ?? emptyList('last'),
   ),
-  filter(
-    'list',
-    'A list of the members; of the characters, where it is a text.',
-    "{{ 'abc' | list }}",
-    '["a", "b", "c"]',
-    (input, _args, run) => [...iterate(input, run)],
-  ),
+  filter('list', 'A list of the members; of the characters, where it is a text.', "{{ 'abc' | list }}", '["a", "b", "c"]', (input, _args, run) => [
+    ...iterate(input, run),
+  ]),
   filter(
     'map(*values, **named)',
     'Takes an attribute of every member (`attribute=`, `default=`), or applies a filter to it.',
@@ -115,19 +99,11 @@ export const LIST_FILTERS = [
     '[1, 2] ["A"]',
     (input, [values, named], run) => mapOver(input, values as Value[], named as Record, run),
   ),
-  filter(
-    'max(case_sensitive=false, attribute=none)',
-    'The largest member.',
-    '{{ [3, 1, 2] | max }}',
-    '3',
-    (input, [sensitive, attribute], run) => extreme(input, 1, sensitive === true, attribute!, run),
+  filter('max(case_sensitive=false, attribute=none)', 'The largest member.', '{{ [3, 1, 2] | max }}', '3', (input, [sensitive, attribute], run) =>
+    extreme(input, 1, sensitive === true, attribute!, run),
   ),
-  filter(
-    'min(case_sensitive=false, attribute=none)',
-    'The smallest member.',
-    '{{ [3, 1, 2] | min }}',
-    '1',
-    (input, [sensitive, attribute], run) => extreme(input, -1, sensitive === true, attribute!, run),
+  filter('min(case_sensitive=false, attribute=none)', 'The smallest member.', '{{ [3, 1, 2] | min }}', '1', (input, [sensitive, attribute], run) =>
+    extreme(input, -1, sensitive === true, attribute!, run),
   ),
   filter('reject(*values, **named)', 'The members that do not pass a test.', "{{ [1, 2, 3] | reject('odd') }}", '[2]', (input, args, run) =>
     choose(input, args, false, false, run),
@@ -309,8 +285,7 @@ function mapOver(input: Value, values: Value[], named: Record, run: Run): Value[
     return iterate(input, run).map(get);
   }
   const [name, ...rest] = values;
-  if (name === undefined)
-    throw run.fail('`map` needs the name of a filter, or attribute=', ["x | map('upper')", "x | map(attribute='name')"], 'ORC-308');
+  if (name === undefined) throw run.fail('`map` needs the name of a filter, or attribute=', ["x | map('upper')", "x | map(attribute='name')"], 'ORC-308');
   const filterName = wantText(name, 'the filter', run);
   return iterate(input, run).map(item => run.callFilter(filterName, item, rest, named));
 }
@@ -330,11 +305,7 @@ function choose(input: Value, args: Value[], byAttribute: boolean, wanted: boole
 
 function extreme(input: Value, sign: number, sensitive: boolean, attribute: Value, run: Run): Value {
   const get = getter(attribute, null, run);
-  let best: Value = new Undefined(() => ({
-    code: 'ORC-310',
-    message: 'the list is empty',
-    help: ['say what it is then: x | max | default(0)'],
-  }));
+  let best: Value = new Undefined(() => ({ code: 'ORC-310', message: 'the list is empty', help: ['say what it is then: x | max | default(0)'] }));
   let bestKey: Value = null;
   for (const item of iterate(input, run)) {
     const key = folded(get(item), sensitive);

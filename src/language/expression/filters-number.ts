@@ -61,8 +61,7 @@ export const NUMBER_FILTERS = [
     'Rounds to so many decimals; a half goes to the even neighbour, `ceil` up, `floor` down.',
     "{{ 3.14159 | round(2) }} {{ 2.5 | round }} {{ 2.1 | round(0, 'ceil') }}",
     '3.14 2.0 3.0',
-    (input, [precision, method], run) =>
-      round(input, wantInteger(precision!, 'precision', run, -300, 300), wantText(method!, 'method', run), run),
+    (input, [precision, method], run) => round(input, wantInteger(precision!, 'precision', run, -300, 300), wantText(method!, 'method', run), run),
   ),
 ];
 

@@ -14,21 +14,15 @@ export const TEXT_FILTERS = [
   filter('capitalize', 'First character large, the others small.', "{{ 'heLLo' | capitalize }}", 'Hello', (input, _args, run) =>
     capitalize(toText(input, run)),
   ),
-  filter(
-    'center(width=80)',
-    'Puts the text in the middle of so many characters.',
-    "{{ 'ab' | center(6) }}|",
-    '  ab  |',
-    (input, [width], run) => {
-      const text = toText(input, run);
-      const wide = wantInteger(width!, 'width', run);
-      const missing = wide - lengthOf(text);
-      if (missing <= 0) return text;
-      run.reserve(wide);
-      const left = Math.floor(missing / 2) + (missing & wide & 1);
-      return ' '.repeat(left) + text + ' '.repeat(missing - left);
-    },
-  ),
+  filter('center(width=80)', 'Puts the text in the middle of so many characters.', "{{ 'ab' | center(6) }}|", '  ab  |', (input, [width], run) => {
+    const text = toText(input, run);
+    const wide = wantInteger(width!, 'width', run);
+    const missing = wide - lengthOf(text);
+    if (missing <= 0) return text;
+    run.reserve(wide);
+    const left = Math.floor(missing / 2) + (missing & wide & 1);
+    return ' '.repeat(left) + text + ' '.repeat(missing - left);
+  }),
   escape,
   alias('e', escape),
   alias('forceescape', escape),
@@ -65,9 +59,7 @@ export const TEXT_FILTERS = [
     (input, [old, by, count], run) =>
       replaceText(toText(input, run), toText(old!, run), toText(by!, run), count === null ? -1 : wantInteger(count!, 'count', run), run),
   ),
-  filter('safe', 'The text as it is: nothing is escaped unless asked for.', "{{ '<b>' | safe }}", '<b>', (input, _args, run) =>
-    toText(input, run),
-  ),
+  filter('safe', 'The text as it is: nothing is escaped unless asked for.', "{{ '<b>' | safe }}", '<b>', (input, _args, run) => toText(input, run)),
   filter(
     "slugify(separator='-')",
     'A name for files and addresses: small letters, digits and hyphens.',
@@ -80,16 +72,11 @@ export const TEXT_FILTERS = [
     'Splits a text at a separator, or at white space.',
     "{{ 'a,b' | split(',') }}",
     '["a", "b"]',
-    (input, [separator, most], run) =>
-      splitText(toText(input, run), wantSeparator(separator!, run), wantInteger(most!, 'maxsplit', run), run),
+    (input, [separator, most], run) => splitText(toText(input, run), wantSeparator(separator!, run), wantInteger(most!, 'maxsplit', run), run),
   ),
   filter('string', 'The value as text.', '{{ 12 | string | length }}', '2', (input, _args, run) => toText(input, run)),
-  filter(
-    'striptags',
-    'Removes HTML tags and comments, and joins white space.',
-    "{{ '<p>a  <b>b</b></p>' | striptags }}",
-    'a b',
-    (input, _args, run) => stripTags(toText(input, run)),
+  filter('striptags', 'Removes HTML tags and comments, and joins white space.', "{{ '<p>a  <b>b</b></p>' | striptags }}", 'a b', (input, _args, run) =>
+    stripTags(toText(input, run)),
   ),
   filter('title', 'Every word with a large first letter.', "{{ 'on the road' | title }}", 'On The Road', (input, _args, run) =>
     titleFilter(toText(input, run)),
@@ -239,14 +226,11 @@ function stripTags(text: string): string {
     .split(/\s+/)
     .filter(word => word !== '')
     .join(' ');
-  return bare.replace(
-    /&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([a-zA-Z]{2,8}));/g,
-    (all: string, decimal?: string, hex?: string, name?: string) => {
-      if (name !== undefined) return Object.hasOwn(ENTITIES, name) ? ENTITIES[name]! : all;
-      const code = decimal === undefined ? Number.parseInt(hex!, 16) : Number(decimal);
-      return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
-    },
-  );
+  return bare.replace(/&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([a-zA-Z]{2,8}));/g, (all: string, decimal?: string, hex?: string, name?: string) => {
+    if (name !== undefined) return Object.hasOwn(ENTITIES, name) ? ENTITIES[name]! : all;
+    const code = decimal === undefined ? Number.parseInt(hex!, 16) : Number(decimal);
+    return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
+  });
 }
 
 /** Removes everything from an opening to its closing mark; an opening that is never closed stays. */

@@ -82,14 +82,8 @@ export function formatBraces(text: string, values: Value[], named: Record, run: 
       if (all.length === 2) return all[0]!;
       throw run.fail(`a single \`${all}\` in a text to format`, [`\`${all}${all}\` is the character itself`]);
     }
-    const [, name, conversion, specification] = /^([^!:]*)(![rsa])?(?::(.*))?$/s.exec(field) ?? [
-      undefined,
-      undefined,
-      undefined,
-      undefined,
-    ];
-    if (name === undefined || !/^\w*$/.test(name))
-      throw run.fail(`\`{${field}}\` is not a field`, ['a field is a place or a name: {0}, {name}, {price:.2f}']);
+    const [, name, conversion, specification] = /^([^!:]*)(![rsa])?(?::(.*))?$/s.exec(field) ?? [undefined, undefined, undefined, undefined];
+    if (name === undefined || !/^\w*$/.test(name)) throw run.fail(`\`{${field}}\` is not a field`, ['a field is a place or a name: {0}, {name}, {price:.2f}']);
     const place = name === '' ? next++ : /^\d+$/.test(name) ? Number(name) : undefined;
     if (place !== undefined && place >= values.length) throw run.fail('there are fewer values than fields in the text');
     const value = run.data(place === undefined ? namedValue(named, name, run) : values[place]!);

@@ -10,10 +10,7 @@ describe('C2 fuel', () => {
     ['{{ range(2000000000) }}', 'range(2000000000)'],
     ['{{ ("a" * 100000) | replace("a", "b" * 100000) }}', '("a" * 100000) | replace("a", "b" * 100000)'],
     ['{{ ("a" * 5000000) ~ ("a" * 6000000) }}', '("a" * 5000000) ~ ("a" * 6000000)'],
-    [
-      '{{ range(100000) | slice(100000) | map("length") | map("string") | list | length > 0 and range(100000) | batch(2000000000, 0) }}',
-      '',
-    ],
+    ['{{ range(100000) | slice(100000) | map("length") | map("string") | list | length > 0 and range(100000) | batch(2000000000, 0) }}', ''],
     ['{% for a in range(2000) %}{% for b in range(2000) %}{% endfor %}{% endfor %}', ''],
     ['{% for a in range(2000) %}{{ "x" * 10000 }}{% endfor %}', ''],
     ['{{ [[[0] * 1000] * 1000] * 1000 }}', ''],

@@ -13,12 +13,8 @@ function define(text: string, summary: string, example: string, result: string, 
 
 /** Every function that an expression may call. */
 export const FUNCTIONS = byName([
-  define(
-    'dict(pairs=none, **named)',
-    'A map from pairs or another map, and from names.',
-    '{{ dict(a=1) }}',
-    '{"a": 1}',
-    ([pairs, named], run) => Object.fromEntries(membersOf(pairs!, named as Record, run)),
+  define('dict(pairs=none, **named)', 'A map from pairs or another map, and from names.', '{{ dict(a=1) }}', '{"a": 1}', ([pairs, named], run) =>
+    Object.fromEntries(membersOf(pairs!, named as Record, run)),
   ),
   define(
     'file(path)',
@@ -40,11 +36,7 @@ export const FUNCTIONS = byName([
       const outer = run.lookup(name);
       const value = outer === undefined ? undefined : member(outer, wantText(field!, 'field', run), run);
       if (value === undefined)
-        throw run.fail(
-          `there is no \`${name}.${wantText(field!, 'field', run)}\` here`,
-          ['give the outer loop a name: loop_name: outer'],
-          'ORC-302',
-        );
+        throw run.fail(`there is no \`${name}.${wantText(field!, 'field', run)}\` here`, ['give the outer loop a name: loop_name: outer'], 'ORC-302');
       return value;
     },
   ),
@@ -55,9 +47,7 @@ export const FUNCTIONS = byName([
     '3',
     ([pairs, named], run) => new Namespace(new Map(membersOf(pairs!, named as Record, run))),
   ),
-  define('now()', 'The time, as ISO text in UTC.', "{{ now() | date('%Y') }}", '2026', (_args, run) =>
-    new Date(run.host.now()).toISOString(),
-  ),
+  define('now()', 'The time, as ISO text in UTC.', "{{ now() | date('%Y') }}", '2026', (_args, run) => new Date(run.host.now()).toISOString()),
   define(
     'range(start, stop=none, step=1)',
     'The integers from start up to stop, without it; with one argument, from 0.',

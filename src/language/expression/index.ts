@@ -54,13 +54,7 @@ export const FUNCTION_NAMES: ReadonlySet<string> = new Set(FUNCTION_TABLE.keys()
 export const METHODS: readonly Operation[] = described(METHOD_TABLE);
 
 function described(table: ReadonlyMap<string, Described>): Operation[] {
-  return Array.from(table.values(), ({ name, signature, summary, example, result }) => ({
-    name,
-    signature: signature.text,
-    summary,
-    example,
-    result,
-  }));
+  return Array.from(table.values(), ({ name, signature, summary, example, result }) => ({ name, signature: signature.text, summary, example, result }));
 }
 
 const NO_LOCALS: ReadonlySet<string> = new Set();

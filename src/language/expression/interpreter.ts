@@ -105,8 +105,7 @@ export class Interpreter extends Run {
         return this.#test(node) !== node.negated;
       case 'call': {
         const known = FUNCTIONS.get(node.name);
-        if (known === undefined)
-          throw this.fail(`there is no function \`${node.name}\``, suggest(node.name, FUNCTIONS.keys(), 'functions'), 'ORC-307');
+        if (known === undefined) throw this.fail(`there is no function \`${node.name}\``, suggest(node.name, FUNCTIONS.keys(), 'functions'), 'ORC-307');
         const args = this.#arguments(known.signature, node.arguments, node);
         return known.run(args, this);
       }
@@ -121,11 +120,7 @@ export class Interpreter extends Run {
   #name(name: string): Value {
     const value = this.lookup(name);
     if (value !== undefined) return value;
-    return new Undefined(() => ({
-      code: 'ORC-302',
-      message: `\`${name}\` is not defined here`,
-      help: suggest(name, this.#names(), 'defined here'),
-    }));
+    return new Undefined(() => ({ code: 'ORC-302', message: `\`${name}\` is not defined here`, help: suggest(name, this.#names(), 'defined here') }));
   }
 
   #names(): Set<string> {
@@ -249,8 +244,7 @@ export class Interpreter extends Run {
 
   #method(node: Expr & { kind: 'method' }): Value {
     const known = METHODS.get(node.name);
-    if (known === undefined)
-      throw this.fail(`there is no method \`${node.name}\``, suggest(node.name, METHODS.keys(), 'methods'), 'ORC-307');
+    if (known === undefined) throw this.fail(`there is no method \`${node.name}\``, suggest(node.name, METHODS.keys(), 'methods'), 'ORC-307');
     const object = this.value(node.object);
     this.at = node;
     const self = receiver(object, known, this);
@@ -279,8 +273,7 @@ export class Interpreter extends Run {
     }
     this.at = node;
     const { parameters, rest, named: more } = signature;
-    if (named !== undefined || rest || more || positional.length > parameters.length)
-      return bindArguments(signature, positional, named ?? {}, this);
+    if (named !== undefined || rest || more || positional.length > parameters.length) return bindArguments(signature, positional, named ?? {}, this);
     for (let i = positional.length; i < parameters.length; i++) {
       if (parameters[i]!.required) return bindArguments(signature, positional, {}, this);
       positional.push(parameters[i]!.default);

@@ -95,12 +95,9 @@ export class Lexer {
             last.end,
             close === '' ? [] : [`and neither is the \`${close === '}}' ? '{{' : '{%'}\` around it`],
           );
-        throw problem(`this \`${close === '}}' ? '{{' : '{%'}\` is never closed`, opened, Math.min(opened + 2, this.#text.length), [
-          `close it with ${close}`,
-        ]);
+        throw problem(`this \`${close === '}}' ? '{{' : '{%'}\` is never closed`, opened, Math.min(opened + 2, this.#text.length), [`close it with ${close}`]);
       }
-      if (++this.#count > LONGEST)
-        throw problem('this expression is too long', opened, start, ['compute a part of it in a task of its own']);
+      if (++this.#count > LONGEST) throw problem('this expression is too long', opened, start, ['compute a part of it in a task of its own']);
       this.#next(tokens, open);
     }
   }
@@ -165,12 +162,7 @@ export class Lexer {
       const last = open.pop();
       if (last === undefined || CLOSES[last.text] !== operator) {
         const wanted = last === undefined ? '' : (CLOSES[last.text] ?? '}}');
-        throw problem(
-          `\`${operator}\` closes nothing`,
-          start,
-          this.#at,
-          wanted === '' ? [] : [`the bracket that is open here closes with ${wanted}`],
-        );
+        throw problem(`\`${operator}\` closes nothing`, start, this.#at, wanted === '' ? [] : [`the bracket that is open here closes with ${wanted}`]);
       }
     }
     const spelled = SPELLED[operator];
@@ -259,9 +251,7 @@ export function problem(message: string, start: number, end: number, help: strin
 }
 
 export function tooDeep(start: number, end: number): ExpressionError {
-  return new ExpressionError('ORC-311', `this is nested more than ${DEEPEST} deep`, { start, end }, [
-    'compute a part of it in a task of its own',
-  ]);
+  return new ExpressionError('ORC-311', `this is nested more than ${DEEPEST} deep`, { start, end }, ['compute a part of it in a task of its own']);
 }
 
 const ESCAPES: { readonly [letter: string]: string } = {
@@ -284,22 +274,12 @@ function unescape(raw: string, offset: number): string {
   if (!raw.includes('\\')) return raw;
   return raw.replace(
     ESCAPE,
-    (
-      all: string,
-      x: string | undefined,
-      u: string | undefined,
-      U: string | undefined,
-      octal: string | undefined,
-      letter: string | undefined,
-      at: number,
-    ) => {
+    (all: string, x: string | undefined, u: string | undefined, U: string | undefined, octal: string | undefined, letter: string | undefined, at: number) => {
       if (octal !== undefined) return String.fromCharCode(Number.parseInt(octal, 8));
       const code = Number.parseInt(x ?? u ?? U ?? '110000', 16);
       if (letter === undefined && code <= 0x10ffff) return String.fromCodePoint(code);
       if (letter === undefined || letter === 'x' || letter === 'u' || letter === 'U')
-        throw problem(`\`${all}\` is not a character`, offset + at, offset + at + all.length, [
-          '\\x41, \\u0041 and \\U00000041 are the letter A',
-        ]);
+        throw problem(`\`${all}\` is not a character`, offset + at, offset + at + all.length, ['\\x41, \\u0041 and \\U00000041 are the letter A']);
       return ESCAPES[letter] ?? all;
     },
   );

@@ -59,19 +59,10 @@ export function missingMember(object: Value, key: string | number): { message: s
   if (Array.isArray(object) || typeof object === 'string') {
     if (typeof key === 'number')
       return { message: `there is no member ${key}: the ${typeof object === 'string' ? 'text' : 'list'} has ${object.length}`, help: [] };
-    return {
-      message: `${kindOf(object)} has no attribute \`${key}\``,
-      help: Array.isArray(object) ? [`of every member: x | map(attribute='${key}')`] : [],
-    };
+    return { message: `${kindOf(object)} has no attribute \`${key}\``, help: Array.isArray(object) ? [`of every member: x | map(attribute='${key}')`] : [] };
   }
   if (object === null || typeof object !== 'object') return { message: `${kindOf(object)} has no attribute \`${key}\``, help: [] };
-  const keys = isView(object)
-    ? object.keys()
-    : isRecord(object)
-      ? Object.keys(object)
-      : object instanceof Namespace
-        ? [...object.fields.keys()]
-        : [];
+  const keys = isView(object) ? object.keys() : isRecord(object) ? Object.keys(object) : object instanceof Namespace ? [...object.fields.keys()] : [];
   return { message: `there is no \`${key}\` in it`, help: suggest(String(key), keys, 'it has') };
 }
 

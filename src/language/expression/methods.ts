@@ -34,13 +34,8 @@ const ALL: Method[] = [
       return part === '' ? Array.from(self as string).length + 1 : (self as string).split(part).length - 1;
     },
   ),
-  method(
-    ['text'],
-    'endswith(suffix)',
-    'Whether the text ends with another.',
-    "{{ 'a.md'.endswith('.md') }}",
-    'true',
-    (self, [suffix], run) => (self as string).endsWith(wantText(suffix!, 'suffix', run)),
+  method(['text'], 'endswith(suffix)', 'Whether the text ends with another.', "{{ 'a.md'.endswith('.md') }}", 'true', (self, [suffix], run) =>
+    (self as string).endsWith(wantText(suffix!, 'suffix', run)),
   ),
   method(
     ['text'],
@@ -50,32 +45,18 @@ const ALL: Method[] = [
     'pen: 1.50',
     (self, [values, named], run) => formatBraces(self as string, values as Value[], named as Record, run),
   ),
-  method(
-    ['map'],
-    'get(key, default=none)',
-    'The value under a key, or the default.',
-    "{{ {'a': 1}.get('b', 0) }}",
-    '0',
-    (self, [key, fallback], run) => {
-      const value = member(self, keyText(run.data(key!), run), run);
-      return value === undefined ? fallback! : value;
-    },
-  ),
+  method(['map'], 'get(key, default=none)', 'The value under a key, or the default.', "{{ {'a': 1}.get('b', 0) }}", '0', (self, [key, fallback], run) => {
+    const value = member(self, keyText(run.data(key!), run), run);
+    return value === undefined ? fallback! : value;
+  }),
   method(['map'], 'items()', 'The pairs of key and value.', "{{ {'a': 1}.items() }}", '[["a", 1]]', self =>
     Object.entries(self as Record).map(pair => pair as Value[]),
   ),
-  method(
-    ['text'],
-    'join(items)',
-    'Joins texts with this one between them.',
-    "{{ ', '.join(['a', 'b']) }}",
-    'a, b',
-    (self, [items], run) => {
-      const texts = iterate(items!, run).map(item => wantText(run.data(item), 'each item', run));
-      run.reserve(texts.reduce((size, text) => size + text.length + (self as string).length, 0));
-      return texts.join(self as string);
-    },
-  ),
+  method(['text'], 'join(items)', 'Joins texts with this one between them.', "{{ ', '.join(['a', 'b']) }}", 'a, b', (self, [items], run) => {
+    const texts = iterate(items!, run).map(item => wantText(run.data(item), 'each item', run));
+    run.reserve(texts.reduce((size, text) => size + text.length + (self as string).length, 0));
+    return texts.join(self as string);
+  }),
   method(['map'], 'keys()', 'The keys.', "{{ {'a': 1}.keys() }}", '["a"]', self => Object.keys(self as Record)),
   method(['text'], 'lower()', 'All characters small.', "{{ 'AB'.lower() }}", 'ab', self => (self as string).toLowerCase()),
   method(
@@ -84,8 +65,7 @@ const ALL: Method[] = [
     'Replaces every occurrence, or the first `count` ones.',
     "{{ 'a-b'.replace('-', '+') }}",
     'a+b',
-    (self, [old, by, count], run) =>
-      replaceText(self as string, wantText(old!, 'old', run), wantText(by!, 'new', run), wantInteger(count!, 'count', run), run),
+    (self, [old, by, count], run) => replaceText(self as string, wantText(old!, 'old', run), wantText(by!, 'new', run), wantInteger(count!, 'count', run), run),
   ),
   method(
     ['text'],
@@ -95,25 +75,13 @@ const ALL: Method[] = [
     '["a", "b"]',
     (self, [separator, most], run) => splitText(self as string, wantSeparator(separator!, run), wantInteger(most!, 'maxsplit', run), run),
   ),
-  method(
-    ['text'],
-    'startswith(prefix)',
-    'Whether the text begins with another.',
-    "{{ 'abc'.startswith('ab') }}",
-    'true',
-    (self, [prefix], run) => (self as string).startsWith(wantText(prefix!, 'prefix', run)),
+  method(['text'], 'startswith(prefix)', 'Whether the text begins with another.', "{{ 'abc'.startswith('ab') }}", 'true', (self, [prefix], run) =>
+    (self as string).startsWith(wantText(prefix!, 'prefix', run)),
   ),
-  method(
-    ['text'],
-    'strip(chars=none)',
-    'Removes white space, or the given characters, from both ends.',
-    "{{ ' a '.strip() }}",
-    'a',
-    (self, [chars], run) => strip(self as string, chars === null ? null : wantText(chars!, 'chars', run)),
+  method(['text'], 'strip(chars=none)', 'Removes white space, or the given characters, from both ends.', "{{ ' a '.strip() }}", 'a', (self, [chars], run) =>
+    strip(self as string, chars === null ? null : wantText(chars!, 'chars', run)),
   ),
-  method(['text'], 'title()', 'Every word with a large first letter.', "{{ 'on the road'.title() }}", 'On The Road', self =>
-    titleMethod(self as string),
-  ),
+  method(['text'], 'title()', 'Every word with a large first letter.', "{{ 'on the road'.title() }}", 'On The Road', self => titleMethod(self as string)),
   method(['text'], 'upper()', 'All characters large.', "{{ 'ab'.upper() }}", 'AB', self => (self as string).toUpperCase()),
   method(['map'], 'values()', 'The values.', "{{ {'a': 1}.values() }}", '[1]', self => Object.values(self as Record)),
   method(

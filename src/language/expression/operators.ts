@@ -131,9 +131,7 @@ export function equals(leftRaw: Value, rightRaw: Value, run: Run, depth = 0): bo
   }
   if (!isRecord(left) || !isRecord(right)) return false;
   const keys = Object.keys(left);
-  return (
-    keys.length === Object.keys(right).length && keys.every(key => Object.hasOwn(right, key) && equals(left[key]!, right[key]!, run, inner))
-  );
+  return keys.length === Object.keys(right).length && keys.every(key => Object.hasOwn(right, key) && equals(left[key]!, right[key]!, run, inner));
 }
 
 /** Order as in Python: numbers with numbers, texts by code point, lists member by member; anything else is an error. */

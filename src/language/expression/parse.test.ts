@@ -93,16 +93,12 @@ describe('problems of an expression', () => {
 
   test('says what may have been meant, and what a call takes', () => {
     expect(parseExpression('x | uper').problems).toEqual([
-      {
-        code: 'ORC-306',
-        message: 'there is no filter `uper`',
-        start: 4,
-        end: 8,
-        label: 'did you mean `upper`?',
-        help: ['did you mean `upper`?'],
-      },
+      { code: 'ORC-306', message: 'there is no filter `uper`', start: 4, end: 8, label: 'did you mean `upper`?', help: ['did you mean `upper`?'] },
     ]);
-    expect(parseExpression('x | zzzzzzzzz').problems[0]).toMatchObject({ label: 'no filter has this name', help: [expect.stringMatching(/^filters: abs, attr, /)] });
+    expect(parseExpression('x | zzzzzzzzz').problems[0]).toMatchObject({
+      label: 'no filter has this name',
+      help: [expect.stringMatching(/^filters: abs, attr, /)],
+    });
     expect(parseExpression('x | truncate(lenght=3)').problems[0]!.help[0]).toBe('did you mean `length`?');
     expect(parseExpression('now').problems[0]).toMatchObject({ label: 'not called', help: ['call it: now()'] });
     expect(parseExpression('a = 1').problems[0]!.help).toEqual(['to compare write ==']);
@@ -237,9 +233,7 @@ describe('problems of a template', () => {
     expect(many.problems).toHaveLength(100);
     expect(many.template).toBeNull();
     expect(parseExpression(`[${'a | nope, '.repeat(1000)}now, now]`).problems).toHaveLength(100);
-    expect(parseExpression(`[${'1,'.repeat(60_000)}]`).problems).toMatchObject([
-      { code: 'ORC-305', message: 'this expression is too long' },
-    ]);
+    expect(parseExpression(`[${'1,'.repeat(60_000)}]`).problems).toMatchObject([{ code: 'ORC-305', message: 'this expression is too long' }]);
     const deep = parseTemplate('{% if a %}'.repeat(100_000)).problems;
     expect(deep.some(problem => problem.code === 'ORC-311')).toBe(true);
     expect(parseTemplate(`${'{% if a %}'.repeat(60)}x${'{% endif %}'.repeat(60)}`).problems).toEqual([]);

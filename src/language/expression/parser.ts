@@ -78,14 +78,8 @@ export class Parser {
   unexpected(wanted: string): Error {
     const { type, text, start, end } = this.token;
     const found = type === 'end' ? (text === '' ? 'the end' : `\`${text}\``) : type === 'string' ? 'a text' : `\`${text}\``;
-    const help =
-      text === '=' ? ['to compare write =='] : text === '(' ? ['only registered functions and methods of data can be called'] : [];
-    return problem(
-      `${wanted} was expected here, not ${found}`,
-      start,
-      end > start ? end : start + (type === 'end' && text === '' ? 0 : 1),
-      help,
-    );
+    const help = text === '=' ? ['to compare write =='] : text === '(' ? ['only registered functions and methods of data can be called'] : [];
+    return problem(`${wanted} was expected here, not ${found}`, start, end > start ? end : start + (type === 'end' && text === '' ? 0 : 1), help);
   }
 
   finish(): void {
@@ -168,9 +162,7 @@ export class Parser {
   }
 
   #sum(): Expr {
-    return this.#binary(['+', '-'], () =>
-      this.#binary(['~'], () => this.#binary(['*', '/', '//', '%'], () => this.#binary(['**'], () => this.#unary(true)))),
-    );
+    return this.#binary(['+', '-'], () => this.#binary(['~'], () => this.#binary(['*', '/', '//', '%'], () => this.#binary(['**'], () => this.#unary(true)))));
   }
 
   #unary(filters: boolean): Expr {
@@ -192,9 +184,7 @@ export class Parser {
       case 'integer':
       case 'float':
         this.#at++;
-        return type === 'float'
-          ? { kind: 'literal', value: number, float: true, start, end }
-          : { kind: 'literal', value: number, start, end };
+        return type === 'float' ? { kind: 'literal', value: number, float: true, start, end } : { kind: 'literal', value: number, start, end };
       case 'string':
         return this.#string();
       case 'name':
@@ -313,8 +303,7 @@ export class Parser {
 
   #attribute(object: Expr): Expr {
     const { type, text, start, end, number } = this.next();
-    if (type === 'integer')
-      return { kind: 'index', object, index: { kind: 'literal', value: number, start, end }, start: this.#from(object), end };
+    if (type === 'integer') return { kind: 'index', object, index: { kind: 'literal', value: number, start, end }, start: this.#from(object), end };
     if (type !== 'name') {
       this.#at--;
       throw this.unexpected('a name after the dot');
@@ -370,13 +359,7 @@ export class Parser {
   #testArguments(): Argument[] {
     if (this.#peek('(')) return this.#arguments();
     const { type, text } = this.token;
-    const begins =
-      type === 'string' ||
-      type === 'integer' ||
-      type === 'float' ||
-      text === '[' ||
-      text === '{' ||
-      (type === 'name' && !KEYWORDS.has(text));
+    const begins = type === 'string' || type === 'integer' || type === 'float' || text === '[' || text === '{' || (type === 'name' && !KEYWORDS.has(text));
     return begins ? [{ value: this.#postfix(this.primary()) }] : [];
   }
 
@@ -393,8 +376,7 @@ export class Parser {
         this.#at++;
         args.push({ name: text, value: this.expression() });
       } else {
-        if (args.at(-1)?.name !== undefined)
-          throw problem('an argument without a name cannot follow one with a name', this.token.start, this.token.end);
+        if (args.at(-1)?.name !== undefined) throw problem('an argument without a name cannot follow one with a name', this.token.start, this.token.end);
         args.push({ value: this.expression() });
       }
     }

@@ -18,23 +18,14 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 const code = (text: string): string => (text.includes('`') ? `\`\` ${cell(text)} \`\`` : `\`${cell(text)}\``);
 
 function table(operations: readonly Operation[]): string {
-  const rows = operations.map(
-    ({ signature, summary, example, result }) => `| ${code(signature)} | ${cell(summary)} | ${code(example)} | ${code(result)} |`,
-  );
+  const rows = operations.map(({ signature, summary, example, result }) => `| ${code(signature)} | ${cell(summary)} | ${code(example)} | ${code(result)} |`);
   return ['| | | example | gives |', '|---|---|---|---|', ...rows].join('\n');
 }
 
 function differences(): string {
-  const all = JSON.parse(readFileSync(new URL('./jinja-differences.json', import.meta.url), 'utf8')) as {
-    template: string;
-    ours: string;
-    what: string;
-  }[];
+  const all = JSON.parse(readFileSync(new URL('./jinja-differences.json', import.meta.url), 'utf8')) as { template: string; ours: string; what: string }[];
   const first = new Map(all.toReversed().map(each => [each.what, each]));
-  const rows = Array.from(
-    first.values(),
-    ({ template, ours, what }) => `| ${cell(what)} | ${code(template)} | ${code(ours)} |`,
-  ).toReversed();
+  const rows = Array.from(first.values(), ({ template, ours, what }) => `| ${cell(what)} | ${code(template)} | ${code(ours)} |`).toReversed();
   return ['| | for example | gives |', '|---|---|---|', ...rows].join('\n');
 }
 
@@ -44,14 +35,11 @@ describe.each([
   ['functions', FUNCTIONS],
   ['methods', METHODS],
 ])('the table of %s', (_name, operations) => {
-  test.each(operations.map(each => [each.signature, each] as const))(
-    '%s: its example gives what it says',
-    (_signature, { name, example, result, summary }) => {
-      expect(outcome(example)).toBe(result);
-      expect(example).toContain(name);
-      expect(summary).toMatch(/\.$/);
-    },
-  );
+  test.each(operations.map(each => [each.signature, each] as const))('%s: its example gives what it says', (_signature, { name, example, result, summary }) => {
+    expect(outcome(example)).toBe(result);
+    expect(example).toContain(name);
+    expect(summary).toMatch(/\.$/);
+  });
 
   test('has no name twice', () => {
     expect(new Set(operations.map(each => each.name)).size).toBe(operations.length);

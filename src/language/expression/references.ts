@@ -50,8 +50,7 @@ export function calls(node: Expr | Template): Call[] {
 }
 
 function everyExpression(body: readonly Statement[], visit: (expr: Expr) => void): void {
-  const filters = (all: readonly { arguments: Argument[] }[]): void =>
-    all.forEach(each => each.arguments.forEach(argument => visit(argument.value)));
+  const filters = (all: readonly { arguments: Argument[] }[]): void => all.forEach(each => each.arguments.forEach(argument => visit(argument.value)));
   for (const node of body) {
     switch (node.kind) {
       case 'output':
@@ -172,21 +171,12 @@ class Walk {
         });
       case 'binary':
         this.expression(node.left, locals, false);
-        return this.#guarded(node.operator === 'and' || node.operator === 'or' ? [node.left] : [], () =>
-          this.expression(node.right, locals, false),
-        );
+        return this.#guarded(node.operator === 'and' || node.operator === 'or' ? [node.left] : [], () => this.expression(node.right, locals, false));
       case 'call': {
         const [loop, field] = node.arguments.map(argument => (argument.value.kind === 'literal' ? argument.value.value : undefined));
         if (node.name === 'loop_var' && typeof loop === 'string') {
           const place = { start: node.start, end: node.end };
-          this.#add({
-            name: loop,
-            path: [typeof field === 'string' ? field : 'item'],
-            ...place,
-            nameEnd: node.end,
-            steps: [place],
-            optional,
-          });
+          this.#add({ name: loop, path: [typeof field === 'string' ? field : 'item'], ...place, nameEnd: node.end, steps: [place], optional });
         }
         break;
       }

@@ -15,10 +15,7 @@ describe('templates', () => {
       '{% for x in [1, 2, 3] if x != 2 %}{{ loop.index }}/{{ loop.length }} {{ loop.revindex }} {{ loop.revindex0 }} {{ loop.first }} {{ loop.last }} {{ loop.depth }}{{ loop.depth0 }};{% endfor %}',
       '1/2 2 1 true false 10;2/2 1 0 false true 10;',
     ],
-    [
-      '{% for x in [1, 2] %}{{ loop.previtem | default("-") }}{{ loop.nextitem | default("-") }}{{ loop.nope is defined }}{% endfor %}',
-      '-2false1-false',
-    ],
+    ['{% for x in [1, 2] %}{{ loop.previtem | default("-") }}{{ loop.nextitem | default("-") }}{{ loop.nope is defined }}{% endfor %}', '-2false1-false'],
     ['{% for x in [1, 2] %}{% for y in [1] %}{{ loop.depth }}{% endfor %}{% endfor %}', '22'],
     ['{% for x in [1, 1, 2] %}{{ loop.changed(x) }}{{ loop.cycle("a", "b") }}{% endfor %}', 'trueafalsebtruea'],
     ['{% for a, b in [[1, 2]] %}{{ a + b }}{% endfor %}{% for (a, b) in [[1, 2]] %}{{ a - b }}{% endfor %}', '3-1'],

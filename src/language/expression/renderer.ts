@@ -116,8 +116,7 @@ export class Renderer extends Interpreter {
     if (node.attribute === null) return this.#bind(node.targets, value, node.value, this.frame!);
     const target = this.lookup(name);
     this.at = node;
-    if (!(target instanceof Namespace))
-      throw this.fail(`\`${name}\` is not a namespace, so its parts cannot be set`, [`{% set ${name} = namespace() %}`]);
+    if (!(target instanceof Namespace)) throw this.fail(`\`${name}\` is not a namespace, so its parts cannot be set`, [`{% set ${name} = namespace() %}`]);
     target.fields.set(node.attribute, value);
   }
 
@@ -127,11 +126,9 @@ export class Renderer extends Interpreter {
       return;
     }
     this.at = node;
-    if (typeof value === 'string')
-      throw this.fail(`a text cannot be taken apart into ${targets.join(', ')}`, ['the pairs of a map are: map.items()']);
+    if (typeof value === 'string') throw this.fail(`a text cannot be taken apart into ${targets.join(', ')}`, ['the pairs of a map are: map.items()']);
     const parts = iterate(value, this);
-    if (parts.length !== targets.length)
-      throw this.fail(`${targets.length} names (${targets.join(', ')}) cannot take ${parts.length} values`);
+    if (parts.length !== targets.length) throw this.fail(`${targets.length} names (${targets.join(', ')}) cannot take ${parts.length} values`);
     for (const [i, target] of targets.entries()) frame.names.set(target, parts[i]!);
   }
 

@@ -48,8 +48,7 @@ export abstract class Run {
   /** Pays for work; called before it is done. */
   charge(steps: number): void {
     this.#steps -= steps;
-    if (this.#steps < 0)
-      throw this.fail('this takes more steps than a template is allowed', ['loop over less, or do the work in a task'], 'ORC-311');
+    if (this.#steps < 0) throw this.fail('this takes more steps than a template is allowed', ['loop over less, or do the work in a task'], 'ORC-311');
   }
 
   /** Refuses a text of so many characters. */

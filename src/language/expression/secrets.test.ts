@@ -53,8 +53,7 @@ describe('C11 secrets', () => {
     '\'x{{ secret("A") }}\'',
   ])('%s is ORC-312', source => {
     const inTemplate = source.includes('{%') || source.startsWith('{{');
-    const run = (): unknown =>
-      inTemplate ? renderSegments(parseTemplate(source).template!, context()) : evaluate(parseExpression(source).expr!, context());
+    const run = (): unknown => (inTemplate ? renderSegments(parseTemplate(source).template!, context()) : evaluate(parseExpression(source).expr!, context()));
     expect(run).toThrow(expect.objectContaining({ code: 'ORC-312' }));
   });
 });

@@ -40,16 +40,11 @@ function readDefault(text: string): Value {
 }
 
 /** What is wrong with a call of so many values and these names, or null. `help` says what it takes. */
-export function checkArguments(
-  signature: Signature,
-  positional: number,
-  names: readonly string[],
-): { message: string; help: string[] } | null {
+export function checkArguments(signature: Signature, positional: number, names: readonly string[]): { message: string; help: string[] } | null {
   const { name, parameters, rest, named, text } = signature;
   const help = [`it takes: ${text}`];
   if (positional > parameters.length && !rest) {
-    const most =
-      parameters.length === 0 ? 'no arguments' : parameters.length === 1 ? 'one argument' : `at most ${parameters.length} arguments`;
+    const most = parameters.length === 0 ? 'no arguments' : parameters.length === 1 ? 'one argument' : `at most ${parameters.length} arguments`;
     return { message: `\`${name}\` takes ${most}`, help };
   }
   for (const [i, given] of names.entries()) {
@@ -60,10 +55,7 @@ export function checkArguments(
         parameters.map(parameter => parameter.name),
         1,
       )[0];
-      return {
-        message: `\`${name}\` has no argument \`${given}\``,
-        help: near === undefined ? help : [`did you mean \`${near}\`?`, ...help],
-      };
+      return { message: `\`${name}\` has no argument \`${given}\``, help: near === undefined ? help : [`did you mean \`${near}\`?`, ...help] };
     }
     if ((place >= 0 && place < positional) || names.indexOf(given) < i) return { message: `\`${name}\` is given \`${given}\` twice`, help };
   }
@@ -136,13 +128,7 @@ export function wantText(value: Value, name: string, run: Run): string {
 }
 
 /** An integer within bounds, which keep sizes small before anything is made. */
-export function wantInteger(
-  value: Value,
-  name: string,
-  run: Run,
-  least = -Number.MAX_SAFE_INTEGER,
-  most = Number.MAX_SAFE_INTEGER,
-): number {
+export function wantInteger(value: Value, name: string, run: Run, least = -Number.MAX_SAFE_INTEGER, most = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number' || !Number.isInteger(value)) throw run.fail(`\`${name}\` must be an integer`);
   if (value < least) throw run.fail(`\`${name}\` must be at least ${least}`);
   if (value > most) throw run.fail(`\`${name}\` must be at most ${most}`);

@@ -244,11 +244,7 @@ export class TemplateParser {
 
   /** Reads one statement; false where the tag belongs to an enclosing one. */
   #statement(out: Statement[], tag: Tag): boolean {
-    if (
-      tag.word === 'elif' ||
-      tag.word === 'else' ||
-      (tag.word.startsWith('end') && (STATEMENTS.includes(tag.word) || ABSENT.has(tag.word.slice(3))))
-    )
+    if (tag.word === 'elif' || tag.word === 'else' || (tag.word.startsWith('end') && (STATEMENTS.includes(tag.word) || ABSENT.has(tag.word.slice(3)))))
       return false;
     if (this.#depth >= DEEPEST) {
       this.#report(tooDeep(tag.start, tag.end));
@@ -312,11 +308,7 @@ export class TemplateParser {
         if (end.word !== 'elif') this.#attempt(() => end.parser.finish());
         return { body, end };
       }
-      this.#report(
-        problem(`\`${end.word}\` does not fit here: \`${tag.word}\` is open`, end.wordStart, end.wordEnd, [
-          `close it with {% ${ends.at(-1)} %}`,
-        ]),
-      );
+      this.#report(problem(`\`${end.word}\` does not fit here: \`${tag.word}\` is open`, end.wordStart, end.wordEnd, [`close it with {% ${ends.at(-1)} %}`]));
     }
   }
 
@@ -359,16 +351,7 @@ export class TemplateParser {
       return { filter: test, ...block };
     });
     const other = end.word === 'endfor' ? { body: [], end } : this.#within([], () => this.#block(tag, ['endfor']));
-    return {
-      kind: 'for',
-      targets,
-      source: source ?? standIn(tag),
-      filter,
-      body,
-      otherwise: other.body,
-      start: tag.start,
-      end: other.end.end,
-    };
+    return { kind: 'for', targets, source: source ?? standIn(tag), filter, body, otherwise: other.body, start: tag.start, end: other.end.end };
   }
 
   #loopFilter(parser: Parser): Expr | null {

@@ -2,17 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import {
-  ConfigError,
-  DEFAULTS,
-  loadConfig,
-  readConfigFile,
-  revokeTrust,
-  trustFile,
-  trustRecordFile,
-  userFolder,
-  type LoadedConfig,
-} from './index.ts';
+import { ConfigError, DEFAULTS, loadConfig, readConfigFile, revokeTrust, trustFile, trustRecordFile, userFolder, type LoadedConfig } from './index.ts';
 
 const folders: string[] = [];
 afterEach(() => {
@@ -29,8 +19,7 @@ function setup(files: { [path: string]: string }, env: { [name: string]: string 
     writeFileSync(join(root, path), text);
   }
   mkdirSync(join(root, 'project/deep/er'), { recursive: true });
-  const load = (more: Partial<Parameters<typeof loadConfig>[0]> = {}): LoadedConfig =>
-    loadConfig({ cwd: join(root, 'project'), env: surroundings, ...more });
+  const load = (more: Partial<Parameters<typeof loadConfig>[0]> = {}): LoadedConfig => loadConfig({ cwd: join(root, 'project'), env: surroundings, ...more });
   const record = trustRecordFile(userFolder(surroundings));
   return { root, env: surroundings, load, record };
 }
@@ -40,8 +29,7 @@ const problems = (text: string): string[] => {
   try {
     readConfigFile(join(root, 'project/orchestrator.config.yaml'), root);
   } catch (error) {
-    if (error instanceof ConfigError)
-      return error.diagnostics.map(({ message, span, source }) => `${source.text.slice(span.start, span.end)}: ${message}`);
+    if (error instanceof ConfigError) return error.diagnostics.map(({ message, span, source }) => `${source.text.slice(span.start, span.end)}: ${message}`);
     throw error;
   }
   return [];
@@ -78,8 +66,7 @@ describe('finding and laying over', () => {
 
   test('a variant lies over the rest of its file, chosen by option, then by variable', () => {
     const { load, env } = setup({
-      'project/orchestrator.config.yaml':
-        'limits: { tasks: 1 }\nenvironments: { big: { limits: { tasks: 2 } }, huge: { limits: { tasks: 3 } } }\n',
+      'project/orchestrator.config.yaml': 'limits: { tasks: 1 }\nenvironments: { big: { limits: { tasks: 2 } }, huge: { limits: { tasks: 3 } } }\n',
     });
     expect(load().config.limits).toEqual({ file_mib: 16, tasks: 1 });
     env['ORCHESTRATOR_ENV'] = 'big';
@@ -104,11 +91,7 @@ describe('checking', () => {
   test.each<[string, string, string[]]>([
     ['an unknown key', 'modles: {}', ['modles: the configuration has no key `modles`']],
     ['an unknown key inside', 'models: { defualt: x }', ['defualt: the configuration has no key `models.defualt`']],
-    [
-      'an unknown key of a variant',
-      'environments: { a: { modles: {} } }',
-      ['modles: the configuration has no key `environments.a.modles`'],
-    ],
+    ['an unknown key of a variant', 'environments: { a: { modles: {} } }', ['modles: the configuration has no key `environments.a.modles`']],
     [
       'an unknown key of a provider',
       'models: { providers: { lab: { type: openai-compatible, base_ulr: x } } }',
@@ -143,13 +126,7 @@ describe('references', () => {
     const { secret } = load({ configFile: join(root, 'project/orchestrator.config.yaml') });
     expect(() => secret('A')).toThrow(expect.objectContaining({ code: 'ORC-119', help: ['export TOKEN=…'] }));
     env['TOKEN'] = 'from-a-variable';
-    expect(['A', 'B', 'C', 'D', 'toString'].map(secret)).toEqual([
-      'from-a-variable',
-      'from-a-file',
-      'x-hidden-thing',
-      undefined,
-      undefined,
-    ]);
+    expect(['A', 'B', 'C', 'D', 'toString'].map(secret)).toEqual(['from-a-variable', 'from-a-file', 'x-hidden-thing', undefined, undefined]);
   });
 
   test.each([
@@ -182,27 +159,17 @@ describe('who may grant power', () => {
     ['a chosen variant', 'environments: { v: { policy: { code: allow } } }', 'environments.v.policy.code'],
   ];
 
-  test.each(CASES)(
-    'C1 %s in a file that merely lies in the folder is left out, and the message names line and command',
-    (_, text, path) => {
-      const { load } = setup({ 'project/orchestrator.config.yaml': `# first\n${text}\n` });
-      const { config, warnings } = load(text.includes('environments') ? { environment: 'v' } : {});
-      expect(warnings.map(warning => [warning.code, warning.path, warning.help])).toEqual([
-        ['ORC-510', path, ['read the file, then: orchestrator trust orchestrator.config.yaml']],
-      ]);
-      expect(warnings[0]!.span.start).toBeGreaterThan(7);
-      expect(config).toMatchObject({
-        policy: DEFAULTS.policy,
-        state: DEFAULTS.state,
-        backup: DEFAULTS.backup,
-        actions: [],
-        secrets: {},
-        mcp: { servers: {} },
-      });
-      expect(config.models.providers).toEqual({});
-      expect(JSON.stringify(config)).not.toContain('${cmd:');
-    },
-  );
+  test.each(CASES)('C1 %s in a file that merely lies in the folder is left out, and the message names line and command', (_, text, path) => {
+    const { load } = setup({ 'project/orchestrator.config.yaml': `# first\n${text}\n` });
+    const { config, warnings } = load(text.includes('environments') ? { environment: 'v' } : {});
+    expect(warnings.map(warning => [warning.code, warning.path, warning.help])).toEqual([
+      ['ORC-510', path, ['read the file, then: orchestrator trust orchestrator.config.yaml']],
+    ]);
+    expect(warnings[0]!.span.start).toBeGreaterThan(7);
+    expect(config).toMatchObject({ policy: DEFAULTS.policy, state: DEFAULTS.state, backup: DEFAULTS.backup, actions: [], secrets: {}, mcp: { servers: {} } });
+    expect(config.models.providers).toEqual({});
+    expect(JSON.stringify(config)).not.toContain('${cmd:');
+  });
 
   test.each(CASES)('%s counts from --config, from ORCHESTRATOR_TRUST=1, and once the file is trusted', (_, text) => {
     const { load, root, env, record } = setup({ 'project/orchestrator.config.yaml': `${text}\n` });

@@ -30,9 +30,7 @@ export interface ConfigFile {
 export class ConfigError extends OrchestratorError {
   readonly diagnostics: Diagnostic[];
   constructor(diagnostics: Diagnostic[]) {
-    super('ORC-119', diagnostics.length === 1 ? diagnostics[0]!.message : `the configuration has ${diagnostics.length} problems`, {
-      class: 'invalid_input',
-    });
+    super('ORC-119', diagnostics.length === 1 ? diagnostics[0]!.message : `the configuration has ${diagnostics.length} problems`, { class: 'invalid_input' });
     this.diagnostics = diagnostics;
   }
 }
@@ -63,8 +61,7 @@ export function readConfigFile(path: string, cwd: string): ConfigFile {
   if (errors.length > 0) throw new ConfigError(errors);
   const value = withoutEmpty((document.toJS() ?? {}) as Json);
   const spanOf = (where: Path, key = false): Span => spanIn(document, source, where, key);
-  if (!isObject(value))
-    throw new ConfigError([problem(spanOf([]), 'a configuration is a map of keys, and this file holds something else')]);
+  if (!isObject(value)) throw new ConfigError([problem(spanOf([]), 'a configuration is a map of keys, and this file holds something else')]);
   // A key may be unknown to a map and to its variant at once; it is told once.
   const wrongs = new Map(checkSchema(CONFIG_SCHEMA, value).map(wrong => [`${wrong.path.join('.')} ${wrong.keyword}`, wrong]));
   const found = [...wrongs.values()].map(wrong => describe(wrong, value, spanOf, problem));
@@ -133,12 +130,7 @@ function schemaAt(schema: JsonSchema, path: Path): JsonSchema | undefined {
   for (const part of path) {
     if (!isObject(here)) return undefined;
     const properties: Json | undefined = here['properties'];
-    here =
-      typeof part === 'number'
-        ? here['items']
-        : isObject(properties) && Object.hasOwn(properties, part)
-          ? properties[part]
-          : here['additionalProperties'];
+    here = typeof part === 'number' ? here['items'] : isObject(properties) && Object.hasOwn(properties, part) ? properties[part] : here['additionalProperties'];
   }
   return isObject(here) ? here : undefined;
 }
@@ -168,10 +160,7 @@ function spanIn(document: Document.Parsed, source: Source, path: Path, key: bool
       if (pair === undefined) return span;
       const keySpan = rangeOf(pair.key) ?? span;
       const valueSpan = rangeOf(pair.value);
-      span =
-        (key && i === path.length - 1) || valueSpan === undefined || valueSpan.start === valueSpan.end || !isScalar(pair.value)
-          ? keySpan
-          : valueSpan;
+      span = (key && i === path.length - 1) || valueSpan === undefined || valueSpan.start === valueSpan.end || !isScalar(pair.value) ? keySpan : valueSpan;
       node = pair.value;
     } else if (isSeq(node)) {
       node = node.items[Number(part)];

@@ -124,10 +124,7 @@ function checkEnvironment(environment: string | undefined, layers: Layer[]): voi
       : known.length > 0
         ? `environments: ${known.join(', ')}`
         : `add it to ${CONFIG_NAME}: environments: { ${environment}: { … } }`;
-  throw new OrchestratorError('ORC-119', `the configuration has no environment called \`${environment}\``, {
-    class: 'invalid_input',
-    help: [help],
-  });
+  throw new OrchestratorError('ORC-119', `the configuration has no environment called \`${environment}\``, { class: 'invalid_input', help: [help] });
 }
 
 /** A file's value with the chosen variant laid over it. */

@@ -53,9 +53,7 @@ const MEANINGS: { [path: string]: string } = {
 export const MODELS: JsonObject = describe(MODELS_SCHEMA as JsonObject, '');
 
 /** Types of providers that take a key out of the environment where none is configured, and so would hand it to whatever address they are given. */
-export const KEYED_TYPES: ReadonlySet<string> = new Set(
-  typesOf().filter(type => type !== 'openai-compatible' && type !== 'llama.cpp' && type !== 'ollama'),
-);
+export const KEYED_TYPES: ReadonlySet<string> = new Set(typesOf().filter(type => type !== 'openai-compatible' && type !== 'llama.cpp' && type !== 'ollama'));
 
 function typesOf(): string[] {
   const type = at(MODELS_SCHEMA as JsonObject, 'properties', 'providers', 'additionalProperties', 'properties', 'type', 'enum');

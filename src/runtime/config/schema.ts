@@ -63,9 +63,7 @@ const POLICY = map('What actions may do. Wider than the default, it counts only 
   },
   code: choice('Whether `python.run` may run code.', ['allow', 'deny']),
   network: map('Where actions may connect.', { private: choice('Private, loopback and link-local addresses.', ['allow', 'deny']) }),
-  files: map('Where file actions may read and write.', {
-    roots: texts('Folders, relative to the one in which the run was started, or absolute.'),
-  }),
+  files: map('Where file actions may read and write.', { roots: texts('Folders, relative to the one in which the run was started, or absolute.') }),
 });
 
 const MCP_SERVER = map('An MCP server: a command, or an address.', {
@@ -90,9 +88,7 @@ const ALERT_RULE = map(
 );
 
 const KEYS: JsonObject = {
-  state: map('Where runs live.', {
-    url: text('`sqlite:PATH`, `memory:` or `postgres://…`. `ORCHESTRATOR_STATE_URL` wins.', { minLength: 1 }),
-  }),
+  state: map('Where runs live.', { url: text('`sqlite:PATH`, `memory:` or `postgres://…`. `ORCHESTRATOR_STATE_URL` wins.', { minLength: 1 }) }),
   cache: map('Where results of tasks with `cache:` are kept besides the store.', { url: text('`memory:` or `redis://…`.') }),
   models: MODELS,
   policy: POLICY,
@@ -101,9 +97,7 @@ const KEYS: JsonObject = {
     additionalProperties: { type: 'string' },
     description: "What `secret('NAME')` unwraps to: `${env:X}`, `${file:PATH}` or `${cmd:COMMAND}`.",
   },
-  mcp: map('MCP servers whose tools are actions.', {
-    servers: { type: 'object', additionalProperties: MCP_SERVER, description: 'Servers by name.' },
-  }),
+  mcp: map('MCP servers whose tools are actions.', { servers: { type: 'object', additionalProperties: MCP_SERVER, description: 'Servers by name.' } }),
   budget: map('Caps on spending, in dollars.', {
     per_run_usd: { type: 'number', minimum: 0, description: 'Of one run.' },
     per_day_usd: { type: 'number', minimum: 0, description: 'Of all runs of a day (UTC).' },
@@ -118,10 +112,7 @@ const KEYS: JsonObject = {
     format: choice('Its form.', ['json', 'text']),
     file: text('Where it is written.'),
   }),
-  server: map('What `serve` listens on.', {
-    host: text('Address.'),
-    port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'Port.' },
-  }),
+  server: map('What `serve` listens on.', { host: text('Address.'), port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'Port.' } }),
   backup: map('Backups of the store.', {
     dir: text('Folder.'),
     schedule: text('Cron expression.'),

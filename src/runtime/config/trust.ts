@@ -25,8 +25,7 @@ export function findPowers(file: ConfigFile, environment: string | undefined): P
 }
 
 function powersOf(value: JsonObject, base: Path, folder: string): Power[] {
-  const at = (...path: Path): Json | undefined =>
-    path.reduce<Json | undefined>((here, part) => (isObject(here) ? own(here, String(part)) : undefined), value);
+  const at = (...path: Path): Json | undefined => path.reduce<Json | undefined>((here, part) => (isObject(here) ? own(here, String(part)) : undefined), value);
   const found: Power[] = [];
   const add = (path: Path, message: string): void => void found.push({ path: [...base, ...path], message });
 
@@ -51,11 +50,9 @@ function powersOf(value: JsonObject, base: Path, folder: string): Power[] {
     if (isObject(server) && own(server, 'command') !== undefined) add(['mcp', 'servers', name], 'starts a program of its own');
   if (at('actions') !== undefined) add(['actions'], 'loads modules of code');
   for (const [name, provider] of members(at('models', 'providers'))) {
-    if (isObject(provider) && sendsKey(name, provider))
-      add(['models', 'providers', name], 'sends a key of yours to an address that this file names');
+    if (isObject(provider) && sendsKey(name, provider)) add(['models', 'providers', name], 'sends a key of yours to an address that this file names');
   }
-  for (const path of commandsIn(value, []))
-    if (!found.some(power => startsWith([...base, ...path], power.path))) add(path, 'runs a command');
+  for (const path of commandsIn(value, [])) if (!found.some(power => startsWith([...base, ...path], power.path))) add(path, 'runs a command');
   return found;
 }
 
@@ -90,9 +87,7 @@ function commandsIn(value: Json, path: Path): Path[] {
   if (typeof value === 'string') return hasReference(value, 'cmd') ? [path] : [];
   if (Array.isArray(value)) return value.flatMap((item, i) => commandsIn(item, [...path, i]));
   if (!isObject(value)) return [];
-  return Object.entries(value).flatMap(([key, member]) =>
-    path.length === 0 && key === 'environments' ? [] : commandsIn(member, [...path, key]),
-  );
+  return Object.entries(value).flatMap(([key, member]) => (path.length === 0 && key === 'environments' ? [] : commandsIn(member, [...path, key])));
 }
 
 /** Takes what grants power out of a file's value, and says so with its line and the command that would let it count. */
@@ -125,10 +120,7 @@ function withoutNulls(value: Json): Json {
 function remove(value: JsonObject, path: Path): void {
   const parent = path
     .slice(0, -1)
-    .reduce<Json | undefined>(
-      (here, part) => (Array.isArray(here) ? here[Number(part)] : isObject(here) ? own(here, String(part)) : undefined),
-      value,
-    );
+    .reduce<Json | undefined>((here, part) => (Array.isArray(here) ? here[Number(part)] : isObject(here) ? own(here, String(part)) : undefined), value);
   const last = path.at(-1)!;
   // An element of a list keeps its place, so that the paths of its neighbours still hold.
   if (Array.isArray(parent)) parent[Number(last)] = null;
