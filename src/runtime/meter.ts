@@ -99,7 +99,7 @@ export class Meter {
     return tried.filter(isObject).map(one => ({ id: String(one['id']), code: String(one['code']), bill: one as unknown as FailedBill }));
   }
 
-  #enterFailed(request: ModelRequest, id: string, code: Failure['code'] | string, bill: FailedBill, latencyMs: number): void {
+  #enterFailed(request: ModelRequest, id: string, code: string, bill: FailedBill, latencyMs: number): void {
     if (bill.billed !== 'yes') return;
     this.#enter(request, '', { model: id, ...tokensOf(bill.usage ?? NO_USAGE), costMicroUsd: bill.costMicroUsd ?? null, latencyMs, failed: code });
   }

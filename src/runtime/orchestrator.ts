@@ -4,7 +4,7 @@ import type { RunFilter, RunRow } from '../store/port.ts';
 import type { Action } from '../tools/port.ts';
 import type { ForkOptions, ResumeOptions, RunEvent, RunHandle, StartOptions } from './api.ts';
 import { openShell } from './open.ts';
-import { Pipeline } from './pipeline.ts';
+import type { Pipeline } from './pipeline.ts';
 import type { EmbeddedShell } from './shell.ts';
 
 export interface OrchestratorOptions {

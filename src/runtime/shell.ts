@@ -452,7 +452,7 @@ export class EmbeddedShell implements Shell {
     this.#watch.stop();
     this.#loop.holding = true;
     await this.#loop.flushed();
-    for (const run of [...this.#loop.runs.values()])
+    for (const run of this.#loop.runs.values())
       this.#loop.lose(run, new OrchestratorError('ORC-231', 'the shell was closed', { class: 'cancelled', help: [`orchestrator resume ${run.id}`] }));
     await this.#settings.models.close();
     await this.store.close();

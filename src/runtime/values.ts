@@ -9,9 +9,10 @@ const INLINE_LIMIT = 64 * 1024;
 const CACHE_BYTES = 64 * 1024 * 1024;
 
 /** Thrown by `load` where the store answers later: whoever computes waits for it and computes again. */
-export class ValuePending {
+export class ValuePending extends Error {
   readonly arrival: Promise<void>;
   constructor(arrival: Promise<void>) {
+    super('a value is still on its way from the store');
     this.arrival = arrival;
   }
 }

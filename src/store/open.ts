@@ -20,7 +20,7 @@ const KINDS = ['memory', 'sqlite'];
 
 /** Opens the store that a URL names: `memory:` or `sqlite:PATH`. */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<Store> {
-  const [kind = '', rest = ''] = split(url);
+  const [kind, rest] = split(url);
   const owner = options.owner ?? `own_${randomBytes(10).toString('hex')}`;
   if (kind === 'memory') return new MemoryStore(owner);
   if (kind !== 'sqlite') throw unsupported(kind, url);

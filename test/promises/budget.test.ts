@@ -173,7 +173,7 @@ test('a model is chosen by what it should be good at, or by requirements; the ch
   const file = pipeline('routed', `${ASK('a', ', model: fast')}\n${ASK('b', ', requires_model: { expertise: [code], max_cost_usd: 1 }')}`);
   const { status, run, tasks } = await orchestrator.run(file);
   expect(status).toBe('completed');
-  expect(server.requests.map(({ body }) => body['model']).sort()).toEqual(['cheap', 'dear']);
+  expect(server.requests.map(({ body }) => body['model']).sort((a, b) => String(a).localeCompare(String(b)))).toEqual(['cheap', 'dear']);
   expect(tasks['a']!.route).toMatchObject({
     strategy: 'balanced',
     rejected: expect.arrayContaining([{ id: 'lab/dear', reason: expect.stringContaining('not known to be good at: fast') }]),
