@@ -1,5 +1,5 @@
 import { pathOf, type CallRecord } from '../engine/index.ts';
-import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
+import { OrchestratorError, toFailure } from '../errors.ts';
 import { isObject, type Json } from '../json.ts';
 import {
   failedBill,
