@@ -26,6 +26,7 @@ describe('names', () => {
       2,
     ]);
     expect(ask('tasks')).toEqual({ a: { status: 'mine', n: 2 }, b: 'b' });
+    expect(ask('tasks.a')).toEqual(acts.a.gives);
     expect(ask('a')).toEqual(acts.a.gives);
     expect(ask('a is defined and a.nothing is not defined and tasks.nobody is not defined')).toBe(true);
   });
