@@ -2,23 +2,38 @@ import { sha256 } from '../hash.ts';
 import { canonicalJson, type Json } from '../json.ts';
 import { initial, type Extra, type RunState } from './state.ts';
 
-const COUNTS = ['taskStatus', 'phase', 'waitingOn', 'attempt', 'scopeOf'] as const;
-const TIMES = ['scheduledAt', 'beganAt', 'settledAt'] as const;
+const COLUMNS = ['taskStatus', 'phase', 'waitingOn', 'attempt', 'scopeOf', 'scheduledAt', 'beganAt', 'settledAt'] as const;
 
 /**
- * A state as text, from which `restore` makes it again: arrays cut to the slots in use, maps as lists, and times as distances from the first event
- * (null where there is none; a clock that was set back makes them negative), since a hundred thousand short numbers are written many times faster than long ones.
+ * A state as text, from which `restore` makes it again: maps as lists, and the columns of the slots in use as runs of equal values, since neighbours mostly
+ * share their status, and those that moved in one turn share its time.
  */
 export function snapshot(state: RunState): string {
-  const { slots, created } = state;
   const copy: { [key: string]: unknown } = { ...state };
-  for (const name of COUNTS) copy[name] = Array.from(state[name].subarray(0, slots));
-  const zero = created?.at ?? 0;
-  for (const name of TIMES) copy[name] = Array.from(state[name].subarray(0, slots), time => (time === 0 ? null : time - zero));
+  for (const name of COLUMNS) copy[name] = runsOf(state[name], state.slots);
   copy['taskReason'] = sparse(state.taskReason);
   copy['extra'] = [...state.extra].map(([slot, extra]) => [slot, plainExtra(extra)]);
   copy['signals'] = [...state.signals];
   return JSON.stringify(copy);
+}
+
+/** Value, how often, value, how often, … */
+function runsOf(column: ArrayLike<number>, length: number): number[] {
+  const runs: number[] = [];
+  for (let i = 0; i < length;) {
+    const value = column[i]!;
+    let end = i + 1;
+    while (end < length && column[end] === value) end++;
+    runs.push(value, end - i);
+    i = end;
+  }
+  return runs;
+}
+
+function filled<Column extends { fill(value: number, start: number, end: number): unknown }>(column: Column, runs: number[]): Column {
+  let at = 0;
+  for (let i = 0; i < runs.length; i += 2) column.fill(runs[i]!, at, (at += runs[i + 1]!));
+  return column;
 }
 
 /** The entries of a list that are not null, with their places. */
@@ -33,9 +48,7 @@ function plainExtra(extra: Extra): { [key: string]: unknown } {
   return { ...rest, ...(steps === undefined ? {} : { steps: [...steps] }), ...(overrides === undefined ? {} : { overrides: [...overrides] }) };
 }
 
-type Plain = Omit<RunState, (typeof COUNTS)[number] | (typeof TIMES)[number] | 'taskReason' | 'extra' | 'signals'> & {
-  [Name in (typeof COUNTS)[number]]: number[];
-} & { [Name in (typeof TIMES)[number]]: (number | null)[] } & {
+type Plain = Omit<RunState, (typeof COLUMNS)[number] | 'taskReason' | 'extra' | 'signals'> & { [Name in (typeof COLUMNS)[number]]: number[] } & {
   taskReason: [number, NonNullable<RunState['taskReason'][number]>][];
   extra: [number, { [key: string]: unknown }][];
   signals: [string, NonNullable<ReturnType<RunState['signals']['get']>>][];
@@ -43,20 +56,19 @@ type Plain = Omit<RunState, (typeof COUNTS)[number] | (typeof TIMES)[number] | '
 
 export function restore(text: string): RunState {
   const { taskReason, extra, signals, ...data } = JSON.parse(text) as Plain;
-  const zero = data.created?.at ?? 0;
-  const times = (list: (number | null)[]): Float64Array<ArrayBuffer> => Float64Array.from(list, time => (time === null ? 0 : time + zero));
+  const { slots } = data;
   const state: RunState = {
     ...initial(),
     ...data,
-    taskStatus: Uint8Array.from(data.taskStatus),
-    phase: Uint8Array.from(data.phase),
-    waitingOn: Int32Array.from(data.waitingOn),
-    attempt: Uint16Array.from(data.attempt),
-    scopeOf: Int32Array.from(data.scopeOf),
-    scheduledAt: times(data.scheduledAt),
-    beganAt: times(data.beganAt),
-    settledAt: times(data.settledAt),
-    taskReason: Array.from({ length: data.slots }, () => null),
+    taskStatus: filled(new Uint8Array(slots), data.taskStatus),
+    phase: filled(new Uint8Array(slots), data.phase),
+    waitingOn: filled(new Int32Array(slots), data.waitingOn),
+    attempt: filled(new Uint16Array(slots), data.attempt),
+    scopeOf: filled(new Int32Array(slots), data.scopeOf),
+    scheduledAt: filled(new Float64Array(slots), data.scheduledAt),
+    beganAt: filled(new Float64Array(slots), data.beganAt),
+    settledAt: filled(new Float64Array(slots), data.settledAt),
+    taskReason: Array.from({ length: slots }, () => null),
     extra: new Map(extra.map(([slot, one]) => [slot, restoreExtra(one)])),
     signals: new Map(signals),
   };

@@ -53,17 +53,16 @@ async function compileApart(request: { file: string; path: string; folder: strin
   const own = new URL(import.meta.url.endsWith('.ts') ? '../runtime/compiler.ts' : '../runtime/compiler.js', import.meta.url);
   const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(own)], { stdio: ['pipe', 'pipe', 'inherit'] });
   child.stdin.end(JSON.stringify(request));
-  const pieces: Buffer[] = [];
-  for await (const piece of child.stdout) pieces.push(piece as Buffer);
+  let output = '';
+  for await (const piece of child.stdout.setEncoding('utf8')) output += piece as string;
   const code = child.exitCode ?? (await new Promise<number | null>(done => child.once('close', done)));
   if (code !== 0)
     throw new OrchestratorError('ORC-700', `the compiler process ended with ${code === null ? 'a signal' : `code ${code}`}`, { class: 'internal' });
-  const output = Buffer.concat(pieces.splice(0));
-  const end = output.indexOf(10);
-  const answer = JSON.parse(output.toString('utf8', 0, end)) as { valid: boolean; diagnostics: PackedDiagnostics };
+  const end = output.indexOf('\n');
+  const answer = JSON.parse(output.slice(0, end)) as { valid: boolean; diagnostics: PackedDiagnostics };
   const diagnostics = unpackDiagnostics(answer.diagnostics);
   if (!answer.valid) throw new ValidationError(diagnostics);
-  const body = output.toString('utf8', end + 1);
+  const body = output.slice(end + 1);
   return { plan: decodePlan(body), body, diagnostics };
 }
 
