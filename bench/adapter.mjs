@@ -19,10 +19,8 @@ function yamlOf({ kind, n }) {
   const end = value => `  outputs:\n    result: "{{ ${value} }}"\n`;
   if (kind === 'chain') return head + Array.from({ length: n }, (_, i) => task(`s${i}`, i, i === 0 ? 'inputs.input' : `s${i - 1}`)).join('') + end(`s${n - 1}`);
   if (kind === 'fan') {
-    return (
-      `${head}    - id: fan\n      for_each: "{{ range(${n}) }}"\n      max_parallel: ${n}\n      tasks:\n        - id: step\n          ${STEP}\n          parameters: { i: "{{ index }}", input: "{{ inputs.input }}" }\n` +
-      end("{'v': fan.items | sum(attribute='step.v')}")
-    );
+    const ids = Array.from({ length: n }, (_, i) => `s${i}`);
+    return head + ids.map((id, i) => task(id, i, 'inputs.input')).join('') + end(`{'v': [${ids.map(id => `${id}.v`).join(', ')}] | sum}`);
   }
   if (kind === 'diamond')
     return (
