@@ -15,7 +15,7 @@ export function receiptLines(document: RunDocument, paint: Paint): string[] {
       `  AUTO: took the default of ${defaults
         .slice(0, 3)
         .map(auto => `${auto.path}.${auto.target} (${fit(escapeLine(JSON.stringify(auto.value)), 24)})`)
-        .join(', ')}${defaults.length > 3 ? ` and ${defaults.length - 3} more` : ''}; no model answered`,
+        .join(', ')}${defaults.length > 3 ? ` and ${defaults.length - 3} more` : ''}${whyDefault(defaults[0]!.reason)}`,
     );
   for (const warning of document.warnings) lines.push(`  ${paint('warning', 'warning:')} ${escapeLine(warning)}`);
   const next = nextCommands(document);
@@ -82,4 +82,9 @@ export function isContainer(task: Pick<TaskDocument, 'action'>): boolean {
 
 function nextCommands({ status, next, run }: RunDocument): string[] {
   return status === 'completed' ? [`orchestrator show ${run}`] : next;
+}
+
+/** Why a model did not decide, in a few words. */
+function whyDefault(reason: string | null): string {
+  return reason === null ? '' : `: ${fit(escapeLine(reason), 60)}`;
 }

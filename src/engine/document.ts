@@ -51,8 +51,8 @@ export interface RunDocument<Outputs = { [name: string]: Json }> {
   budget?: { usd: number; onExceed: OnExceed; reservedUsd: number };
   error: (Pick<Failure, 'code' | 'class' | 'message' | 'help'> & { path: string | null }) | null;
   parent: { run: string; at: string } | null;
-  /** AUTO answers, with where each came from. */
-  autos: { path: string; target: string; value: Json; source: 'model' | 'default' | 'pinned'; model: string | null }[];
+  /** AUTO answers, with where each came from, and why a default was taken. */
+  autos: { path: string; target: string; value: Json; source: 'model' | 'default' | 'pinned'; model: string | null; reason: string | null }[];
   /** What a person should know though nothing failed: loops that were exhausted, conditions that could not be evaluated. */
   warnings: string[];
   next: string[];

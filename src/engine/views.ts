@@ -182,8 +182,8 @@ function autosOf(values: Values): RunDocument['autos'] {
     if (extra.autos === undefined) continue;
     const scope = slot < 0 ? undefined : scopeOfSlot(state, slot);
     const tags = scope === undefined ? inputTags : plan.blocks[scope.block]!.tasks[slot - scope.base]!.autos;
-    for (const [i, { value, source, model }] of Object.entries(extra.autos) as [string, AutoAnswer][]) {
-      autos.push({ path: pathOf(plan, state, slot), target: tags[Number(i)]?.target ?? '', value: values.load(value), source, model });
+    for (const [i, { value, source, model, reason }] of Object.entries(extra.autos) as [string, AutoAnswer][]) {
+      autos.push({ path: pathOf(plan, state, slot), target: tags[Number(i)]?.target ?? '', value: values.load(value), source, model, reason });
     }
   }
   return autos;

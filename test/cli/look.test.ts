@@ -95,7 +95,7 @@ Next
   test('auto explain says where answers came from, and the receipt says that a default was taken', async () => {
     const project = makeProject({ 'p.yaml': HELLO.replace('"Hello, {{ name }}!"', '<AUTO default="Hey">a greeting</AUTO>') });
     const { err } = await project.call(['run', 'p.yaml']);
-    expect(err).toContain('  AUTO: took the default of greet.parameters.text ("Hey"); no model answered\n');
+    expect(err).toContain('  AUTO: took the default of greet.parameters.text ("Hey"): no model is configured\n');
     expect((await project.call(['auto', 'explain', 'last'])).out).toBe('greet.parameters.text = "Hey"\n  from its default (no model is configured)\n');
   });
 

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import type { Event } from '../../src/engine/index.ts';
 import { openModels, type Models } from '../../src/models/index.ts';
@@ -152,4 +152,16 @@ export function bytesUnder(folder: string): string {
     .map(name => join(folder, name))
     .map(path => (statSync(path).isDirectory() ? bytesUnder(path) : readFileSync(path, 'latin1')))
     .join('\n');
+}
+
+/** Fails the test where a promise is rejected and nobody listens. */
+export function watchRejections(): void {
+  const seen: unknown[] = [];
+  const listener = (reason: unknown): void => void seen.push(reason);
+  process.on('unhandledRejection', listener);
+  onTestFinished(async () => {
+    await new Promise(resolve => setTimeout(resolve, 20));
+    process.off('unhandledRejection', listener);
+    expect(seen).toEqual([]);
+  });
 }

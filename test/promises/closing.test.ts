@@ -1,22 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { OrchestratorError } from '../../src/errors.ts';
-import { makeFolder, openBench, pipelineOf, startChild, until } from './bench.ts';
+import { makeFolder, openBench, pipelineOf, startChild, until, watchRejections } from './bench.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ code });
-
-/** Fails the test where a promise is rejected and nobody listens. */
-function watchRejections(): void {
-  const seen: unknown[] = [];
-  const listener = (reason: unknown): void => void seen.push(reason);
-  process.on('unhandledRejection', listener);
-  onTestFinished(async () => {
-    await new Promise(resolve => setTimeout(resolve, 20));
-    process.off('unhandledRejection', listener);
-    expect(seen).toEqual([]);
-  });
-}
 
 test('S8 a clock that jumps stretches no wait and makes no duration negative', async () => {
   let ahead = 0;

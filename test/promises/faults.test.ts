@@ -5,23 +5,11 @@ import { OrchestratorError } from '../../src/errors.ts';
 import { openModels } from '../../src/models/index.ts';
 import type { Store } from '../../src/store/index.ts';
 import { startModelServer } from '../support/model-server.ts';
-import { makeFolder, openBench, until } from './bench.ts';
+import { makeFolder, openBench, until, watchRejections } from './bench.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ code });
 const full = (): OrchestratorError => new OrchestratorError('ORC-512', 'the disk is full', { class: 'storage', retryable: true });
 const broken = (): OrchestratorError => new OrchestratorError('ORC-501', 'the disk failed', { class: 'storage' });
-
-/** Fails the test where a promise is rejected and nobody listens. */
-function watchRejections(): void {
-  const seen: unknown[] = [];
-  const listener = (reason: unknown): void => void seen.push(reason);
-  process.on('unhandledRejection', listener);
-  onTestFinished(async () => {
-    await new Promise(resolve => setTimeout(resolve, 20));
-    process.off('unhandledRejection', listener);
-    expect(seen).toEqual([]);
-  });
-}
 
 /** Faults that begin with the commit that holds an event of a kind, and last until `mend`. */
 function failingAt(

@@ -133,7 +133,7 @@ describe('the page', () => {
       inputs: { a: EVIL },
       outputs: { [EVIL]: EVIL },
       error: { code: 'ORC-216', class: 'failed', message: EVIL, help: [EVIL], path: EVIL },
-      autos: [{ path: 'x', target: 'y', value: EVIL, source: 'model', model: EVIL }],
+      autos: [{ path: 'x', target: 'y', value: EVIL, source: 'model', model: EVIL, reason: EVIL }],
     },
   );
   const events = [
