@@ -8,6 +8,7 @@ import { parseAnswer } from './answer-text.ts';
 import { aborted, badReply, fromStatus, fromThrown, refused, tooSlow, type Asked } from './failures.ts';
 import type { GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, ModelUsage, Provider } from './port.ts';
 import { readRateWindows } from './rates.ts';
+import type { OpenedService } from './services.ts';
 
 /** How a service is told the shape of an answer: by its schema, as any JSON, or not at all. */
 export type StructuredOutput = 'json_schema' | 'json_object' | 'none';
@@ -23,7 +24,7 @@ export interface AiSdkOptions {
   /** Never to be seen in a message. */
   secrets: string[];
   /** Loads the SDK's package for this service. `fetch` is the one that it has to use. */
-  open(fetch: typeof globalThis.fetch): Promise<(model: string) => LanguageModelV4>;
+  open(fetch: typeof globalThis.fetch): Promise<OpenedService>;
   /** Where the service names its models; absent where it has no such place. */
   listing?: { url: string; headers: Record<string, string> };
   /** Asks the service about one model by its own address, so that an alias is known too. */
@@ -56,7 +57,7 @@ export function aiSdkProvider(options: AiSdkOptions): Provider {
     service ??= options.open(guardedFetch);
     service.catch(() => (service = undefined));
     const open = await service;
-    const sdkModel = opened.get(model) ?? open(model);
+    const sdkModel = opened.get(model) ?? (open(model) as LanguageModelV4);
     opened.set(model, sdkModel);
     return attempt(asked(model), { signal, timeoutMs, clock }, async abortSignal => {
       const call: Call = { model: sdkModel, settings: settingsOf(request, abortSignal, options), clock, startedAt: clock.monotonic(), asked: asked(model) };

@@ -1,4 +1,3 @@
-import type { LanguageModelV4 } from '@ai-sdk/provider';
 import { OrchestratorError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 
@@ -15,7 +14,8 @@ export interface ServiceSettings {
 
 export type Environment = { [name: string]: string | undefined };
 
-type OpenedService = (model: string) => LanguageModelV4;
+/** Opens one model of a service: a LanguageModelV4 of the AI SDK. Its type stays out of our declarations, which would bring the SDK's into every program that uses them. */
+export type OpenedService = (model: string) => object;
 
 /** One kind of hosted service, as data. */
 export interface Service {
