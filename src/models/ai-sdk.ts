@@ -3,15 +3,13 @@ import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Finish
 import { systemClock, type Clock } from '../clock.ts';
 import { formatDuration } from '../duration.ts';
 import { OrchestratorError } from '../errors.ts';
-import { isObject, type Json, type JsonObject, type JsonSchema } from '../json.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
+import { settingsOf, type StructuredOutput } from './ai-sdk-request.ts';
 import { parseAnswer } from './answer-text.ts';
 import { aborted, badReply, fromStatus, fromThrown, refused, tooSlow, type Asked } from './failures.ts';
 import type { GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, ModelUsage, Provider } from './port.ts';
 import { readRateWindows } from './rates.ts';
 import type { OpenedService } from './services.ts';
-
-/** How a service is told the shape of an answer: by its schema, as any JSON, or not at all. */
-export type StructuredOutput = 'json_schema' | 'json_object' | 'none';
 
 /** What the configuration and the tables know of a model, looked up when it is asked for. */
 export type Describe = (model: string) => { contextWindow(): number | undefined; price(): ModelInfo['price'] };
@@ -134,29 +132,6 @@ interface Call {
   clock: Clock;
   startedAt: number;
   asked: Asked;
-}
-
-function settingsOf(
-  { messages, schema, temperature, maxTokens, seed }: ModelRequest,
-  abortSignal: AbortSignal,
-  { providerOptions, structuredOutput: form = 'json_schema' }: AiSdkOptions,
-): LanguageModelV4CallOptions {
-  return {
-    prompt: messages.map(({ role, content }) => (role === 'system' ? { role, content } : { role, content: [{ type: 'text', text: content }] })),
-    abortSignal,
-    providerOptions: providerOptions as NonNullable<LanguageModelV4CallOptions['providerOptions']>,
-    ...(schema === undefined || form === 'none' ? {} : { responseFormat: formatOf(schema, form) }),
-    ...(temperature === undefined ? {} : { temperature }),
-    ...(maxTokens === undefined ? {} : { maxOutputTokens: maxTokens }),
-    ...(seed === undefined ? {} : { seed }),
-  };
-}
-
-type ResponseFormat = NonNullable<LanguageModelV4CallOptions['responseFormat']>;
-type ShapeSchema = NonNullable<Extract<ResponseFormat, { type: 'json' }>['schema']>;
-
-function formatOf(schema: JsonSchema, form: Exclude<StructuredOutput, 'none'>): ResponseFormat {
-  return form === 'json_object' ? { type: 'json' } : { type: 'json', name: 'answer', schema: isObject(schema) ? (schema as ShapeSchema) : {} };
 }
 
 type RawReply = Omit<ModelReply, 'object' | 'finishReason'> & { finish: LanguageModelV4FinishReason['unified'] };

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Json, JsonSchema } from '../json.ts';
 import { parseAnswer } from './answer-text.ts';
 import { askStructured, readAnswer, wrapSchema } from './answers.ts';
+import { textOf } from './content.ts';
 import type { ModelReply, ModelRequest } from './port.ts';
 
 const ASK: ModelRequest = { messages: [{ role: 'user', content: 'How many?' }], temperature: 0 };
@@ -69,7 +70,7 @@ describe('askStructured', () => {
     const told = async (schema: JsonSchema): Promise<string> => {
       const { ask, requests } = setup('{"value": []}');
       await ask(schema, 1);
-      return requests[0]!.messages[0]!.content;
+      return textOf(requests[0]!.messages[0]!.content);
     };
     expect(await told({ enum: ['a', 'b'] })).toBe('How many?\n\nAnswer with nothing but JSON of this form: {"value": …}, where the value is: one of: a, b.');
     const list: JsonSchema = { type: 'array', items: { type: 'object', required: ['a'] } };

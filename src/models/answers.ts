@@ -1,6 +1,7 @@
 import { isObject, own, type Json, type JsonObject, type JsonSchema } from '../json.ts';
 import { checkSchema, coerce, describeSchema, type SchemaProblem } from '../schema.ts';
 import { parseAnswer } from './answer-text.ts';
+import { withText } from './content.ts';
 import type { GenerateOptions, Model, ModelReply, ModelRequest } from './port.ts';
 
 export interface AskOptions extends GenerateOptions {
@@ -79,7 +80,7 @@ function tellProblems(problems: SchemaProblem[]): string {
 function withFormat(messages: ModelRequest['messages'], schema: JsonSchema): ModelRequest['messages'] {
   const last = messages.at(-1);
   if (last?.role !== 'user') return [...messages, { role: 'user', content: formatOf(schema) }];
-  return [...messages.slice(0, -1), { role: 'user', content: `${last.content}\n\n${formatOf(schema)}` }];
+  return [...messages.slice(0, -1), { role: 'user', content: withText(last.content, `\n\n${formatOf(schema)}`) }];
 }
 
 function formatOf(schema: JsonSchema): string {

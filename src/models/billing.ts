@@ -1,6 +1,7 @@
 import type { Failure } from '../errors.ts';
 import { isObject, type Json } from '../json.ts';
 import type { MicroUsd } from '../money.ts';
+import { attachmentsOf, bytesOf, isText, textsOf, type Attachment } from './content.ts';
 import type { ModelInfo, ModelRequest, ModelUsage } from './port.ts';
 import { replyCost, worstCost } from './prices.ts';
 
@@ -37,11 +38,35 @@ const OUTPUT_TOKENS_MAX = 4096;
 /** What a chat format puts around each message, at most, and what a schema is wrapped in. */
 const TOKENS_AROUND = 32;
 
+type Payable = Pick<ModelInfo, 'price' | 'local'> & Partial<Pick<ModelInfo, 'id' | 'contextWindow'>>;
+
 /** The most that one call can cost with any of the models that may answer it. No token is shorter than a byte. */
-export function reservationFor(models: Pick<ModelInfo, 'price' | 'local'>[], request: ModelRequest): Reservation {
-  const texts = [...request.messages.map(({ content }) => content), ...(request.schema === undefined ? [] : [JSON.stringify(request.schema)])];
-  const input = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + TOKENS_AROUND, 0);
+export function reservationFor(models: Payable[], request: ModelRequest): Reservation {
+  const texts = [...textsOf(request), ...(request.schema === undefined ? [] : [JSON.stringify(request.schema)])];
+  const said = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + TOKENS_AROUND, 0);
+  const attached = attachmentsOf(request.messages);
   const maxTokens = request.maxTokens ?? OUTPUT_TOKENS_MAX;
-  const costs = models.map(model => worstCost(model, input, maxTokens));
+  const costs = models.map(model => worstCost(model, said + attached.reduce((sum, part) => sum + mostTokens(part, model), 0), maxTokens));
   return { microUsd: costs.includes(undefined) ? undefined : Math.max(0, ...costs.map(cost => cost ?? 0)), maxTokens };
+}
+
+/** The most that vectors of texts can cost. */
+export function embedReservation(model: Payable, texts: readonly string[]): MicroUsd | undefined {
+  return worstCost(
+    model,
+    texts.reduce((sum, text) => sum + Buffer.byteLength(text) + TOKENS_AROUND, 0),
+    0,
+  );
+}
+
+/** A large image at any service of today, and at the one model that counts its images many times over to be paid for them like its larger sister. */
+const IMAGE_TOKENS_MAX = 10_000;
+const IMAGE_TOKENS_MAX_4O_MINI = 50_000;
+/** The largest context of today. */
+const CONTEXT_TOKENS_MAX = 2_000_000;
+
+/** What is packed (a PDF) may hold any amount of text, and no more than the context of the model. */
+function mostTokens(part: Attachment, { id = '', contextWindow }: Payable): number {
+  if (part.type === 'image') return /4o-mini/.test(id) ? IMAGE_TOKENS_MAX_4O_MINI : IMAGE_TOKENS_MAX;
+  return isText(part.mediaType) ? bytesOf(part) + TOKENS_AROUND : (contextWindow ?? CONTEXT_TOKENS_MAX);
 }

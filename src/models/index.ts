@@ -1,9 +1,10 @@
 export { askStructured, readAnswer, wrapSchema, type AskOptions, type StructuredAnswer } from './answers.ts';
 export { autoRequest, autoSchema, type AutoContext, type AutoShape } from './auto.ts';
-export { failedBill, reservationFor, type FailedBill, type Reservation } from './billing.ts';
+export { embedReservation, failedBill, reservationFor, type FailedBill, type Reservation } from './billing.ts';
 export { CircuitBreaker, type BreakerState, type CircuitBreakerOptions } from './breaker.ts';
 export { openCache, requestKey, type ResponseCache } from './cache.ts';
 export { ModelNotFoundError, openModels, type Models, type OpenModelsOptions } from './catalog.ts';
+export { textOf, withoutData } from './content.ts';
 export { fallbackChain, priceClass, type FallbackSettings } from './fallback.ts';
 export type { ModelStateJson } from './guard.ts';
 export { healthOf, type Health, type HealthKind, type HealthRecord } from './health.ts';
@@ -22,7 +23,27 @@ export {
 } from './limits.ts';
 export { llamaCpp, type LlamaCppOptions } from './llama-cpp.ts';
 export { openAICompatible, type OpenAICompatibleOptions } from './openai-compatible.ts';
-export type { GenerateOptions, Model, ModelInfo, ModelPrice, ModelReply, ModelRequest, ModelUsage, Provider, RateWindow } from './port.ts';
+export type {
+  Abilities,
+  Content,
+  ContentPart,
+  EmbedOptions,
+  EmbedReply,
+  EmbedRequest,
+  GenerateOptions,
+  Model,
+  ModelInfo,
+  ModelMessage,
+  ModelPrice,
+  ModelReply,
+  ModelRequest,
+  ModelTool,
+  ModelUsage,
+  Provider,
+  RateWindow,
+  ToolCall,
+  ToolChoice,
+} from './port.ts';
 export { costOf, isFree, replyCost, worstCost } from './prices.ts';
 export { ModelProfiler, type CallSample, type ModelProfile } from './profiler.ts';
 export { KNOWN_MODELS, pullModel, removeModel, type PulledModel, type PullOptions, type PullProgress, type SourceKind } from './pull.ts';

@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { aborted, unlessAborted } from './failures.ts';
-import type { RateWindow } from './port.ts';
+import { attachmentsOf, bytesOf, textsOf, type Attachment } from './content.ts';
+import type { ModelRequest, RateWindow } from './port.ts';
 import type { LimitSettings } from './settings.ts';
 
 /** A limit and whose it is: a model's id, or the name of a provider. */
@@ -259,11 +260,19 @@ export class Limiter {
   }
 }
 
-/** Tokens of a request as far as its text tells: four characters each, and the whole of what it may answer. */
-export function estimateTokens(request: { messages: { content: string }[]; maxTokens?: number }): { input: number; output: number } {
-  const characters = request.messages.reduce((sum, { content }) => sum + content.length, 0);
-  return { input: Math.ceil(characters / 4) + 8 * request.messages.length, output: request.maxTokens ?? OUTPUT_TOKENS };
+/** Tokens of a request as far as it tells: four characters each of its text, what images and files take as a rule, and the whole of what it may answer. */
+export function estimateTokens(request: Pick<ModelRequest, 'messages' | 'tools' | 'maxTokens'>): { input: number; output: number } {
+  const characters = textsOf(request).reduce((sum, text) => sum + text.length, 0);
+  const attached = attachmentsOf(request.messages).reduce((sum, part) => sum + attachmentTokens(part), 0);
+  return { input: Math.ceil(characters / 4) + 8 * request.messages.length + attached, output: request.maxTokens ?? OUTPUT_TOKENS };
 }
 
+/** Services count an image by its size in pixels, most of them between 300 and 1,600 tokens; a file as its text, and a page of a PDF as an image beside it. */
+function attachmentTokens(part: Attachment): number {
+  return part.type === 'image' ? IMAGE_TOKENS : Math.min(Math.ceil(bytesOf(part) / 4), FILE_TOKENS_MAX);
+}
+
+const IMAGE_TOKENS = 1500;
+const FILE_TOKENS_MAX = 100_000;
 /** What is thought of an answer whose request names no limit. */
 const OUTPUT_TOKENS = 512;

@@ -3,6 +3,7 @@ import type { ChatHistoryItem, Llama, LlamaChat, LlamaContextSequence, LlamaMode
 import { systemClock, type Clock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
 import { parseAnswer } from './answer-text.ts';
+import { textOf } from './content.ts';
 import { aborted, unlessAborted } from './failures.ts';
 import { grammarSchema } from './grammar.ts';
 import { findFile, listFiles } from './model-files.ts';
@@ -189,7 +190,7 @@ async function answer(
 
 /** How many tokens an answer may have; a prompt that leaves too few is refused, since llama.cpp would silently drop its beginning. */
 function outputRoom(model: LlamaModel, name: string, request: ModelRequest, contextSize: number): number {
-  const prompt = request.messages.reduce((sum, { content }) => sum + model.tokenize(content).length + TEMPLATE_TOKENS, 0);
+  const prompt = request.messages.reduce((sum, { content }) => sum + model.tokenize(textOf(content)).length + TEMPLATE_TOKENS, 0);
   const wanted = request.maxTokens ?? OUTPUT_TOKENS_MAX;
   const room = contextSize - prompt;
   if (room < Math.min(wanted, contextSize / 4)) {
@@ -202,9 +203,10 @@ function outputRoom(model: LlamaModel, name: string, request: ModelRequest, cont
 }
 
 function historyOf({ messages }: ModelRequest): ChatHistoryItem[] {
-  const history = messages.map(({ role, content }): ChatHistoryItem =>
-    role === 'assistant' ? { type: 'model', response: [content] } : { type: role, text: content },
-  );
+  const history = messages.flatMap(({ role, content }): ChatHistoryItem[] => {
+    if (role === 'tool') return [];
+    return [role === 'assistant' ? { type: 'model', response: [textOf(content)] } : { type: role, text: textOf(content) }];
+  });
   return [...history, { type: 'model', response: [] }];
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
-import { aiSdkProvider, type Describe, type StructuredOutput } from './ai-sdk.ts';
+import type { StructuredOutput } from './ai-sdk-request.ts';
+import { aiSdkProvider, type Describe } from './ai-sdk.ts';
 import type { Provider } from './port.ts';
 import { openCompatible } from './services.ts';
 

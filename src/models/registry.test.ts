@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startModelServer, type ModelServer } from '../../test/support/model-server.ts';
 import type { JsonObject } from '../json.ts';
 import { ModelNotFoundError, openModels } from './catalog.ts';
+import { textOf } from './content.ts';
 import { ModelProfiler } from './profiler.ts';
 import { ModelRegistry } from './registry.ts';
 
@@ -117,7 +118,7 @@ test("a model of one's own is one of them", async () => {
     price: undefined,
     generate: async ({ messages }) => ({
       model: 'echo',
-      text: messages.at(-1)!.content,
+      text: textOf(messages.at(-1)!.content),
       usage: { inputTokens: 1, outputTokens: 1, cachedInputTokens: 0, reasoningTokens: 0 },
       finishReason: 'stop',
       latencyMs: 1,
