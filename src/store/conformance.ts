@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Command, Event } from '../engine/event.ts';
+import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { addition, creation, PLAN, started } from './batches.ts';
 import type { Batch, LedgerRow, Store } from './port.ts';
@@ -46,6 +47,7 @@ export function storeConformance(name: string, place: () => Place): void {
     journals(one, two);
     ownership(two);
     companions(one, two);
+    sharing(two);
     listings(one);
     pruning(one);
   });
@@ -349,6 +351,33 @@ function call(run: string, at: number, more: Partial<LedgerRow> = {}): LedgerRow
     latencyMs: 120,
     ...more,
   };
+}
+
+function sharing(two: Two): void {
+  it('shares small values: what one process changes the other sees, all keys of a change together, and nobody shares an object', async () => {
+    const [a, b] = await two();
+    expect(await b.shared.list('')).toEqual({});
+    const given = { levels: [1] };
+    expect(await a.shared.change(['limit/x', 'limit/y'], before => ({ values: [given, 2], result: before }))).toEqual([undefined, undefined]);
+    given.levels.push(2);
+    expect(await b.shared.change(['limit/y', 'limit/x'], before => ({ values: [3, 'ä'], result: before }))).toEqual([2, { levels: [1] }]);
+    await b.shared.change(['model/x'], () => ({ values: [null], result: undefined }));
+    expect(await a.shared.list('limit/')).toEqual({ 'limit/x': 'ä', 'limit/y': 3 });
+    expect(await a.shared.list('')).toEqual({ 'limit/x': 'ä', 'limit/y': 3, 'model/x': null });
+  });
+
+  it('a change that throws changes nothing, and two that take turns lose none', async () => {
+    const [a, b] = await two();
+    const add = (store: Store): unknown =>
+      store.shared.change(['n'], ([before]) => ({ values: [((before as number | undefined) ?? 0) + 1], result: undefined }));
+    for (let i = 0; i < 50; i++) await Promise.all([add(a), add(b)]);
+    const refused = async (): Promise<unknown> =>
+      a.shared.change(['n'], () => {
+        throw new OrchestratorError('ORC-601', 'no');
+      });
+    await expect(refused()).rejects.toEqual(codeOf('ORC-601'));
+    expect(await b.shared.list('n')).toEqual({ n: 100 });
+  });
 }
 
 function listings(one: One): void {

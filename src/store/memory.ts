@@ -1,7 +1,8 @@
 import type { Command, Event } from '../engine/event.ts';
 import { sha256 } from '../hash.ts';
+import type { Json } from '../json.ts';
 import { damaged, openRun, unknownRun } from './failures.ts';
-import type { Batch, Control, Damage, LedgerRow, RunFilter, RunRow, Store, StoreHealth, Verdict } from './port.ts';
+import type { Batch, Control, Damage, LedgerRow, RunFilter, RunRow, Shared, Store, StoreHealth, Verdict } from './port.ts';
 import type { PruneRequest } from './prune.ts';
 import { namedBlobs } from './references.ts';
 import { isOpen } from './rows.ts';
@@ -24,6 +25,7 @@ export class MemoryHub {
   readonly plans = new Map<string, string>();
   readonly blobs = new Map<string, string>();
   readonly cache = new Map<string, { content: string; expiresAt: number | null }>();
+  readonly shared = new Map<string, string>();
   readonly living = new Set<string>();
   control: Control = { drain: false, stop: false, reason: null, since: null };
 }
@@ -32,11 +34,13 @@ export class MemoryHub {
 export class MemoryStore implements Store {
   readonly kind = 'memory';
   readonly owner: string;
+  readonly shared: Shared;
   readonly #hub: MemoryHub;
 
   constructor(owner: string, hub: MemoryHub = new MemoryHub()) {
     this.owner = owner;
     this.#hub = hub;
+    this.shared = sharedIn(hub.shared);
     hub.living.add(owner);
   }
 
@@ -283,6 +287,18 @@ export class MemoryStore implements Store {
   #blobsOf(run: string): string[] {
     return this.#hub.runs.get(run)!.journal.flatMap(({ events }) => namedBlobs(events));
   }
+}
+
+function sharedIn(texts: Map<string, string>): Shared {
+  const valueOf = (key: string): Json | undefined => (texts.has(key) ? (JSON.parse(texts.get(key)!) as Json) : undefined);
+  return {
+    change(keys, work) {
+      const { values, result } = work(keys.map(valueOf));
+      for (const [index, key] of keys.entries()) texts.set(key, JSON.stringify(values[index]!));
+      return result;
+    },
+    list: prefix => Object.fromEntries([...texts.keys()].filter(key => key.startsWith(prefix)).map(key => [key, valueOf(key)!])),
+  };
 }
 
 function copy(row: RunRow): RunRow {

@@ -1,3 +1,4 @@
+import type { Json } from '../json.ts';
 import type { CallRecord, Command, Event, Reason, RunStatus } from '../engine/event.ts';
 
 /** The row by which a run is found and listed; kept in the same commit as the events that change it. */
@@ -104,6 +105,14 @@ export interface Damage {
   what: string;
 }
 
+/** Small values that all processes of a store share, and that may be lost with the power: levels of rate limits, what is known of the health of models. */
+export interface Shared {
+  /** One atomic step, also against other processes: `work` sees the values of the keys, and what it gives back stands in their place. It must not wait. */
+  change<T>(keys: readonly string[], work: (values: (Json | undefined)[]) => { values: Json[]; result: T }): T | Promise<T>;
+  /** All values whose keys begin with the prefix, by key. */
+  list(prefix: string): { [key: string]: Json } | Promise<{ [key: string]: Json }>;
+}
+
 /**
  * Where runs live. One transaction a commit, judged per run; everything that a commit acknowledged survives a crash (S5).
  * A process has one lease (its owner id); a run belongs to one owner under an epoch, and every commit is fenced by both.
@@ -113,6 +122,7 @@ export interface Store {
   readonly kind: 'memory' | 'sqlite' | 'postgres';
   /** Id of this process's lease. */
   readonly owner: string;
+  readonly shared: Shared;
 
   /** Commits all batches in one transaction; a batch that is refused does not stop the others. */
   commit(batches: Batch[]): Verdict[] | Promise<Verdict[]>;

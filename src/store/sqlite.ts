@@ -12,6 +12,7 @@ import type { Batch, Control, Damage, LedgerRow, RunFilter, RunRow, Store, Store
 import { prune, type PruneRequest } from './prune.ts';
 import { OPEN_STATUSES, parseRun, SELECT_RUN, type Held, type RawRow } from './rows.ts';
 import { migrate, schemaVersion } from './schema.ts';
+import { SqliteShared } from './shared.ts';
 import { verify, WHOLE_STORE } from './verify.ts';
 import { ledgerValues, Writer } from './writer.ts';
 
@@ -29,6 +30,7 @@ export interface SqliteOptions extends DatabaseOptions {
 export class SqliteStore implements Store {
   readonly kind = 'sqlite';
   readonly owner: string;
+  readonly shared: SqliteShared;
   readonly #options: SqliteOptions;
   readonly #lease: Lease;
   readonly #writer: Writer;
@@ -43,6 +45,7 @@ export class SqliteStore implements Store {
     this.owner = options.owner;
     this.#db = new Database(path, options);
     this.#lease = new Lease(join(dirname(this.#db.path), 'owners'), options.owner);
+    this.shared = new SqliteShared(`${this.#db.path}-shared`, options);
     this.#writer = new Writer(this.#db, options.owner, this.#quarantine);
     try {
       migrate(this.#db);
@@ -255,6 +258,12 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    try {
+      this.#writer.seal();
+    } catch {
+      // A store that can no longer be written is closed all the same; its journal says what its rows do not.
+    }
+    this.shared.close();
     for (let again = false; ; again = true) {
       const others = this.#signOff();
       this.#db.close();
