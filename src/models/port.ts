@@ -107,7 +107,7 @@ export interface GenerateOptions {
   cache?: boolean;
 }
 
-/** Texts that are to become vectors. */
+/** Texts that are to become vectors: one or more, none of them empty. */
 export interface EmbedRequest {
   texts: string[];
 }
@@ -172,10 +172,12 @@ export interface Model extends ModelInfo {
    */
   generate(request: ModelRequest, options: GenerateOptions): Promise<ModelReply>;
   /**
-   * Makes vectors of texts, in as many requests as the service needs. Throws as `generate` does; what was paid before a failure is in `details.usage`.
+   * Makes vectors of texts, in one request: of `embedsAtOnce` at most (`embedAll` asks for more in several). Throws as `generate` does.
    * Never falls back: the vectors of two models cannot be compared. Absent where its provider has no embeddings.
    */
   embed?(request: EmbedRequest, options: EmbedOptions): Promise<EmbedReply>;
+  /** Texts that one request may hold, 1 when absent. */
+  embedsAtOnce?: number;
   /** Asks its provider, at no cost, whether it is there; throws as `generate` does. Absent where no such question can be asked. */
   probe?(signal: AbortSignal): Promise<void>;
 }
