@@ -21,7 +21,7 @@ export function steadyClock(clock: Clock): Clock {
   };
 }
 
-const REMEMBERED = 64;
+const REMEMBERED = 1024;
 const times = new Float64Array(REMEMBERED).fill(Number.NaN);
 const texts: string[] = Array.from({ length: REMEMBERED }, () => '');
 
@@ -33,4 +33,20 @@ export function isoTime(ms: number): string {
     times[place] = ms;
   }
   return texts[place]!;
+}
+
+const DAY_MS = 86_400_000;
+
+/** The day of a time, in UTC: `2026-11-24`. */
+export function utcDay(ms: number): string {
+  return isoTime(ms).slice(0, 10);
+}
+
+export function dayStart(day: string): number {
+  return Date.parse(`${day}T00:00:00.000Z`);
+}
+
+/** When the next day begins. */
+export function endOfDay(day: string): number {
+  return dayStart(day) + DAY_MS;
 }

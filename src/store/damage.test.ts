@@ -183,7 +183,7 @@ describe('damage', () => {
       const store = await open();
       store.commit([creation(run)]);
       store.commit([addition(run, 1)]);
-      store.commit([addition(run, 2)]);
+      store.commit([addition(run, 2, 1, { change: { tasksDone: 1 } })]);
       const db = new DatabaseSync(fileOf());
       db.prepare(sql).run(run);
       db.close();

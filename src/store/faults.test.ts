@@ -152,14 +152,25 @@ describe('zombies', () => {
 });
 
 describe('what the writer remembers', () => {
-  it('S4 is never taken for what the database says', async () => {
+  const changed = async (sql: string): Promise<unknown[]> => {
     const store = await open();
     store.commit([creation('run_a')]);
     const db = new DatabaseSync(fileOf());
-    db.exec('UPDATE runs SET seq = 5');
+    db.exec(sql);
     db.close();
-    expect(store.commit([addition('run_a', 1)])).toEqual(['fenced']);
+    const verdicts = [addition('run_a', 1), addition('run_a', 2)].map(batch => store.commit([batch])[0]);
     await store.close();
+    return verdicts;
+  };
+
+  it('S4 is never taken for what the database says', async () => {
+    expect(await changed(`UPDATE runs SET owner = 'own_other'`)).toEqual(['fenced', 'fenced']);
+    expect(await changed('UPDATE runs SET epoch = 9')).toEqual(['fenced', 'fenced']);
+    expect(await changed('DELETE FROM runs')).toEqual(['conflict', 'conflict']);
+  });
+
+  it('S4 stands where another connection changed something else', async () => {
+    expect(await changed(`INSERT INTO writers VALUES ('own_other')`)).toEqual(['ok', 'ok']);
   });
 
   it('S5 is forgotten when a transaction is rolled back', () => {
@@ -184,6 +195,45 @@ describe('what the writer remembers', () => {
     expect(writer.commit([change])).toEqual(['ok']);
     expect(loadRun(db, 'run_a')?.row.tasksDone).toBe(1);
     db.close();
+  });
+});
+
+describe('the seal of a journal', () => {
+  const sealOf = (run: string): number => {
+    const db = new DatabaseSync(fileOf(), { readOnly: true });
+    const { seq } = db.prepare('SELECT seq FROM runs WHERE run = ?').get(run) as { seq: number };
+    db.close();
+    return seq;
+  };
+  const appended = async (): Promise<Store> => {
+    const store = await open();
+    store.commit([creation('run_a')]);
+    store.commit([addition('run_a', 1)]);
+    return store;
+  };
+
+  it('S5 follows by itself within a second or so, at close, at release and with a change of the row', async () => {
+    const first = await appended();
+    await vi.waitFor(() => expect(sealOf('run_a')).toBe(2), { timeout: 5000 });
+    first.commit([addition('run_a', 2)]);
+    await first.release('run_a');
+    expect(sealOf('run_a')).toBe(3);
+    await first.acquire('run_a');
+    first.commit([addition('run_a', 3, 1, { epoch: 2 })]);
+    await first.close();
+    expect(sealOf('run_a')).toBe(4);
+  });
+
+  it('S5 a tail beyond it counts, and one that is missing before it is noticed', async () => {
+    const store = await appended();
+    expect((await store.run('run_a'))?.seq).toBe(2);
+    await store.close();
+    const db = new DatabaseSync(fileOf());
+    db.exec('DELETE FROM journal WHERE seq = 2');
+    db.close();
+    const again = await open();
+    expect(() => again.read('run_a')).toThrow(expect.objectContaining({ code: 'ORC-504' }));
+    await again.close();
   });
 });
 

@@ -2,7 +2,7 @@ import type { Event } from '../engine/event.ts';
 import { CHAIN_START, chainLink } from './checksum.ts';
 import type { Database } from './database.ts';
 import { damaged } from './failures.ts';
-import { parseRun, SELECT_RUN, type Held, type RawRow } from './rows.ts';
+import { parseRun, SELECT_RUN, type Held, type RawRow, type Seal } from './rows.ts';
 
 /** The events of one commit, as one row: `first` … `seq`. */
 export interface Link {
@@ -12,13 +12,16 @@ export interface Link {
   checksum: string;
 }
 
-/** The run's row, undefined where there is none. Throws ORC-504 where its checksum does not hold. */
+/** The run's row with the end of its journal, undefined where there is none. Throws ORC-504 where its checksum does not hold. */
 export function loadRun(db: Database, run: string): Held | undefined {
   const raw = db.get<RawRow>(`${SELECT_RUN} WHERE run = ?`, run);
   if (raw === undefined) return undefined;
   const held = parseRun(raw);
   if (held === undefined) throw damaged(`the row of ${run} does not hold what was written to it`, { run });
-  return held;
+  const end = db.get<Seal>('SELECT seq, checksum AS head FROM journal WHERE run = ? ORDER BY seq DESC LIMIT 1', run);
+  // A journal that ends early is told where it is read, with the place.
+  if (end === undefined || end.seq <= held.seal.seq) return held;
+  return { ...held, row: { ...held.row, seq: end.seq }, head: end.head };
 }
 
 /** Events with `from < seq <= to`; the chain is checked along the way, and at its end against the run's row. Throws ORC-504. */
@@ -36,7 +39,7 @@ export function readJournal(db: Database, run: string, from: number, to: number)
   });
 }
 
-/** The rows of the journal, each checked before it is given out. */
+/** The rows of the journal, each checked before it is given out, against the link before it and against the seal. */
 export function* chain(db: Database, run: string, held: Held | undefined, from = 0, to = Infinity): Generator<Link> {
   let last = { seq: 0, checksum: CHAIN_START };
   if (from > 0) last = db.get<Link>('SELECT seq, checksum FROM journal WHERE run = ? AND seq <= ? ORDER BY seq DESC LIMIT 1', run, from) ?? last;
@@ -45,6 +48,8 @@ export function* chain(db: Database, run: string, held: Held | undefined, from =
     if (link.first !== last.seq + 1) throw damaged(`events ${last.seq + 1} to ${link.first - 1} of ${run} are missing`, { run, seq: last.seq + 1 });
     if (chainLink(last.checksum, run, link.seq, link.events) !== link.checksum)
       throw damaged(`the events of ${run} from ${link.first} on are not those that were written`, { run, seq: link.first });
+    if (link.seq === held?.seal.seq && link.checksum !== held.seal.head)
+      throw damaged(`the events of ${run} up to ${link.seq} are not those that its row vouches for`, { run, seq: link.first });
     yield link;
     last = link;
   }

@@ -86,7 +86,9 @@ function planOf(db: Database, run: string): string | undefined {
 async function pruneBlobs(db: Database, candidates: Set<string>, gone: Set<string>, dryRun: boolean): Promise<number> {
   const seen = new Map<string, number>();
   const unseen = (): { run: string; seq: number }[] => {
-    return db.all<{ run: string; seq: number }>('SELECT run, seq FROM runs').filter(({ run, seq }) => !gone.has(run) && seq > (seen.get(run) ?? 0));
+    return db
+      .all<{ run: string; seq: number }>('SELECT run, max(seq) AS seq FROM journal GROUP BY run')
+      .filter(({ run, seq }) => !gone.has(run) && seq > (seen.get(run) ?? 0));
   };
   const look = ({ run, seq }: { run: string; seq: number }): void => {
     for (const hash of blobsOfRun(db, run, seen.get(run))) candidates.delete(hash);

@@ -40,10 +40,20 @@ export function isOpen(status: RunStatus): boolean {
   return OPEN_STATUSES.includes(status);
 }
 
-/** A run's row as the database has it, with the link at the head of its chain. */
-export interface Held {
-  row: RunRow;
+/** How far a run's row vouches for its journal: up to this event, and the link of the chain there. */
+export interface Seal {
+  seq: number;
   head: string;
+}
+
+/** A run's row, with the end of its journal. */
+export interface Held {
+  /** Its `seq` is that of the journal's last event, of which the row in the database may say less. */
+  row: RunRow;
+  /** The link at the head of the chain. */
+  head: string;
+  /** What the row in the database says. */
+  seal: Seal;
   /** Checksum of the part that never changes. */
   born: string;
 }
@@ -60,9 +70,9 @@ export function changedFields(before: RunRow, change: RunChange): (keyof RunChan
   return CHANGEABLE.filter(field => change[field] !== undefined && change[field] !== before[field]);
 }
 
-/** Fenced: touches nothing unless sequence number, epoch and owner are those that the writer believes in. */
+/** Also seals the journal as far as it goes. */
 export function updateRun(fields: (keyof RunChange)[]): string {
-  return `UPDATE runs SET seq = ?, head = ?, sum = ?${fields.map(field => `, ${COLUMNS[field]} = ?`).join('')} WHERE run = ? AND seq = ? AND epoch = ? AND owner = ?`;
+  return `UPDATE runs SET seq = ?, head = ?, sum = ?${fields.map(field => `, ${COLUMNS[field]} = ?`).join('')} WHERE run = ?`;
 }
 
 export function bindRun(held: Held): (string | number | null)[] {
@@ -70,11 +80,11 @@ export function bindRun(held: Held): (string | number | null)[] {
   return [...FIELDS.map(field => (field === 'tags' ? JSON.stringify(row.tags) : (row[field] as string | number | null))), held.head, heldChecksum(held)];
 }
 
-/** The row, or undefined where its checksum does not hold. */
+/** The row as it stands in the database, or undefined where its checksum does not hold. */
 export function parseRun(raw: RawRow): Held | undefined {
   const { head, sum, tags, ...fields } = raw;
   const row = { ...fields, tags: parseTags(tags) } as unknown as RunRow;
-  const held = { row, head: String(head), born: bornChecksum(row) };
+  const held = { row, head: String(head), seal: { seq: row.seq, head: String(head) }, born: bornChecksum(row) };
   return heldChecksum(held) === sum ? held : undefined;
 }
 

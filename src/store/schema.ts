@@ -51,6 +51,14 @@ export const MIGRATIONS: readonly string[] = [
   -- Runs that are not served because what was acknowledged of them may be gone.
   CREATE TABLE quarantine (run TEXT PRIMARY KEY, what TEXT NOT NULL) WITHOUT ROWID;
   `,
+  // Events are appended to the end of their table, so that a commit of a thousand runs touches few pages; only the small index is written all over.
+  `
+  CREATE TABLE events (id INTEGER PRIMARY KEY, run TEXT NOT NULL, seq INTEGER NOT NULL, first INTEGER NOT NULL, events TEXT NOT NULL, checksum TEXT NOT NULL);
+  INSERT INTO events (run, seq, first, events, checksum) SELECT run, seq, first, events, checksum FROM journal ORDER BY run, seq;
+  DROP TABLE journal;
+  ALTER TABLE events RENAME TO journal;
+  CREATE UNIQUE INDEX journal_by_run ON journal (run, seq);
+  `,
 ];
 
 export function schemaVersion(db: Database): number {

@@ -10,16 +10,32 @@ import { bindRun, bornChecksum, changedFields, heldChecksum, INSERT_RUN, updateR
 /** Snapshots of a run that are kept. */
 export const SNAPSHOTS_KEPT = 3;
 
+/** A row vouches for its journal at latest so long after an append: nobody pays for that at every step. */
+const SEAL_EVERY_MS = 1000;
+
+/** A run that this process writes, and the version of the database at which it was seen to be its own. */
+interface Owned extends Held {
+  seenAt: number;
+}
+
 /**
- * The one way into the journal. It remembers the rows of the runs that this process owns, and never trusts that memory: each append is an UPDATE
- * that names sequence number, epoch and owner, and touches nothing unless the database agrees.
+ * The one way into the journal. It remembers the rows of the runs that this process owns, and trusts that memory only while no other connection has
+ * changed the database: each transaction looks, under its lock, at the version that SQLite counts. An append is one INSERT; the row of the run is written
+ * when something in it changes, and otherwise sealed within a second (docs/decisions/0006-seals.md).
  */
 export class Writer {
   readonly #db: Database;
   readonly #owner: string;
   readonly #quarantine: Map<string, string>;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, Owned>();
+  /** Runs whose journal goes on beyond the seal of their row. */
+  readonly #unsealed = new Set<string>();
   readonly #updates = new Map<string, string>();
+  /** Plans that the store has, as of `#version`. */
+  readonly #plans = new Set<string>();
+  #version = -1;
+  #sealedAtMs = 0;
+  #sealing: NodeJS.Timeout | undefined;
   #failure: OrchestratorError | undefined;
 
   constructor(db: Database, owner: string, quarantine: Map<string, string>) {
@@ -36,38 +52,85 @@ export class Writer {
     if (this.#failure !== undefined) throw this.#failure;
     try {
       return this.#db.write(
-        () => batches.map(batch => this.#append(batch)),
+        () => {
+          this.#lookAround();
+          const verdicts = batches.map(batch => this.#append(batch));
+          if (this.#unsealed.size > 0) this.#sealInTime();
+          return verdicts;
+        },
         (failure, verdicts) => {
           this.#failure = failure;
           return verdicts.map(verdict => (verdict === 'ok' ? 'unknown' : verdict));
         },
       );
     } catch (error) {
-      for (const { run } of batches) this.#held.delete(run);
+      // What was remembered of this transaction did not come to be, and what it sealed was not sealed.
+      this.#held.clear();
+      this.#unsealed.clear();
       throw error;
     }
   }
 
   remember(held: Held): void {
-    this.#held.set(held.row.run, held);
+    this.#held.set(held.row.run, { ...held, seenAt: -1 });
   }
 
   forget(run: string): void {
     this.#held.delete(run);
+    this.#unsealed.delete(run);
   }
 
   /** Writes a row whose epoch or owner changes, outside the journal. */
   replace(held: Held): void {
-    this.#db.run('UPDATE runs SET epoch = ?, owner = ?, sum = ? WHERE run = ?', held.row.epoch, held.row.owner, heldChecksum(held), held.row.run);
+    const { run, seq, epoch, owner } = held.row;
+    this.#db.run('UPDATE runs SET seq = ?, head = ?, epoch = ?, owner = ?, sum = ? WHERE run = ?', seq, held.head, epoch, owner, heldChecksum(held), run);
+  }
+
+  /** Seals every journal whose row lags behind. */
+  seal(): void {
+    clearTimeout(this.#sealing);
+    this.#sealing = undefined;
+    if (this.#unsealed.size === 0 || this.#failure !== undefined) return;
+    this.#sealedAtMs = 0;
+    this.commit([]);
+  }
+
+  /** Whether another connection has changed the database since the last transaction. */
+  #lookAround(): void {
+    const { data_version: version } = this.#db.get<{ data_version: number }>('PRAGMA data_version')!;
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#plans.clear();
+  }
+
+  /** Within a transaction: seals what lags behind, once a second; the last of a burst is sealed by the clock. */
+  #sealInTime(): void {
+    const now = performance.now();
+    if (now - this.#sealedAtMs >= SEAL_EVERY_MS) {
+      this.#sealedAtMs = now;
+      for (const run of this.#unsealed) {
+        const held = this.#held.get(run);
+        if (held !== undefined && this.#isMine(held)) this.#writeRow(held, []);
+      }
+      this.#unsealed.clear();
+      return;
+    }
+    // What the store refuses now is sealed with a later commit.
+    this.#sealing ??= setTimeout(() => {
+      try {
+        this.seal();
+      } catch {}
+    }, SEAL_EVERY_MS).unref();
   }
 
   #append(batch: Batch): Verdict {
     if (this.#quarantine.has(batch.run)) return 'fenced';
     if (batch.create !== undefined) return this.#create(batch, batch.create);
     let held = this.#held.get(batch.run);
-    if (held === undefined || this.#judge(batch, held) !== 'ok') {
+    if (held === undefined || !this.#isMine(held) || this.#judge(batch, held) !== 'ok') {
       try {
-        held = loadRun(this.#db, batch.run);
+        const found = loadRun(this.#db, batch.run);
+        held = found === undefined ? undefined : { ...found, seenAt: this.#version };
       } catch (error) {
         if (!isDamage(error)) throw error;
         this.#quarantine.set(batch.run, error.message);
@@ -75,19 +138,22 @@ export class Writer {
       }
       const verdict = held === undefined ? 'conflict' : this.#judge(batch, held);
       if (held === undefined || verdict !== 'ok') {
-        this.#held.delete(batch.run);
+        this.forget(batch.run);
         return verdict;
       }
+      this.#held.set(batch.run, held);
     }
-    const next = this.#advance(batch, held);
-    if (next === undefined) {
-      this.#held.delete(batch.run);
-      return this.#append(batch);
-    }
-    this.#attach(batch, next.row.seq);
-    if (next.row.endedAt === null) this.#held.set(batch.run, next);
-    else this.#held.delete(batch.run);
+    this.#advance(batch, held);
     return 'ok';
+  }
+
+  /** Looks again at a row that another connection may have changed. */
+  #isMine(held: Owned): boolean {
+    if (held.seenAt === this.#version) return true;
+    const { run, epoch } = held.row;
+    if (this.#db.get('SELECT 1 FROM runs WHERE run = ? AND epoch = ? AND owner = ?', run, epoch, this.#owner) === undefined) return false;
+    held.seenAt = this.#version;
+    return true;
   }
 
   #judge(batch: Batch, { row }: Held): Verdict {
@@ -95,19 +161,29 @@ export class Writer {
     return row.seq === batch.expectedSeq ? 'ok' : 'conflict';
   }
 
-  /** The new row, or undefined where the database no longer agrees with `held`. */
-  #advance(batch: Batch, held: Held): Held | undefined {
-    const change = batch.change ?? {};
-    const fields = changedFields(held.row, change);
-    const seq = batch.expectedSeq + batch.events.length;
-    const events = JSON.stringify(batch.events);
-    const head = batch.events.length === 0 ? held.head : chainLink(held.head, batch.run, seq, events);
-    const next: Held = { row: { ...held.row, ...pick(change, fields), seq }, head, born: held.born };
-    const values = fields.map(field => next.row[field]);
-    const updated = this.#db.run(this.#update(fields), seq, head, heldChecksum(next), ...values, batch.run, batch.expectedSeq, batch.epoch, this.#owner);
-    if (updated === 0) return undefined;
-    if (batch.events.length > 0) this.#link(batch, seq, events, head);
-    return next;
+  #advance(batch: Batch, held: Owned): void {
+    const { row } = held;
+    const { run } = row;
+    if (batch.events.length > 0) {
+      const events = JSON.stringify(batch.events);
+      row.seq = batch.expectedSeq + batch.events.length;
+      held.head = chainLink(held.head, run, row.seq, events);
+      this.#link(batch, row.seq, events, held.head);
+    }
+    const fields = batch.change === undefined ? [] : changedFields(row, batch.change);
+    if (fields.length > 0) {
+      Object.assign(row, batch.change);
+      this.#writeRow(held, fields);
+    } else if (batch.events.length > 0) this.#unsealed.add(run);
+    this.#attach(batch, row.seq);
+    if (row.endedAt !== null) this.forget(run);
+  }
+
+  #writeRow(held: Owned, fields: (keyof RunChange)[]): void {
+    const { row, head } = held;
+    this.#db.run(this.#update(fields), row.seq, head, heldChecksum(held), ...fields.map(field => row[field]), row.run);
+    held.seal = { seq: row.seq, head };
+    this.#unsealed.delete(row.run);
   }
 
   #link(batch: Batch, seq: number, events: string, checksum: string): void {
@@ -135,7 +211,7 @@ export class Writer {
     const events = JSON.stringify(batch.events);
     const row: RunRow = { ...given, ...batch.change, run: batch.run, tags: [...given.tags], seq, epoch: 1, owner: this.#owner };
     const head = seq === 0 ? CHAIN_START : chainLink(CHAIN_START, batch.run, seq, events);
-    const held: Held = { row, head, born: bornChecksum(row) };
+    const held: Owned = { row, head, seal: { seq, head }, born: bornChecksum(row), seenAt: this.#version };
     if (this.#db.run(INSERT_RUN, ...bindRun(held)) === 0) {
       return this.#db.get('SELECT 1 FROM runs WHERE run = ?', batch.run) === undefined ? 'key_conflict' : 'conflict';
     }
@@ -147,6 +223,8 @@ export class Writer {
   }
 
   #putPlan({ hash, body }: { hash: string; body: string }): void {
+    if (this.#plans.has(hash)) return;
+    this.#plans.add(hash);
     if (this.#db.get('SELECT 1 FROM plans WHERE hash = ?', hash) !== undefined) return;
     const { packed, size, content } = pack(body);
     this.#db.run('INSERT INTO plans (hash, packed, size, content, sum) VALUES (?, ?, ?, ?, ?)', hash, packed, size, content, rowChecksum(hash, body));
@@ -182,8 +260,4 @@ export class Writer {
 /** A ledger row in the order of its table. */
 export function ledgerValues(row: LedgerRow): (string | number | null)[] {
   return [row.run, row.path, row.attempt, row.call, row.at, row.purpose, row.model, row.inputTokens, row.outputTokens, row.costMicroUsd, row.latencyMs];
-}
-
-function pick(change: RunChange, fields: (keyof RunChange)[]): RunChange {
-  return Object.fromEntries(fields.map(field => [field, change[field]])) as RunChange;
 }
