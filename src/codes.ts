@@ -87,6 +87,7 @@ export const CODES = {
   'ORC-407': { name: 'no-provider', meaning: 'The action needs a provider that is not configured.' },
   'ORC-408': { name: 'model-file', meaning: 'The file of a local model is missing or damaged.' },
   'ORC-409': { name: 'context-overflow', meaning: 'The prompt is longer than the context of the model.' },
+  'ORC-410': { name: 'model-ability', meaning: 'The model cannot do what the request needs: read images or files, or make vectors.' },
 
   'ORC-501': { name: 'store-unavailable', meaning: 'The state store cannot be opened.' },
   'ORC-502': { name: 'store-newer', meaning: 'The state store was written by a newer version of the program.' },
@@ -106,6 +107,7 @@ export const CODES = {
   'ORC-516': { name: 'ambiguous-prefix', meaning: 'More than one run begins like this.' },
   'ORC-517': { name: 'file-not-found', meaning: 'A file named on the command line is not there.' },
   'ORC-518': { name: 'usage', meaning: 'The command was called in a way that it does not understand.' },
+  'ORC-519': { name: 'no-effect', meaning: 'The configuration sets something on which this version does not act.' },
 
   'ORC-601': { name: 'rate-limit-exhausted', meaning: 'A provider refused too often because of its rate limit.' },
   'ORC-602': { name: 'budget-exceeded', meaning: 'The next call could cost more than the budget has left.' },

@@ -5,6 +5,7 @@ import { OrchestratorError } from '../errors.ts';
 import { completeInputs, initial, type Computing } from '../engine/index.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import type { Diagnostic } from '../language/diagnostic.ts';
+import type { CompileLimits } from '../plan/compile.ts';
 import { decodePlan, encodePlan, type Plan } from '../plan/index.ts';
 import type { ActionSpec } from '../tools/port.ts';
 import type { PackedDiagnostics } from './diagnostics.ts';
@@ -38,21 +39,35 @@ export class ValidationError extends OrchestratorError {
 /** Files above this size are compiled in a process of their own, which gives the memory of the YAML back. */
 const OWN_PROCESS_BYTES = 1024 * 1024;
 
+export interface CompileOptions {
+  strict?: boolean;
+  /** Those of the configuration. */
+  limits?: CompileLimits | undefined;
+}
+
+/** What the process that compiles apart is told. */
+export interface CompileOrder extends CompileOptions {
+  file: string;
+  path: string;
+  folder: string;
+  actions: ActionSpec[];
+}
+
 /** Compiles a file as `validate` does: nothing is executed, connected to or imported. Throws ValidationError, ORC-517. */
-export async function compileFile(file: string, cwd: string, actions: ActionSpec[], strict = false): Promise<Compiled> {
+export async function compileFile(file: string, cwd: string, actions: ActionSpec[], options: CompileOptions = {}): Promise<Compiled> {
   const path = resolve(cwd, file);
   const text = readSource(path, file);
   return text.length > OWN_PROCESS_BYTES
-    ? compileApart({ file, path, folder: dirname(path), actions, strict })
-    : compileText(file, text, dirname(path), actions, strict);
+    ? compileApart({ file, path, folder: dirname(path), actions, ...options })
+    : compileText(file, text, dirname(path), actions, options);
 }
 
-async function compileApart(request: { file: string; path: string; folder: string; actions: ActionSpec[]; strict: boolean }): Promise<Compiled> {
+async function compileApart(order: CompileOrder): Promise<Compiled> {
   const { spawn } = await import('node:child_process');
   const { unpackDiagnostics } = await import('./diagnostics.ts');
   const own = new URL(import.meta.url.endsWith('.ts') ? '../runtime/compiler.ts' : '../runtime/compiler.js', import.meta.url);
   const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(own)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.end(JSON.stringify(request));
+  child.stdin.end(JSON.stringify(order));
   let output = '';
   for await (const piece of child.stdout.setEncoding('utf8')) output += piece as string;
   const code = child.exitCode ?? (await new Promise<number | null>(done => child.once('close', done)));
@@ -76,8 +91,8 @@ export function readSource(path: string, asGiven: string): string {
 }
 
 /** Compiles a text; `folder` is where the files that it names are looked for. Throws ValidationError. */
-export async function compileText(file: string, text: string, folder: string, actions: ActionSpec[], strict = false): Promise<Compiled> {
-  const { plan, body, diagnostics } = await compileHere(file, text, folder, actions, strict);
+export async function compileText(file: string, text: string, folder: string, actions: ActionSpec[], options: CompileOptions = {}): Promise<Compiled> {
+  const { plan, body, diagnostics } = await compileHere(file, text, folder, actions, options);
   if (plan === null) throw new ValidationError(diagnostics);
   return { plan, body, diagnostics };
 }
@@ -87,10 +102,10 @@ export async function compileHere(
   text: string,
   folder: string,
   actions: ActionSpec[],
-  strict: boolean,
+  { strict = false, limits }: CompileOptions,
 ): Promise<{ plan: Plan | null; body: string; diagnostics: Diagnostic[] }> {
   const { compile } = await import('../plan/compile.ts');
-  const { plan, diagnostics } = compile({ file, text, read: path => readInside(folder, path), actions, strict });
+  const { plan, diagnostics } = compile({ file, text, read: path => readInside(folder, path), actions, strict, ...(limits === undefined ? {} : { limits }) });
   return { plan, body: plan === null ? '' : encodePlan(plan), diagnostics };
 }
 

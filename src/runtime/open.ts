@@ -3,12 +3,13 @@ import { dirname, join } from 'node:path';
 import { OrchestratorError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Diagnostic } from '../language/diagnostic.ts';
-import { ModelRegistry as Registry, openModels, type Models } from '../models/index.ts';
+import { ModelRegistry as Registry, openModels, type Models, type OpenModelsOptions } from '../models/index.ts';
 import { openStore } from '../store/index.ts';
 import { actionSpecs, BUILTIN_ACTIONS, type Action, type ActionSpec } from '../tools/index.ts';
 import type { ActionManifest } from '../tools/own.ts';
 import { loadConfig, type ConfigOptions, type LoadedConfig } from './config/index.ts';
 import { Secrets } from './secrets.ts';
+import { modelKeeper, sharedLimits } from './sharing.ts';
 import { EmbeddedShell } from './shell.ts';
 
 const MANIFEST = 'orchestrator.actions.json';
@@ -19,7 +20,7 @@ export interface OpenShellOptions extends ConfigOptions {
   /** Own actions, beside the built-in ones and those that the configuration names. */
   actions?: Action[];
   concurrency?: number;
-  /** Told what of a configuration was left out because nobody trusted it. */
+  /** Told what of a configuration was left out because nobody trusted it (ORC-510), and what of it has no effect (ORC-519). */
   onWarning?: (warning: Diagnostic) => void;
   /** Models in the place of those that the configuration names. */
   models?: Models;
@@ -41,7 +42,7 @@ function recorded(loaded: LoadedConfig): ActionManifest {
 /** Opens a shell over the store, models, policy and actions that the configuration names. */
 export async function openShell(options: OpenShellOptions): Promise<EmbeddedShell> {
   const loaded = loadConfig(options);
-  for (const warning of loaded.warnings) options.onWarning?.(warning);
+  for (const warning of [...loaded.warnings, ...loaded.idle]) options.onWarning?.(warning);
   const { config } = loaded;
   const own = [...(options.actions ?? []), ...(await ownActions(loaded))];
   const store = await openStore(loaded.stateUrl, options.readOnly === undefined ? {} : { readOnly: options.readOnly });
@@ -49,9 +50,10 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
     cwd: options.cwd,
     store,
     stateFolder: loaded.stateUrl.startsWith('sqlite:') ? dirname(loaded.stateUrl.slice('sqlite:'.length)) : undefined,
-    models: options.models ?? modelsOf(loaded, options.env),
+    models: options.models ?? modelsOf(loaded, options.env, { limits: sharedLimits(store), keeper: modelKeeper(store) }),
     budget: config.budget,
     policy: config.policy,
+    limits: { fileMiB: config.limits.file_mib, tasks: config.limits.tasks },
     secrets: new Secrets(name => loaded.secret(name)),
     actions: [...BUILTIN_ACTIONS, ...own],
     concurrency: options.concurrency ?? CONCURRENCY,
@@ -60,8 +62,8 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
 }
 
 /** The models of a configuration. Nothing is loaded or asked before a model is. */
-function modelsOf({ config, folder, resolve }: LoadedConfig, env: NodeJS.ProcessEnv): Models {
-  return openModels(config.models as Json, { env, folder, resolve });
+function modelsOf({ config, folder, resolve }: LoadedConfig, env: NodeJS.ProcessEnv, shared: Pick<OpenModelsOptions, 'limits' | 'keeper'> = {}): Models {
+  return openModels(config.models as Json, { env, folder, resolve, ...shared });
 }
 
 /** The models of an environment: the default one, unless the options say otherwise. */

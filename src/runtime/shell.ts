@@ -8,10 +8,11 @@ import { newId } from '../ids.ts';
 import { canonicalJson, type JsonObject } from '../json.ts';
 import { microUsd } from '../money.ts';
 import type { Models } from '../models/index.ts';
+import type { CompileLimits } from '../plan/compile.ts';
 import type { RunFilter, RunRow, Store } from '../store/port.ts';
 import type { Action, Policy } from '../tools/port.ts';
 import type { ForkOptions, ResumeOptions, RunEvent, RunHandle, Shell, StartOptions } from './api.ts';
-import { ask, gatewayFor, type AskingShop } from './asking.ts';
+import { ask, type AskingShop } from './asking.ts';
 import { budgetOf, checkBudget } from './budgets.ts';
 import { checkCommand } from './commands.ts';
 import { compileFile, startInputs, type Compiled } from './compile.ts';
@@ -19,6 +20,7 @@ import type { Config } from './config/index.ts';
 import { DistantHandle } from './distant.ts';
 import { readEvents } from './follow.ts';
 import { forkRun } from './fork.ts';
+import { Gateway } from './gateway.ts';
 import { Handle } from './handle.ts';
 import { bornRun, newLiveRun, rowNow, type LiveRun } from './live.ts';
 import { findRun, foldRun, PlanShelf, rowOf } from './load.ts';
@@ -44,6 +46,8 @@ export interface ShellSettings {
   concurrency: number;
   /** Caps on spending, of the configuration. */
   budget?: Config['budget'];
+  /** Caps on what is compiled, of the configuration. */
+  limits?: CompileLimits;
   /** Name and version of this program, for the journal. */
   program: string;
   clock?: Clock;
@@ -81,7 +85,7 @@ export class EmbeddedShell implements Shell {
       models: settings.models,
       loop: undefined as unknown as Loop,
       computing: (run, observed) => this.#computing(run, observed),
-      gateway: (run, slot, flight) => gatewayFor(shop, run, slot, flight),
+      gateway: (run, slot, flight, keep) => new Gateway(shop, run, slot, flight, keep),
       shell: this,
     };
     this.#loop = shop.loop = new Loop({
@@ -114,7 +118,7 @@ export class EmbeddedShell implements Shell {
   }
 
   compile(file: string): Promise<Compiled> {
-    return compileFile(file, this.#settings.cwd, this.actions);
+    return compileFile(file, this.#settings.cwd, this.actions, { limits: this.#settings.limits });
   }
 
   async start(pipeline: string | Compiled, given: JsonObject = {}, options: StartOptions = {}): Promise<RunHandle> {

@@ -82,6 +82,30 @@ describe('configuration', () => {
     expect(await call(['run', 'p.yaml', '-q'])).toMatchObject({ code: 1 });
   });
 
+  test('what has no effect is told once by a run, and by doctor; those who only look are not told', async () => {
+    const { call } = makeProject({ 'p.yaml': HELLO, 'orchestrator.config.yaml': 'server: { port: 1 }\n' });
+    const { code, err } = await call(['run', 'p.yaml']);
+    expect(code).toBe(0);
+    expect(err).toContain(`warning[ORC-519 no-effect]: \`server\` is not acted on by this version: there is no \`serve\`
+  --> orchestrator.config.yaml:1:1
+  |
+1 | server: { port: 1 }
+  | ^^^^^^ has no effect yet
+  |
+  = help: run pipelines in the background: orchestrator run FILE --detach
+`);
+    expect(err.match(/ORC-519/g)).toHaveLength(1);
+    expect((await call(['run', 'p.yaml', '-q'])).err).toBe('');
+    expect((await call(['runs'])).err).not.toContain('ORC-519');
+    expect((await call(['doctor', '--offline'])).out).toContain('! configuration orchestrator.config.yaml:1: `server` is not acted on by this version');
+  });
+
+  test('limits hold for run as they do for validate', async () => {
+    const { call } = makeProject({ 'p.yaml': HELLO, 'orchestrator.config.yaml': 'limits: { tasks: 1 }\n' });
+    for (const command of ['validate', 'run'])
+      expect(await call([command, 'p.yaml'])).toMatchObject({ code: 2, err: expect.stringContaining('ORC-605') as string });
+  });
+
   test('ORCHESTRATOR_STATE_URL wins, and --env chooses a variant', async () => {
     const { call } = makeProject({ 'p.yaml': HELLO, 'orchestrator.config.yaml': 'environments: { side: { state: { url: "sqlite:side.db" } } }\n' });
     await call(['run', 'p.yaml', '-q', '--env', 'side']);

@@ -34,7 +34,7 @@ export async function demo(terminal: Terminal, { args, flags }: Invocation): Pro
       if (!flags.on('json')) await tellAnswers(terminal, shell, handle.id, folder);
       return code;
     },
-    models,
+    { models },
   );
 }
 

@@ -83,6 +83,8 @@ async function checkSettings(terminal: Terminal, offline: boolean): Promise<Chec
       text: warning.message,
       fix: warning.help?.[0]?.replace('read the file, then: ', '') ?? 'orchestrator trust',
     });
+  for (const { message, source, span } of loaded.idle)
+    checks.push({ name: 'configuration', level: 'warning', text: `${source.file}:${position(source, span.start).line}: ${message}` });
   checks.push(await checkStore(loaded), await checkDisk(loaded), ...(await checkModels(loaded, terminal.env, offline)), ...checkSecrets(loaded));
   return checks;
 }

@@ -1,4 +1,5 @@
 import type { StartOptions } from '../../runtime/api.ts';
+import type { EmbeddedShell } from '../../runtime/index.ts';
 import { drive, RUN_OUTPUTS } from '../drive.ts';
 import { renderProblems } from '../frame.ts';
 import { gatherInputs, gatherMocks } from '../inputs.ts';
@@ -11,14 +12,15 @@ export async function run(terminal: Terminal, { args, flags }: Invocation): Prom
   const [file] = args as [string];
   const output = flags.choice('output', RUN_OUTPUTS, 'human');
   if (flags.on('detach') && !isWorker(terminal)) return (await import('../detach.ts')).detach(terminal, output === 'json');
-  return withShell(terminal, async shell => {
+  const work = async (shell: EmbeddedShell): Promise<number> => {
     const compiled = await shell.compile(file);
     const warnings = compiled.diagnostics.filter(problem => problem.severity === 'warning');
     if (warnings.length > 0 && !terminal.quiet) terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);
     const inputs = gatherInputs(compiled.plan, flags.list('input'), flags.text('inputs'), terminal);
     const handle = await shell.start(compiled, inputs, startOptions(terminal, flags));
     return drive(terminal, shell, handle, flags);
-  });
+  };
+  return withShell(terminal, work, { works: true });
 }
 
 function startOptions(terminal: Terminal, flags: Flags): StartOptions {

@@ -27,6 +27,9 @@ export const RUNNING_CODES = {
   'ORC-409': {
     text: `The prompt is longer than what the model can take. Shorten it (truncate_words), loop over parts, or choose a model with a longer context: \`model: { min_context: 100000 }\`.`,
   },
+  'ORC-410': {
+    text: `The model cannot do what the request needs: it reads no images or files of this type, or makes no vectors. Nobody was asked, and nothing was paid. Name a model that can, let one be chosen (\`model: { modalities: [image] }\`, \`model: { capabilities: [embeddings] }\`), or, where the program is wrong about it, say what it can in \`models.catalog\`.`,
+  },
 
   'ORC-501': {
     text: `The state store cannot be opened: no server answers, the credentials are wrong, or the folder cannot be written. No run was started and nothing was lost. \`orc doctor\` says which it is.`,
@@ -70,6 +73,9 @@ export const RUNNING_CODES = {
   'ORC-516': { text: `More than one run begins like this. Write one more character of the id; the help lists the candidates.` },
   'ORC-517': { text: `A file named on the command line is not there. Relative paths begin in the folder in which the command is called.` },
   'ORC-518': { text: `The command was called in a way that it does not understand. \`orc COMMAND --help\` shows its form with examples.` },
+  'ORC-519': {
+    text: `The configuration sets something that a later version acts on and this one does not. It is read and checked, so that one file serves both, and has no effect here. Take it out, or leave it and know that it does nothing; \`orc doctor\` lists every such key.`,
+  },
 
   'ORC-601': {
     text: `The provider refused because of its rate limit more often than the retries allow. What is done is kept and is not paid again: \`orc resume RUN --after 60s\`. A limit of your own (models.providers.NAME.max_rpm) keeps below that of the provider.`,

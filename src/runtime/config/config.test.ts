@@ -207,6 +207,40 @@ describe('who may grant power', () => {
   });
 });
 
+describe('what this version does not act on', () => {
+  test.each([
+    ['mcp', 'mcp: { servers: { docs: { url: "http://x" } } }', 'mcp'],
+    ['alerts', 'alerts: { rules: [{ name: a, condition: "x > 1", action: log }] }', 'alerts'],
+    ['logging', 'logging: { level: debug }', 'logging'],
+    ['server', 'server: { port: 1 }', 'server'],
+    ['backup', 'backup: { keep: 3 }', 'backup'],
+    ['retention of logs', 'retention: { logs: 1d }', 'retention.logs'],
+    ['a chosen variant', 'environments: { v: { server: { port: 1 } } }', 'environments.v.server'],
+  ])('%s is said, with its place', (_, text, path) => {
+    const { load } = setup({ 'project/orchestrator.config.yaml': `# first\n${text}\n` });
+    const { idle, warnings } = load(text.includes('environments') ? { environment: 'v' } : {});
+    expect(warnings).toEqual([]);
+    expect(idle.map(({ code, severity, path: where, source, span }) => [code, severity, where, source.text.slice(span.start, span.end)])).toEqual([
+      ['ORC-519', 'warning', path, path.split('.').at(-1)],
+    ]);
+  });
+
+  test.each([
+    ['no file', ''],
+    ['what is acted on', 'models: { providers: {} }\nretention: { runs: 1d }\nlimits: { tasks: 5 }\nstate: { url: "memory:" }'],
+    ['sections that say nothing', 'mcp: { servers: {} }\nalerts: { rules: [], smtp: {} }\nlogging: {}'],
+    ['a variant that was not chosen', 'environments: { v: { server: { port: 1 } } }'],
+  ])('%s is no word worth', (_, text) => {
+    expect(setup({ 'project/orchestrator.config.yaml': text }).load().idle).toEqual([]);
+  });
+
+  test('what nobody trusts is told once, as that', () => {
+    const { load } = setup({ 'project/orchestrator.config.yaml': 'mcp: { servers: { s: { command: [sh] } } }\nbackup: { dir: /tmp/x }\n' });
+    const { idle, warnings } = load();
+    expect([idle.length, warnings.length]).toEqual([0, 2]);
+  });
+});
+
 const EXAMPLE = `
 state: { url: "sqlite:.orchestrator/state.db" }
 cache: { url: "memory:" }

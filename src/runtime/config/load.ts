@@ -6,6 +6,7 @@ import { nearest } from '../../ids.ts';
 import { isObject, own, setOwn, type Json, type JsonObject } from '../../json.ts';
 import type { Diagnostic } from '../../language/diagnostic.ts';
 import { readConfigFile, type ConfigFile } from './file.ts';
+import { findIdle } from './idle.ts';
 import { absolutePath, hasReference, resolveReferences } from './references.ts';
 import { DEFAULTS, type Config } from './schema.ts';
 import { isTrusted, trustRecordFile, withoutPowers } from './trust.ts';
@@ -35,6 +36,8 @@ export interface LoadedConfig {
   environment: string | undefined;
   /** What was left out because nobody trusted it (ORC-510). */
   warnings: Diagnostic[];
+  /** What the files set and this version does not act on (ORC-519). */
+  idle: Diagnostic[];
   /** The value behind a name of `secrets:`, looked up now; undefined where the name is not configured. Throws ORC-119 where what it refers to is not there. */
   secret(name: string): string | undefined;
   /** Puts what references stand for into a text of the configuration. Throws ORC-119. */
@@ -64,10 +67,12 @@ export function loadConfig(options: ConfigOptions): LoadedConfig {
   const layers = readLayers(options);
   checkEnvironment(environment, layers);
   const warnings: Diagnostic[] = [];
+  const idle: Diagnostic[] = [];
   let value = structuredClone(DEFAULTS) as unknown as JsonObject;
   for (const layer of layers) {
     const kept = layer.trusted ? { value: layer.file.value, warnings: [] } : withoutPowers(layer.file, environment);
     warnings.push(...kept.warnings);
+    idle.push(...findIdle({ ...layer.file, value: kept.value }, environment));
     const beneath = value;
     value = lay(value, chosen(kept.value, environment));
     if (!layer.trusted) warnings.push(...guardProviders(beneath, value, layer.file));
@@ -85,6 +90,7 @@ export function loadConfig(options: ConfigOptions): LoadedConfig {
     stateUrl: stateUrl === undefined ? absoluteUrl(resolveText(config.state.url), folder) : absoluteUrl(stateUrl, resolve(cwd)),
     environment,
     warnings,
+    idle,
     secret: name => (Object.hasOwn(config.secrets, name) ? resolveText(config.secrets[name]!) : undefined),
     resolve: resolveText,
     path: path => absolutePath(resolveText(path), folder),

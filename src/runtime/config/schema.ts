@@ -38,6 +38,19 @@ export const DEFAULTS: Config = {
   retention: { runs: '90d', logs: '30d' },
 };
 
+/** Keys that are checked, and on which this version does not act: what it lacks, and what to do meanwhile. */
+export const IDLE: { [key: string]: { lacks: string; help: string } } = {
+  mcp: { lacks: 'the tools of MCP servers are no actions', help: 'call the server with http.request, or write an own action: orchestrator actions sync' },
+  alerts: { lacks: 'nobody is told when a rule holds', help: 'look for failures from a scheduler: orchestrator runs --failed --json' },
+  logging: { lacks: 'there is no log of the program itself', help: 'the log of a run: orchestrator logs RUN' },
+  server: { lacks: 'there is no `serve`', help: 'run pipelines in the background: orchestrator run FILE --detach' },
+  backup: { lacks: 'no backups are made', help: 'copy the state folder while no run is under way' },
+  'retention.logs': { lacks: 'logs are kept and deleted with their runs', help: 'set retention.runs, and delete old runs: orchestrator prune' },
+};
+
+/** What a key means, and what is lacking where it is idle. */
+const later = (key: string, description: string): string => `${description} Not acted on by this version: ${IDLE[key]!.lacks}.`;
+
 const text = (description: string, more: JsonObject = {}): JsonObject => ({ type: 'string', description, ...more });
 const texts = (description: string): JsonObject => ({ type: 'array', items: { type: 'string' }, description });
 const map = (description: string, properties: JsonObject, more: JsonObject = {}): JsonObject => ({
@@ -97,23 +110,28 @@ const KEYS: JsonObject = {
     additionalProperties: { type: 'string' },
     description: "What `secret('NAME')` unwraps to: `${env:X}`, `${file:PATH}` or `${cmd:COMMAND}`.",
   },
-  mcp: map('MCP servers whose tools are actions.', { servers: { type: 'object', additionalProperties: MCP_SERVER, description: 'Servers by name.' } }),
+  mcp: map(later('mcp', 'MCP servers whose tools are actions.'), {
+    servers: { type: 'object', additionalProperties: MCP_SERVER, description: 'Servers by name.' },
+  }),
   budget: map('Caps on spending, in dollars.', {
     per_run_usd: { type: 'number', minimum: 0, description: 'Of one run.' },
     per_day_usd: { type: 'number', minimum: 0, description: 'Of all runs of a day (UTC).' },
   }),
-  alerts: map('When to tell somebody, and how.', {
+  alerts: map(later('alerts', 'When to tell somebody, and how.'), {
     rules: { type: 'array', items: ALERT_RULE, description: 'The rules.' },
     smtp: { type: 'object', description: 'Mail server: host, port, user, password, from.' },
     slack: { type: 'object', description: 'Slack: webhook_url.' },
   }),
-  logging: map("The program's own log.", {
+  logging: map(later('logging', "The program's own log."), {
     level: choice('The least that is written.', ['debug', 'info', 'warn', 'error']),
     format: choice('Its form.', ['json', 'text']),
     file: text('Where it is written.'),
   }),
-  server: map('What `serve` listens on.', { host: text('Address.'), port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'Port.' } }),
-  backup: map('Backups of the store.', {
+  server: map(later('server', 'What `serve` listens on.'), {
+    host: text('Address.'),
+    port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'Port.' },
+  }),
+  backup: map(later('backup', 'Backups of the store.'), {
     dir: text('Folder.'),
     schedule: text('Cron expression.'),
     keep: { type: 'integer', minimum: 1, description: 'How many are kept.' },
@@ -123,7 +141,7 @@ const KEYS: JsonObject = {
     tasks: { type: 'integer', minimum: 1, description: 'Tasks of a plan.' },
   }),
   actions: texts('Modules of own actions; `orchestrator actions sync` records their schemas and hashes.'),
-  retention: map('How long ended runs and logs are kept by `prune`.', { runs: duration('Runs.'), logs: duration('Logs.') }),
+  retention: map('How long `prune` keeps what has ended.', { runs: duration('Runs.'), logs: duration(later('retention.logs', 'Logs.')) }),
 };
 
 /** JSON Schema of `orchestrator.config.yaml`. */
