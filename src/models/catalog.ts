@@ -4,13 +4,14 @@ import { nearest, newId } from '../ids.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
 import { openCache } from './cache.ts';
 import { fallbackChain, type FallbackSettings } from './fallback.ts';
-import { guardModel, ModelState, type Guards, type ModelStateJson } from './guard.ts';
+import { guardModel, type Guards } from './guard.ts';
 import { Limiter, memoryLimits, type Limit, type LimitStore } from './limits.ts';
 import type { Model, ModelInfo, Provider } from './port.ts';
 import { defaultModel, openProviders, type OpenProvidersOptions } from './providers.ts';
 import { readRequirements, STRATEGIES, type Strategy } from './requirements.ts';
 import { route, ruleFor, withRule, type Candidate, type DomainRule, type Route } from './routing.ts';
 import { checkedSection, objects, readLimits, texts } from './settings.ts';
+import { ModelState, type ModelStateJson, type StateKeeper } from './state.ts';
 import { catalogOf, LEVELS, traitsOf, type Traits } from './traits.ts';
 
 export interface Models {
@@ -47,6 +48,8 @@ export interface OpenModelsOptions extends OpenProvidersOptions {
   state?: Partial<ModelStateJson>;
   /** Where limits are counted; in this process when absent. */
   limits?: LimitStore;
+  /** Where what is learned is kept for others; nowhere when absent. */
+  keeper?: StateKeeper;
   /** Where deterministic replies are kept, and for how long; nowhere when absent. */
   cache?: { url: string; ttlMs: number; secret?: string };
 }
@@ -76,7 +79,7 @@ class ConfiguredModels implements Models {
     this.#providers = openProviders(section, this.#catalog, options);
     this.#chosen = defaultModel(section, options.env);
     this.#limits = limitsOf(section, this.#catalog);
-    this.state = new ModelState(clock, options.state);
+    this.state = new ModelState(clock, options.state, options.keeper);
     this.limiter = new Limiter({ store: limits, clock, newLease: () => newId('call', clock.now(), Math.random) });
     this.#guards = {
       state: this.state,
@@ -132,7 +135,7 @@ class ConfiguredModels implements Models {
       facts = { ...infoOf(info), traits: traitsOf(id.slice(info.provider.length + 1), this.#catalog.get(id)) };
       this.#described.set(id, facts);
     }
-    return { ...facts, record: this.state.health.of(id), circuit: this.state.circuit(id) };
+    return { ...facts, record: this.state.health(id), circuit: this.state.circuit(id) };
   }
 
   chain(id: string): { chain: string[]; rejected: { id: string; reason: string }[] } {
@@ -166,6 +169,7 @@ class ConfiguredModels implements Models {
 
   #find(id: string): Model {
     const own = this.#registered.get(id);
+    this.state.flush();
     if (own !== undefined) return own;
     const provider = this.#providers.get(providerOf(id));
     const name = id.slice(providerOf(id).length + 1);
@@ -223,7 +227,7 @@ function openRouter(section: JsonObject, candidates: () => Candidate[], state: M
     if (domain !== undefined && rule === undefined) throw unknownDomain(domain, rules);
     const requirements = rule === undefined ? given : withRule(given, rule);
     const turnKey = JSON.stringify(requirements);
-    const found = route(readRequirements(requirements), candidates(), { nowMs: now(), turn: state.turns.get(turnKey) ?? 0 }, strategy);
+    const found = route(readRequirements(requirements), candidates(), { nowMs: now(), turn: state.turn(turnKey) }, strategy);
     return { ...found, rule: rule?.domain ?? null, turnKey };
   }
 
@@ -235,7 +239,7 @@ function openRouter(section: JsonObject, candidates: () => Candidate[], state: M
     choose(requirements, text) {
       const { turnKey, ...found } = decide(requirements, text);
       if (found.chosen === null) throw noneQualifies(found);
-      if (found.strategy === 'round-robin') state.turns.set(turnKey, (state.turns.get(turnKey) ?? 0) + 1);
+      if (found.strategy === 'round-robin') state.endTurn(turnKey);
       return { ...found, chosen: found.chosen };
     },
   };

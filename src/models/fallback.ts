@@ -1,5 +1,6 @@
 import { OrchestratorError } from '../errors.ts';
 import type { MicroUsd } from '../money.ts';
+import { waitOf } from './limits.ts';
 import type { ModelInfo } from './port.ts';
 import { blendedPrice } from './prices.ts';
 
@@ -46,6 +47,8 @@ export function fallbackChain(
 /** Whether another model may do better: not where the request itself was at fault, nor where the caller gave up. */
 export function mayFallBack(error: unknown): boolean {
   if (!(error instanceof OrchestratorError)) return false;
+  // It was not asked yet: our own limit holds it back, which is waited out.
+  if (waitOf(error) !== undefined) return false;
   if (error.class === 'rate_limit' || error.class === 'auth' || error.class === 'not_found') return true;
   return error.class === 'network' || error.class === 'timeout' || error.class === 'unavailable' || error.class === 'invalid_output';
 }

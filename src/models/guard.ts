@@ -1,62 +1,16 @@
 import type { Clock } from '../clock.ts';
 import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
-import { BREAKER, CircuitBreaker, isServiceFailure, type BreakerState } from './breaker.ts';
+import { isServiceFailure } from './breaker.ts';
 import { failedBill } from './billing.ts';
 import { isDeterministic, requestKey, type ResponseCache } from './cache.ts';
 import { aborted } from './failures.ts';
 import { fallbackChain, mayFallBack, type FallbackSettings } from './fallback.ts';
-import { HealthBook, type HealthRecord } from './health.ts';
 import { estimateTokens, type Entry, type Limit, type Limiter } from './limits.ts';
 import type { GenerateOptions, Model, ModelReply, ModelRequest } from './port.ts';
 import { replyCost } from './prices.ts';
 import { noteCall } from './profiler.ts';
-
-/** What is learned of models, as plain data: kept over a restart by whoever has a store. */
-export interface ModelStateJson {
-  health: { [id: string]: HealthRecord };
-  breakers: { [id: string]: BreakerState };
-  /** Choices made by round robin, by requirements. */
-  turns: { [key: string]: number };
-}
-
-/** Health, circuits and turns of all models of a process. */
-export class ModelState {
-  readonly health: HealthBook;
-  readonly turns: Map<string, number>;
-  readonly #breakers = new Map<string, CircuitBreaker>();
-  readonly #clock: Clock;
-
-  constructor(clock: Clock, kept: Partial<ModelStateJson> = {}) {
-    this.#clock = clock;
-    this.health = new HealthBook(kept.health);
-    this.turns = new Map(Object.entries(kept.turns ?? {}));
-    for (const [id, state] of Object.entries(kept.breakers ?? {})) this.#breakers.set(id, this.#newBreaker(id, state));
-  }
-
-  breaker(id: string): CircuitBreaker {
-    const breaker = this.#breakers.get(id) ?? this.#newBreaker(id);
-    this.#breakers.set(id, breaker);
-    return breaker;
-  }
-
-  circuit(id: string): BreakerState['status'] {
-    return this.#breakers.get(id)?.state ?? 'closed';
-  }
-
-  #newBreaker(name: string, state?: BreakerState): CircuitBreaker {
-    const { failureThreshold, resetAfterMs } = BREAKER;
-    return new CircuitBreaker({ failureThreshold, resetAfter: resetAfterMs / 1000, name, clock: this.#clock, ...(state === undefined ? {} : { state }) });
-  }
-
-  toJSON(): ModelStateJson {
-    return {
-      health: this.health.toJSON(),
-      breakers: Object.fromEntries([...this.#breakers].map(([id, breaker]) => [id, breaker.toJSON()])),
-      turns: Object.fromEntries(this.turns),
-    };
-  }
-}
+import type { ModelState } from './state.ts';
 
 /** What stands around every call. */
 export interface Guards {
@@ -99,9 +53,9 @@ async function probe(model: Model, signal: AbortSignal, { state, clock }: Guards
   const outcome = (): { atMs: number; latencyMs: number; probe: true } => ({ atMs: clock.now(), latencyMs: clock.monotonic() - startedAt, probe: true });
   try {
     await model.probe!(signal);
-    state.health.learn(model.id, outcome());
+    state.learn(model.id, outcome());
   } catch (error) {
-    state.health.learn(model.id, { ...outcome(), error });
+    state.learn(model.id, { ...outcome(), error });
     throw error;
   }
 }
@@ -158,35 +112,33 @@ function withTried(error: unknown, tried: { id: string; failure: Failure }[], { 
 async function callOnce(model: Model, request: ModelRequest, options: GenerateOptions, guards: Guards): Promise<ModelReply> {
   const { state, limiter, limitsOf, clock } = guards;
   const { signal, onWait } = options;
-  const breaker = state.breaker(model.id);
-  breaker.enter();
+  state.enter(model.id);
   let entry: Entry;
   const thought = estimateTokens(request);
   try {
     const asked = { tokens: thought.input + thought.output, leaseMs: LEASE_MS, signal, ...(onWait === undefined ? {} : { onWait }) };
     entry = await limiter.enter(limitsOf(model), asked);
   } catch (error) {
-    breaker.forget();
+    state.settle(model.id, 'unsaid');
     throw error;
   }
   const startedAt = clock.monotonic();
   try {
     const reply = await model.generate(request, options);
-    breaker.settle(true);
+    state.settle(model.id, 'well');
     const { usage, usageUnknown, latencyMs, firstTokenMs, rates } = reply;
     const used = usageUnknown === true ? {} : { usedTokens: usage.inputTokens + usage.outputTokens };
     await limiter.leave(entry, { ...used, ...(rates === undefined ? {} : { rates }) });
     const sample = { latencyMs, firstTokenMs, outputTokens: usage.outputTokens };
-    state.health.learn(model.id, { atMs: clock.now(), ...sample });
+    state.learn(model.id, { atMs: clock.now(), ...sample });
     const costMicroUsd = replyCost(model, reply);
     noteCall({ model: model.id, ok: true, ...sample, costMicroUsd });
     return costMicroUsd === undefined ? reply : { ...reply, costMicroUsd };
   } catch (error) {
     const latencyMs = clock.monotonic() - startedAt;
-    if (isServiceFailure(error)) breaker.settle(false);
-    else breaker.forget();
+    state.settle(model.id, isServiceFailure(error) ? 'badly' : 'unsaid');
     await limiter.leave(entry, { retryAfterMs: error instanceof OrchestratorError ? error.retryAfterMs : undefined });
-    state.health.learn(model.id, { atMs: clock.now(), latencyMs, error });
+    state.learn(model.id, { atMs: clock.now(), latencyMs, error });
     noteCall({ model: model.id, ok: false, latencyMs });
     throw error;
   }

@@ -120,6 +120,10 @@ export class HealthBook {
     return this.#records.get(id) ?? NEVER_HEARD;
   }
 
+  set(id: string, record: HealthRecord): void {
+    this.#records.set(id, record);
+  }
+
   learn(id: string, outcome: Outcome): void {
     this.#records.set(id, learn(this.of(id), outcome));
   }

@@ -6,13 +6,13 @@ export { openCache, requestKey, type ResponseCache } from './cache.ts';
 export { ModelNotFoundError, openModels, type Models, type OpenModelsOptions } from './catalog.ts';
 export { textOf, withoutData } from './content.ts';
 export { fallbackChain, priceClass, type FallbackSettings } from './fallback.ts';
-export type { ModelStateJson } from './guard.ts';
 export { healthOf, type Health, type HealthKind, type HealthRecord } from './health.ts';
 export {
   admitAt,
   estimateTokens,
   memoryLimits,
   settleAt,
+  waitOf,
   type Entry,
   type Limit,
   type LimitAsk,
@@ -53,4 +53,5 @@ export { readRequirements, type Requirements, type Strategy } from './requiremen
 export { ErrorHandler, isRateLimit, RetryStrategy, type ErrorHandlerOptions, type RetryStrategyOptions } from './retry.ts';
 export { route, type Candidate, type DomainRule, type Route, type ScoreParts } from './routing.ts';
 export { MODELS_SCHEMA } from './settings.ts';
+export type { KeptModel, KeptModels, ModelStateJson, StateKeeper } from './state.ts';
 export { LEVELS, type Traits } from './traits.ts';

@@ -1,4 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts';
+import { formatDuration } from '../duration.ts';
+import { OrchestratorError, type Failure } from '../errors.ts';
+import { isObject, type JsonObject } from '../json.ts';
 import { aborted, unlessAborted } from './failures.ts';
 import { attachmentsOf, bytesOf, textsOf, type Attachment } from './content.ts';
 import type { ModelRequest, RateWindow } from './port.ts';
@@ -18,6 +21,8 @@ export interface LimitState {
   atMs: number;
   /** Nobody goes before, because the service asked to be left alone. */
   blockedUntilMs: number;
+  /** Those who went away to come back later were told times up to this one. */
+  promisedMs?: number;
   /** Calls under way, by name, and when each counts as lost. */
   leases: { [lease: string]: number };
 }
@@ -70,11 +75,14 @@ function refresh(state: LimitState | undefined, limit: Limit, nowMs: number): Li
   };
   const requests = level(state?.requests, limit.requestsPerMinute);
   const tokens = level(state?.tokens, limit.tokensPerMinute);
+  const isCounted = requests !== undefined || tokens !== undefined;
   return {
     ...(requests === undefined ? {} : { requests }),
     ...(tokens === undefined ? {} : { tokens }),
-    atMs: nowMs,
+    // Where nothing is counted nothing changes with time, and so nothing need be written.
+    atMs: isCounted ? nowMs : (state?.atMs ?? nowMs),
     blockedUntilMs: state?.blockedUntilMs ?? 0,
+    ...(state?.promisedMs === undefined ? {} : { promisedMs: state.promisedMs }),
     leases: Object.fromEntries(Object.entries(state?.leases ?? {}).filter(([, until]) => until > nowMs)),
   };
 }
@@ -110,6 +118,39 @@ export function admitAt(limits: Limit[], before: (LimitState | undefined)[], ask
   return { states, wait: undefined };
 }
 
+/** Nobody is sent away for so much longer than its limit holds it back: a place may come free before. */
+const QUEUE_MAX_MS = 60_000;
+
+/**
+ * When one who goes away is to come back: behind all who were told a time before, at the pace of the limit, so that they do not all come at once.
+ * `chance` in [0, 1) spreads those who have no pace, or no more room in the queue.
+ */
+export function promiseAt(
+  limits: Limit[],
+  before: (LimitState | undefined)[],
+  wait: Wait,
+  ask: Pick<LimitAsk, 'tokens' | 'nowMs'>,
+  chance: number,
+): { states: LimitState[]; untilMs: number } {
+  const states = limits.map((limit, index) => refresh(before[index], limit, ask.nowMs));
+  const index = limits.findIndex(({ key }) => key === wait.who);
+  const paceMs = paceOf(limits[index]!, ask.tokens);
+  const free = Math.max(wait.untilMs, (states[index]!.promisedMs ?? 0) + paceMs);
+  const last = wait.untilMs + Math.max(QUEUE_MAX_MS, paceMs);
+  if (paceMs > 0 && free <= last) {
+    states[index]!.promisedMs = free;
+    return { states, untilMs: Math.ceil(free) };
+  }
+  const spreadMs = paceMs > 0 ? QUEUE_MAX_MS : Math.min(QUEUE_MAX_MS, (wait.untilMs - ask.nowMs) / 10);
+  return { states, untilMs: Math.ceil(wait.untilMs + spreadMs * (paceMs > 0 ? (1 + chance) / 2 : chance)) };
+}
+
+/** Time between two calls that a limit lets go, once its burst is used up. */
+function paceOf({ requestsPerMinute, tokensPerMinute }: Limit, tokens: number): number {
+  const each = requestsPerMinute === undefined ? 0 : 1 / bucketOf(requestsPerMinute).rate;
+  return tokensPerMinute === undefined ? each : Math.max(each, tokens / bucketOf(tokensPerMinute).rate);
+}
+
 /** What became known when a call ended. */
 export interface LimitNews {
   lease: string;
@@ -141,6 +182,10 @@ export function settleAt(limit: Limit, before: LimitState | undefined, news: Lim
 /** Where the states of limits are kept. `change` is one atomic step over all of its keys, also against other processes. */
 export interface LimitStore {
   change<T>(keys: string[], work: (states: (LimitState | undefined)[]) => { states: LimitState[]; result: T }): T | Promise<T>;
+  /** Begins the names of this process's leases, so that others can tell whose they are. */
+  owner?: string;
+  /** Frees the places of calls whose process has died; true where there were some. */
+  sweep?(keys: string[]): Promise<boolean>;
 }
 
 /** States in this process. */
@@ -175,6 +220,8 @@ export interface EnterOptions {
   leaseMs: number;
   signal: AbortSignal;
   onWait?: (wait: Wait) => void;
+  /** Waits no longer than this, but rejects with the time at which to come back; any time when absent. */
+  patienceMs?: number | undefined;
 }
 
 /** Holds calls back until their limits let them go, first come, first served within a process. */
@@ -185,6 +232,7 @@ export class Limiter {
   /** The end of the queue of each model: whoever comes waits for the one before. */
   readonly #queues = new Map<string, Promise<void>>();
   readonly #sleepers = new Set<() => void>();
+  #sweptAtMs = 0;
 
   constructor({ store = memoryLimits(), clock = systemClock, newLease }: LimiterOptions) {
     this.#store = store;
@@ -194,33 +242,59 @@ export class Limiter {
 
   /** Goes at once, or tells what holds it back. For those who wait in their own way: a durable engine. */
   async tryEnter(limits: Limit[], { tokens, leaseMs }: Pick<EnterOptions, 'tokens' | 'leaseMs'>): Promise<Entry | Wait> {
-    const lease = this.#newLease();
-    const ask: LimitAsk = { lease, tokens, nowMs: this.#clock.now(), leaseMs };
-    const wait = await this.#store.change(
-      limits.map(({ key }) => key),
-      before => {
-        const { states, wait: held } = admitAt(limits, before, ask);
-        return { states, result: held };
-      },
-    );
+    const { owner } = this.#store;
+    const lease = owner === undefined ? this.#newLease() : `${owner}/${this.#newLease()}`;
+    const keys = limits.map(({ key }) => key);
+    const attempt = (): Wait | undefined | Promise<Wait | undefined> =>
+      this.#store.change(keys, before => {
+        const { states, wait } = admitAt(limits, before, { lease, tokens, nowMs: this.#clock.now(), leaseMs });
+        return { states, result: wait };
+      });
+    let wait = await attempt();
+    if (wait?.why === 'concurrency' && (await this.#sweep(keys))) wait = await attempt();
     return wait ?? { lease, limits, tokens };
   }
 
-  /** Goes when its turn has come; rejects with the signal's reason when that is aborted before. */
+  /** A process that died gives nothing back by itself; whether one has is looked for no more often than others look for a place. */
+  async #sweep(keys: string[]): Promise<boolean> {
+    const now = this.#clock.monotonic();
+    if (this.#store.sweep === undefined || now - this.#sweptAtMs < LOOK_AGAIN_MS) return false;
+    this.#sweptAtMs = now;
+    return this.#store.sweep(keys);
+  }
+
+  /** One who would rather come back than wait is told when. */
+  async #sentAway(limits: Limit[], wait: Wait, { tokens }: EnterOptions): Promise<OrchestratorError> {
+    const nowMs = this.#clock.now();
+    const untilMs = await this.#store.change(
+      limits.map(({ key }) => key),
+      before => {
+        const { states, untilMs: promised } = promiseAt(limits, before, wait, { tokens, nowMs }, Math.random());
+        return { states, result: promised };
+      },
+    );
+    return heldBack({ ...wait, untilMs }, nowMs);
+  }
+
+  /** Goes when its turn has come; rejects with the signal's reason when that is aborted before, and with ORC-601 where that would take longer than its patience. */
   async enter(limits: Limit[], options: EnterOptions): Promise<Entry> {
-    const { signal } = options;
+    const { signal, patienceMs = Infinity } = options;
+    const deadline = this.#clock.now() + patienceMs;
     const queue = limits.at(-1)?.key ?? '';
     const before = this.#queues.get(queue) ?? Promise.resolve();
     const turn = Promise.withResolvers<void>();
     this.#queues.set(queue, turn.promise);
     try {
-      await unlessAborted(before, signal);
+      let isItsTurn = await patiently(unlessAborted(before, signal), patienceMs);
       for (;;) {
         if (signal.aborted) throw aborted(signal);
         const entry = await this.tryEnter(limits, options);
         if ('lease' in entry) return entry;
+        // When a place that another holds comes free nobody can say, so that is waited for.
+        if (entry.why !== 'concurrency' && entry.untilMs > deadline) throw await this.#sentAway(limits, entry, options);
         options.onWait?.(entry);
-        await this.#sleep(entry.untilMs - this.#clock.now(), signal);
+        if (isItsTurn) await this.#sleep(entry.untilMs - this.#clock.now(), signal);
+        else isItsTurn = await unlessAborted(before, signal).then(() => true);
       }
     } finally {
       // Who gives up hands on the turn that it would have had, and no earlier one.
@@ -258,6 +332,45 @@ export class Limiter {
       signal.addEventListener('abort', wake, { once: true });
     });
   }
+}
+
+/** True when the turn came, false when the patience was over before. */
+async function patiently(turn: Promise<unknown>, patienceMs: number): Promise<boolean> {
+  if (patienceMs === Infinity) return turn.then(() => true);
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<boolean>(resolve => {
+    timer = setTimeout(resolve, patienceMs, false);
+  });
+  try {
+    return await Promise.race([turn.then(() => true), over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A limit holds the call back for longer than the caller wants to wait here. Nothing was sent. */
+function heldBack(wait: Wait, nowMs: number): OrchestratorError {
+  const afterMs = Math.max(0, wait.untilMs - nowMs);
+  return new OrchestratorError('ORC-601', `${wait.who} takes no call for ${formatDuration(afterMs)}: ${REASONS[wait.why]}`, {
+    class: 'rate_limit',
+    retryable: true,
+    retryAfterMs: afterMs,
+    details: { sent: false, wait: { ...wait } },
+  });
+}
+
+/** In words, what holds a call back. */
+export const REASONS: { [why in Wait['why']]: string } = {
+  requests: 'its requests of this minute are used up',
+  tokens: 'its tokens of this minute are used up',
+  concurrency: 'all its places are taken',
+  asked_to_wait: 'it asked to be left alone',
+};
+
+/** The wait for which a call was sent back with ORC-601; undefined where that failed for another reason. */
+export function waitOf(failure: { code: Failure['code']; details?: JsonObject | undefined }): Wait | undefined {
+  const wait = failure.details?.['wait'];
+  return failure.code === 'ORC-601' && isObject(wait) ? (wait as unknown as Wait) : undefined;
 }
 
 /** Tokens of a request as far as it tells: four characters each of its text, what images and files take as a rule, and the whole of what it may answer. */

@@ -136,7 +136,7 @@ export class RegisteredModel {
   /** Whether it is there, at no cost; what was asked a minute ago, or learned from a call since, is believed. Throws nothing. */
   async healthCheck(): Promise<Health> {
     const { clock = systemClock, healthTtlMs = HEALTH_TTL_MS } = this.#options;
-    const before = this.#models.state.health.of(this.id);
+    const before = this.#models.state.health(this.id);
     if (before.checkedAtMs > 0 && clock.now() - before.checkedAtMs < healthTtlMs) return healthOf(before);
     const startedAt = clock.monotonic();
     const abort = new AbortController();
@@ -149,7 +149,7 @@ export class RegisteredModel {
     } finally {
       clearTimeout(timer);
     }
-    const health = healthOf(this.#models.state.health.of(this.id));
+    const health = healthOf(this.#models.state.health(this.id));
     return { ...health, latencyMs: health.latencyMs ?? Math.round(clock.monotonic() - startedAt) };
   }
 
