@@ -15,3 +15,11 @@ export function formatUsd(micro: MicroUsd): string {
   const dollars = micro / 1_000_000;
   return micro >= 10_000 ? `$${dollars.toFixed(dollars >= 1 ? 2 : 3)}` : `$${dollars.toFixed(6).replace(/0+$/, '')}`;
 }
+
+/** Parts of a cap, in percent, from which a person is told. */
+const TOLD_AT = [95, 80];
+
+/** The largest part of a cap, of those at which a person is told, that is spent; 0 before the first. */
+export function markSpent(settled: MicroUsd, cap: MicroUsd): number {
+  return TOLD_AT.find(percent => settled * 100 >= cap * percent) ?? 0;
+}

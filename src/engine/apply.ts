@@ -67,7 +67,10 @@ export function apply(plan: Plan, state: RunState, event: Event): void {
       return;
     case 'budget.set':
     case 'budget.reserved':
+    case 'budget.refused':
     case 'budget.released':
+    case 'budget.doubted':
+    case 'budget.warned':
       return applyBudget(state, event);
     default:
       return event.type.startsWith('run.') ? applyRun(state, event as RunEvents) : applyDetail(plan, state, event as DetailEvents);
@@ -112,13 +115,17 @@ function applyRun(state: RunState, event: RunEvents): void {
     case 'run.paused':
       state.status = 'paused';
       state.reason = event.reason;
+      state.pausedUntil = event.until ?? null;
       return;
     case 'run.resumed':
       state.status = 'running';
       state.reason = null;
       state.until = event.until;
+      state.pausedUntil = null;
+      state.refusals = {};
       return;
     case 'run.reopened':
+      state.refusals = {};
       state.status = 'running';
       state.startedAt = event.at;
       state.reason = null;
@@ -142,15 +149,48 @@ function applyRun(state: RunState, event: RunEvents): void {
 }
 
 function applyBudget(state: RunState, event: BudgetEvents): void {
-  if (event.type === 'budget.set') {
-    state.budget = { microUsd: event.microUsd, onExceed: event.onExceed };
-  } else if (event.type === 'budget.reserved') {
-    state.reserved[event.key] = event.microUsd;
-    state.reservedMicroUsd += event.microUsd;
-  } else {
-    state.reservedMicroUsd -= state.reserved[event.key]!;
-    delete state.reserved[event.key];
+  switch (event.type) {
+    case 'budget.set':
+      state.budget = { microUsd: event.microUsd, onExceed: event.onExceed };
+      delete state.warned['run'];
+      return;
+    case 'budget.reserved':
+      delete state.refusals[event.slot];
+      state.reserved[event.key] = event.microUsd;
+      state.reservedMicroUsd += event.microUsd;
+      if (event.microUsd > 0) state.reservedBy[event.slot] = (state.reservedBy[event.slot] ?? 0) + event.microUsd;
+      return;
+    case 'budget.refused':
+      state.refusals[event.slot] = event.refusal;
+      return;
+    case 'budget.released':
+      return unreserve(state, event.slot, event.key);
+    case 'budget.doubted':
+      state.doubted.push(...event.keys);
+      return;
+    case 'budget.warned': {
+      const { percent, settledMicroUsd, capMicroUsd } = event;
+      state.warned[event.scope] = { percent, settledMicroUsd, capMicroUsd };
+    }
   }
+}
+
+function unreserve(state: RunState, slot: number, key: string): void {
+  const microUsd = state.reserved[key]!;
+  const left = (state.reservedBy[slot] ?? 0) - microUsd;
+  if (left > 0) state.reservedBy[slot] = left;
+  else delete state.reservedBy[slot];
+  state.reservedMicroUsd -= microUsd;
+  delete state.reserved[key];
+}
+
+/**
+ * Unfolds reservations for which the store had no room, so that they are as if they had not been decided. They are not durable, and nothing that was decided
+ * with them looks at them but reservations of the same turn, which were then judged too strictly, never too kindly.
+ */
+export function takeBack(state: RunState, event: Of<'budget.reserved'>): void {
+  state.seq--;
+  unreserve(state, event.slot, event.key);
 }
 
 function applyDetail(plan: Plan, state: RunState, event: DetailEvents): void {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Failure } from '../errors.ts';
 import { setup } from './fixture.ts';
-import { restore, snapshot, stateHash } from './index.ts';
+import { dueAt, restore, snapshot, stateHash, takeBack, type Refusal } from './index.ts';
 
 const FAILURE = { code: 'ORC-602', class: 'budget', message: 'no', retryable: false, help: [] } satisfies Failure;
 const TWO = '- { id: a, action: work }\n- { id: b, action: work, dependencies: [a] }';
@@ -18,13 +18,12 @@ const called = (costMicroUsd: number | null) => ({
 test('S12 settled and reserved together stay within the cap; what is released is free again, once', () => {
   const run = setup(TWO, SCRIPT);
   const reserve = (key: string, microUsd: number) => run.send({ type: 'reserve', slot: 0, key, microUsd }).map(({ type }) => type);
-  expect(reserve('1.0', 1)).toEqual([]);
   run.send({ type: 'budget', microUsd: 100, by: 'test' });
-  expect([reserve('1.1', 60), reserve('1.2', 41), reserve('1.3', 40)]).toEqual([['budget.reserved'], [], ['budget.reserved']]);
+  expect([reserve('1.1', 60), reserve('1.2', 41), reserve('1.3', 40)]).toEqual([['budget.reserved'], ['budget.refused'], ['budget.reserved']]);
   run.send(called(30));
   expect(run.send({ type: 'release', slot: 0, key: '1.1' })).toHaveLength(1);
   expect(run.send({ type: 'release', slot: 0, key: '1.1' })).toEqual([]);
-  expect([reserve('1.4', 31), reserve('1.5', 30)]).toEqual([[], ['budget.reserved']]);
+  expect([reserve('1.4', 31), reserve('1.5', 30)]).toEqual([['budget.refused'], ['budget.reserved']]);
   expect(run.document.budget).toEqual({ usd: 0.0001, onExceed: 'pause', reservedUsd: 0.00007 });
   expect(stateHash(restore(snapshot(run.state)))).toBe(stateHash(run.fold()));
 });
@@ -98,4 +97,127 @@ test('how a model was chosen, and who was tried before it, stands at its task', 
   const input = called(1);
   run.send({ ...input, call: { ...input.call, route, tried } });
   expect(run.document.tasks['a']).toMatchObject({ route, tried });
+});
+
+const HELD = { type: 'settled', slot: 0, attempt: 1, outcome: { ok: false, failure: FAILURE, held: true } } as const;
+const TOMORROW = Date.UTC(2026, 10, 25);
+const refused = (refusal: Partial<Refusal>, slot = 0) => ({
+  type: 'refused' as const,
+  slot,
+  key: '1.0',
+  refusal: { scope: 'day', microUsd: 5, capMicroUsd: 100, leftMicroUsd: 1, until: null, ...refusal },
+});
+
+test('C24 one call, and all calls of one task, have caps of their own; what is doubted counts, what is released does not', () => {
+  const run = setup(TWO, SCRIPT);
+  const reserve = (key: string, microUsd: number, slot = 0) =>
+    run
+      .send({ type: 'reserve', slot, key, microUsd, limits: { callMicroUsd: 50, taskMicroUsd: 80 } })
+      .map(event => ('refusal' in event ? event.refusal : event.type));
+  expect(reserve('1.0', 51)).toEqual([{ scope: 'call', microUsd: 51, capMicroUsd: 50, leftMicroUsd: 50, until: null }]);
+  expect(reserve('1.1', 50)).toEqual(['budget.reserved']);
+  expect(reserve('1.2', 31)).toEqual([{ scope: 'task', microUsd: 31, capMicroUsd: 80, leftMicroUsd: 30, until: null }]);
+  expect(reserve('1.3', 31, 1)).toEqual(['budget.reserved']);
+  expect(run.send({ type: 'doubt', key: '1.1' })).toMatchObject([{ type: 'budget.doubted', keys: ['1.1'] }]);
+  expect(run.send({ type: 'doubt', key: '1.1' })).toEqual([]);
+  expect(reserve('1.4', 31)).toMatchObject([{ scope: 'task' }]);
+  run.send({ type: 'release', slot: 0, key: '1.1' });
+  run.send(called(49));
+  expect([reserve('1.5', 32), reserve('1.6', 20), reserve('1.7', 11)]).toMatchObject([
+    [{ scope: 'task', leftMicroUsd: 31 }],
+    ['budget.reserved'],
+    ['budget.reserved'],
+  ]);
+  run.send({ type: 'release', slot: 0, key: '1.6' });
+  expect(run.state.reservedBy).toEqual({ 0: 11, 1: 31 });
+  expect(stateHash(run.fold())).toBe(stateHash(run.state));
+});
+
+test('S7 a reservation that the store refused leaves no trace but the refusal', () => {
+  const run = setup(TWO, SCRIPT);
+  const before = stateHash(run.state);
+  const at = run.state.at;
+  const [event] = run.send({ type: 'reserve', slot: 0, key: '1.0', microUsd: 5, spans: [{ scope: 'day', day: '2026-11-24', capMicroUsd: 100 }] });
+  expect(event).toMatchObject({ type: 'budget.reserved', spans: [{ scope: 'day' }] });
+  if (event?.type === 'budget.reserved') takeBack(run.state, event);
+  run.state.at = at;
+  expect(stateHash(run.state)).toBe(before);
+});
+
+test('C24 a run on the cap of a day says until when, and goes on when the next day begins, also after a crash', () => {
+  const run = setup(TWO, SCRIPT);
+  run.send(refused({ until: TOMORROW }));
+  expect(run.send(HELD).at(-1)).toMatchObject({ type: 'run.paused', reason: 'budget', until: TOMORROW });
+  expect(dueAt(run.state)).toBe(TOMORROW);
+  expect(run.document).toMatchObject({
+    status: 'paused',
+    warnings: [
+      'the budget of today has no room for the next call',
+      'it can go on at 2026-11-25T00:00:00.000Z, when the budget begins anew, or once it is raised',
+    ],
+    next: ["orchestrator budget raise 'day' 0.0002", 'orchestrator resume run_1'],
+  });
+  run.crash();
+  expect(run.send({ type: 'due', slot: -1 })).toEqual([]);
+  run.now = TOMORROW;
+  expect(run.send({ type: 'due', slot: -1 })[0]).toMatchObject({ type: 'run.resumed' });
+  expect(run.document).toMatchObject({ status: 'running', warnings: [] });
+  expect(run.send({ type: 'due', slot: -1 })).toEqual([]);
+  expect(stateHash(run.fold())).toBe(stateHash(run.state));
+});
+
+test.for([
+  ['call', ['a call could cost more than one call may: per_call_usd under budget: in the configuration'], ['orchestrator resume run_1']],
+  ['run', [], ['orchestrator resume run_1 --budget 0.002']],
+  [
+    'pipeline:a b',
+    ['the budget of pipeline a b today has no room for the next call'],
+    ["orchestrator budget raise 'pipeline:a b' 0.0002", 'orchestrator resume run_1'],
+  ],
+  ['user:', ['the budget of runs for nobody today has no room for the next call'], ["orchestrator budget raise 'user:' 0.0002", 'orchestrator resume run_1']],
+] as const)('C24 the cap of %s in words, and what lets the run go on', ([scope, warnings, next]) => {
+  const run = setup(TWO, SCRIPT);
+  run.send({ type: 'budget', microUsd: 1000, by: 'test' });
+  run.send(refused({ scope }));
+  run.send(HELD);
+  expect(run.document).toMatchObject({ status: 'paused', warnings, next });
+});
+
+test('S12 a part of a cap that is spent is told once, in the journal and in the log of the task; a larger cap begins anew', () => {
+  const run = setup(TWO, SCRIPT);
+  const types = (cost: number) => run.send(called(cost)).map(({ type }) => type);
+  run.send({ type: 'budget', microUsd: 100, by: 'test' });
+  expect([types(80), types(1), types(14), types(5)]).toEqual([
+    ['model.called', 'budget.warned', 'task.logged'],
+    ['model.called'],
+    ['model.called', 'budget.warned', 'task.logged'],
+    ['model.called'],
+  ]);
+  run.send({ type: 'budget', microUsd: 125, by: 'test' });
+  expect(run.send({ ...called(1), key: '1.0' })).toMatchObject([
+    { type: 'model.called', key: '1.0' },
+    { type: 'budget.warned', slot: 0, scope: 'run', percent: 80, settledMicroUsd: 101, capMicroUsd: 125 },
+    { type: 'task.logged', level: 'warn', text: 'over 80 % of the budget is spent: $0.000101 of $0.000125' },
+  ]);
+  run.send({ type: 'warned', slot: 0, scope: 'day', percent: 95, settledMicroUsd: 95, capMicroUsd: 100 });
+  expect(run.document.warnings[1]).toBe('over 95 % of the budget of today is spent: $0.000095 of $0.0001');
+});
+
+test('S12 what a call cost counts also where its reply comes when the run has ended', () => {
+  const run = setup('- { id: a, action: work }', { acts: { a: 'hangs' } });
+  run.send({ type: 'budget', microUsd: 100, by: 'test' });
+  run.send({ type: 'reserve', slot: 0, key: '1.0', microUsd: 60 });
+  run.settle('a', { fails: {} });
+  expect(run.document.status).toBe('failed');
+  expect([...run.send(called(7)), ...run.send({ type: 'release', slot: 0, key: '1.0' })].map(({ type }) => type)).toEqual(['model.called', 'budget.released']);
+  expect(run.document).toMatchObject({ status: 'failed', costUsd: 0.000007, budget: { reservedUsd: 0 } });
+});
+
+test('S12 the calls of a process that died may be billed: what was reserved for them stays so, and is named', () => {
+  const run = setup(TWO, SCRIPT);
+  run.send({ type: 'budget', microUsd: 100, by: 'test' });
+  run.send({ type: 'reserve', slot: 0, key: '1.0', microUsd: 60 });
+  run.crash();
+  run.crash();
+  expect([run.state.doubted, run.state.reservedMicroUsd]).toEqual([['1.0'], 60]);
 });

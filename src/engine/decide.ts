@@ -1,6 +1,6 @@
 import type { Plan } from '../plan/index.ts';
 import { advance, evaluatedTask, proceed, questionFailed, settled } from './advance.ts';
-import { hold, mayHold, release, reserve, setBudget } from './budget.ts';
+import { called, doubt, hold, mayHold, owedPause, PAUSE_TIMER, release, reserve, setBudget, warn } from './budget.ts';
 import { command, due } from './outside.ts';
 import type { Effect, Input } from './effect.ts';
 import type { Event } from './event.ts';
@@ -40,9 +40,12 @@ export function owed(plan: Plan, state: RunState, now: number): Decision {
   return into;
 }
 
+/** What counts also when the run has ended: orders to open it again, and what calls cost whose replies came late. */
+const AFTER_END: ReadonlySet<Input['type']> = new Set(['reopen', 'budget', 'called', 'release', 'doubt', 'warned']);
+
 function respond(turn: Turn, input: Input): void {
   const { state } = turn;
-  if (hasEnded(state) && input.type !== 'reopen' && input.type !== 'budget') return;
+  if (hasEnded(state) && !AFTER_END.has(input.type)) return;
   switch (input.type) {
     case 'start':
       return start(turn);
@@ -90,17 +93,23 @@ function respondForTask(turn: Turn, input: TaskInput): void {
     case 'step':
       return step(turn, input);
     case 'called':
-      return emit(turn, { type: 'model.called', slot: input.slot, call: input.call, prompt: input.prompt, reply: input.reply });
+      return called(turn, input);
     case 'reserve':
-      return reserve(turn, input.slot, input.key, input.microUsd);
+      return reserve(turn, input);
+    case 'refused':
+      return emit(turn, { type: 'budget.refused', slot: input.slot, key: input.key, refusal: input.refusal });
     case 'release':
       return release(turn, input.slot, input.key);
+    case 'doubt':
+      return doubt(turn, [input.key]);
+    case 'warned':
+      return warn(turn, input);
     case 'logged':
       return emit(turn, { type: 'task.logged', slot: input.slot, level: input.level, text: input.text });
     case 'override':
       return emit(turn, { type: 'value.overridden', slot: input.slot, path: input.path, value: input.value });
     case 'due':
-      return due(turn, input.slot);
+      return input.slot === PAUSE_TIMER ? pauseOver(turn) : due(turn, input.slot);
   }
 }
 
@@ -167,6 +176,13 @@ function resume(turn: Turn, until: string | null): void {
   if (turn.state.status !== 'paused') return;
   emit(turn, { type: 'run.resumed', until });
   owedOf(turn);
+}
+
+/** The cap for which the run is paused begins anew. */
+function pauseOver(turn: Turn): void {
+  const { pausedUntil } = turn.state;
+  if (pausedUntil !== null && pausedUntil <= turn.now) resume(turn, null);
+  else owedPause(turn);
 }
 
 /** Nothing new begins, what runs is told to stop, what waits is cancelled. */

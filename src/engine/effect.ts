@@ -1,6 +1,6 @@
 import type { Failure } from '../errors.ts';
 import type { Json } from '../json.ts';
-import type { CallRecord, Command, Observation, Ref } from './event.ts';
+import type { CallRecord, Command, Observation, Ref, Refusal, Span } from './event.ts';
 
 /** Where a task stands when it asks to go on: before anything of it, before a model is asked for a tag, before its effect. */
 export type Stage = 'enter' | 'auto' | 'call';
@@ -17,6 +17,12 @@ export type Effect =
   | { type: 'abort'; slot: number }
   | { type: 'timer'; slot: number; until: number };
 
+/** Caps of the configuration on one call, and on all calls of one task run. */
+export interface CallLimits {
+  callMicroUsd?: number;
+  taskMicroUsd?: number;
+}
+
 /** What an effect, a person, a timer or a crash brought back. Every input carries its time: the engine reads no clock. */
 export type Input = { now: number } & (
   | { type: 'start' }
@@ -27,10 +33,13 @@ export type Input = { now: number } & (
   | { type: 'answered'; slot: number; index: number; answer: Answer }
   | { type: 'settled'; slot: number; attempt: number; outcome: Outcome }
   | { type: 'step'; slot: number; attempt: number; name: string; step: { started: { key: string; effect: string } } | { completed: Ref } }
-  | { type: 'called'; slot: number; call: CallRecord; prompt: Ref; reply: Ref }
+  | { type: 'called'; slot: number; call: CallRecord; prompt: Ref; reply: Ref; key?: string }
   | { type: 'budget'; microUsd: number; by: string }
-  | { type: 'reserve'; slot: number; key: string; microUsd: number }
+  | { type: 'reserve'; slot: number; key: string; microUsd: number; limits?: CallLimits; spans?: Span[] }
+  | { type: 'refused'; slot: number; key: string; refusal: Refusal }
   | { type: 'release'; slot: number; key: string }
+  | { type: 'doubt'; key: string }
+  | { type: 'warned'; slot: number; scope: string; percent: number; settledMicroUsd: number; capMicroUsd: number }
   | { type: 'logged'; slot: number; level: 'debug' | 'info' | 'warn' | 'error'; text: string }
   | { type: 'due'; slot: number }
   | { type: 'expired' }

@@ -40,29 +40,70 @@ export interface RouteRecord {
   rejected: { id: string; reason: string }[];
 }
 
-/** One model call, as the ledger keeps it. */
+/** One model call, as the ledger keeps it. What may be absent is absent in journals of before it was kept. */
 export interface CallRecord {
   purpose: string;
   /** Id of the model that answered. */
   model: string;
   inputTokens: number;
   outputTokens: number;
+  /** Null where nobody knows. */
   costMicroUsd: number | null;
   latencyMs: number;
+  /** Id of the model that was to answer, where another one did. */
+  asked?: string;
   /** What its provider calls it, where that is another name. */
   answered?: string;
+  /** Part of the input that the service had kept from an earlier call. */
+  cachedInputTokens?: number;
+  /** Part of the output that was thinking. */
+  reasoningTokens?: number;
+  firstTokenMs?: number;
+  /** Why it stopped: `stop`, `length` or another word of the model port. */
+  finish?: string;
   /** Present where the model was chosen by requirements. */
   route?: RouteRecord;
   /** Models that were asked before this one, and why they did not answer. */
   tried?: { id: string; code: string; message: string }[];
   /** It came out of the response cache. */
   cached?: true;
-  /** Code of the failure, where the call gave nothing that can be used and is billed all the same. */
+  /** What it would have cost, had it not come out of the cache. */
+  savedMicroUsd?: number;
+  /** Code of the failure, where the call gave nothing that can be used. */
   failed?: string;
+  /** Its reply was lost, so that nobody knows whether it is billed; its cost is null. */
+  uncertain?: true;
+  /** The most that an uncertain call can be billed; absent where no price is known. */
+  worstMicroUsd?: number;
+  /** Hash of all that was asked: two calls with the same one could share an answer. */
+  request?: string;
+  /** Hash of the schema that the answer was to fit. */
+  schema?: string;
+  /** The answer did not fit it. */
+  unmet?: true;
 }
 
 /** What happens where the next call could cost more than a budget has left. */
 export type OnExceed = 'pause' | 'fail' | 'fallback-model';
+
+/** A cap on what several runs cost together: on which day (UTC) it counts, and what it is. */
+export interface Span {
+  /** `day`, `pipeline:NAME` or `user:NAME`. */
+  scope: string;
+  day: string;
+  capMicroUsd: number;
+}
+
+/** A cap under which the worst case of a call had no room. */
+export interface Refusal {
+  /** `call`, `task`, `run`, or that of a cap over several runs. */
+  scope: string;
+  microUsd: number;
+  capMicroUsd: number;
+  leftMicroUsd: number;
+  /** When the cap begins anew; null for those that never do. */
+  until: number | null;
+}
 
 /** Answers to AUTO tags that stand from the start, by task path and target; a locked run asks for no others. */
 export interface Pins {
@@ -93,7 +134,7 @@ export type Event =
     }
   | { type: 'run.acquired'; at: number; epoch: number; owner: string; program: string; again: number[]; doubt: number[] }
   | { type: 'run.started'; at: number }
-  | { type: 'run.paused'; at: number; reason: Reason }
+  | { type: 'run.paused'; at: number; reason: Reason; until?: number }
   | { type: 'run.resumed'; at: number; until: string | null }
   | { type: 'run.reopened'; at: number; by: string }
   | { type: 'run.cancelling'; at: number; by: string; reason: Reason }
@@ -116,10 +157,13 @@ export type Event =
   | { type: 'attempt.doubtful'; at: number; slot: number; attempt: number }
   | { type: 'step.started'; at: number; slot: number; name: string; key: string; effect: string }
   | { type: 'step.completed'; at: number; slot: number; name: string; output: Ref }
-  | { type: 'model.called'; at: number; slot: number; call: CallRecord; prompt: Ref; reply: Ref }
+  | { type: 'model.called'; at: number; slot: number; call: CallRecord; prompt: Ref; reply: Ref; key?: string }
   | { type: 'budget.set'; at: number; microUsd: number; onExceed: OnExceed; by: string }
-  | { type: 'budget.reserved'; at: number; slot: number; key: string; microUsd: number }
+  | { type: 'budget.reserved'; at: number; slot: number; key: string; microUsd: number; spans?: Span[] }
+  | { type: 'budget.refused'; at: number; slot: number; key: string; refusal: Refusal }
   | { type: 'budget.released'; at: number; slot: number; key: string }
+  | { type: 'budget.doubted'; at: number; keys: string[] }
+  | { type: 'budget.warned'; at: number; slot: number; scope: string; percent: number; settledMicroUsd: number; capMicroUsd: number }
   | {
       type: 'auto.resolved';
       at: number;

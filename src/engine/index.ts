@@ -1,9 +1,9 @@
-export { apply } from './apply.ts';
+export { apply, takeBack } from './apply.ts';
 export { decide, owed, type Decision } from './decide.ts';
 export type { RunDocument, TaskDocument } from './document.ts';
-export type { Answer, Effect, Evaluation, Input, Outcome, Site, Stage } from './effect.ts';
+export type { Answer, CallLimits, Effect, Evaluation, Input, Outcome, Site, Stage } from './effect.ts';
 export { completeInputs, compute, evaluateSite, expressionOf, SecretText, type Computing } from './evaluate.ts';
-export type { CallRecord, Command, Event, EventType, Observation, OnExceed, Pins, Reason, Ref, RunStatus, TaskStatus } from './event.ts';
+export type { CallRecord, Command, Event, EventType, Observation, OnExceed, Pins, Reason, Ref, Refusal, RunStatus, Span, TaskStatus } from './event.ts';
 export { firstFailure } from './finish.ts';
 export { inputsOf, namesOf, resultOf, type Asker, type Values } from './names.ts';
 export { restore, snapshot, stateHash } from './snapshot.ts';

@@ -1,3 +1,4 @@
+import { doubt, owedPause } from './budget.ts';
 import type { Input } from './effect.ts';
 import { continueHandling, resetScope } from './handlers.ts';
 import { continueLoop } from './loops.ts';
@@ -10,13 +11,15 @@ import { emit, failure, offer, taskAt, type Turn } from './turn.ts';
 export function recover(turn: Turn, input: Extract<Input, { type: 'recovered' }>): void {
   const { state } = turn;
   const again: number[] = [];
-  const doubt: number[] = [];
+  const doubtful: number[] = [];
   for (let slot = 0; slot < state.slots; slot++) {
     if (state.taskStatus[slot] !== RUNNING || state.phase[slot] !== PERFORMING) continue;
-    (runsAgain(turn, slot) ? again : doubt).push(slot);
+    (runsAgain(turn, slot) ? again : doubtful).push(slot);
   }
-  emit(turn, { type: 'run.acquired', epoch: input.epoch, owner: input.owner, program: input.program, again, doubt });
-  for (const slot of doubt) decideDoubt(turn, slot);
+  emit(turn, { type: 'run.acquired', epoch: input.epoch, owner: input.owner, program: input.program, again, doubt: doubtful });
+  // Calls that the dead process had under way may be billed.
+  doubt(turn, Object.keys(state.reserved));
+  for (const slot of doubtful) decideDoubt(turn, slot);
   for (const slot of again) {
     if (state.status === 'cancelling') cancelTask(turn, slot, stopReason(state));
     else turn.effects.push({ type: 'perform', slot, attempt: state.attempt[slot]! });
@@ -46,6 +49,7 @@ function decideDoubt(turn: Turn, slot: number): void {
 export function owedOf(turn: Turn): void {
   const { state } = turn;
   if (state.status === 'pending') return startRun(turn);
+  owedPause(turn);
   if (state.scopes.length === 0) return startRoot(turn);
   for (let slot = 0; slot < state.slots; slot++) {
     const status = state.taskStatus[slot]!;

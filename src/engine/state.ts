@@ -1,7 +1,7 @@
 import type { Failure } from '../errors.ts';
 import { edges } from '../plan/index.ts';
 import type { Block, Plan, PlanTask } from '../plan/plan.ts';
-import type { Event, Observation, OnExceed, Reason, Ref, RouteRecord, RunStatus, TaskStatus } from './event.ts';
+import type { Event, Observation, OnExceed, Reason, Ref, Refusal, RouteRecord, RunStatus, TaskStatus } from './event.ts';
 
 /** Task statuses by their number in `RunState.status`. */
 export const TASK_STATUSES: readonly TaskStatus[] = ['pending', 'scheduled', 'running', 'waiting', 'completed', 'failed', 'skipped', 'cancelled'];
@@ -148,6 +148,16 @@ export interface RunState {
   /** What is set aside for calls under way, and for those whose reply was lost, by their keys; and its sum. */
   reserved: { [key: string]: number };
   reservedMicroUsd: number;
+  /** The same sums by the slot that calls; those that are nothing are left out. */
+  reservedBy: { [slot: number]: number };
+  /** Keys of the calls whose reply was lost: they may be billed, and nobody knows how much. */
+  doubted: string[];
+  /** The caps that slots met since the run was last resumed. */
+  refusals: { [slot: number]: Refusal };
+  /** The largest part of each cap, in percent, of which a person was told; of the run's own since it was set. */
+  warned: { [scope: string]: { percent: number; settledMicroUsd: number; capMicroUsd: number } };
+  /** When a run that is paused for a cap goes on by itself. */
+  pausedUntil: number | null;
   signals: Map<string, Ref[]>;
   /** Scope of the pipeline's own handler, once it runs. */
   handlerScope: number;
@@ -191,6 +201,11 @@ export function initial(): RunState {
     budget: null,
     reserved: {},
     reservedMicroUsd: 0,
+    reservedBy: {},
+    doubted: [],
+    refusals: {},
+    warned: {},
+    pausedUntil: null,
     signals: new Map(),
     handlerScope: -1,
   };

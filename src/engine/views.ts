@@ -1,7 +1,7 @@
 import { isoTime } from '../clock.ts';
 import type { Failure } from '../errors.ts';
 import { isObject, type Json } from '../json.ts';
-import { budgetWarnings } from './budget.ts';
+import { budgetCommands, budgetWarnings } from './budget.ts';
 import type { RunDocument, TaskDocument } from './document.ts';
 import type { Reason, RunStatus } from './event.ts';
 import { hasEnded } from './status.ts';
@@ -59,8 +59,8 @@ export function waitsForOutside(state: RunState): boolean {
 
 /** Earliest time at which a timer of the run is due, or null. */
 export function dueAt(state: RunState): number | null {
-  let earliest: number | null = null;
   if (hasEnded(state)) return null;
+  let earliest = state.status === 'paused' ? state.pausedUntil : null;
   for (const [slot, extra] of state.extra) {
     if (slot >= 0 && extra.until !== undefined && state.taskStatus[slot] === WAITING && (earliest === null || extra.until < earliest)) earliest = extra.until;
   }
@@ -209,8 +209,7 @@ function nextCommands(values: Values, status: RunStatus, reason: Reason | null):
     return [`orchestrator retry ${run}`, ...(first === null ? [] : [`orchestrator show ${run} --task '${first.path}'`]), `orchestrator logs ${run}`];
   }
   if (status === 'cancelled') return [`orchestrator retry ${run}`];
-  if (status === 'paused' && reason === 'budget' && state.budget !== null)
-    return [`orchestrator resume ${run} --budget ${(state.budget.microUsd * 2) / 1_000_000}`];
+  if (status === 'paused' && reason === 'budget') return budgetCommands(state, run);
   if (status === 'paused') return [`orchestrator resume ${run}`];
   if (status !== 'waiting') return [];
   const commands: string[] = [];
