@@ -8,11 +8,17 @@ export interface Visible {
   flaky: boolean;
 }
 
+/** The tasks of one list. */
+export interface Block {
+  ids: string[];
+  loop: boolean;
+}
+
 export interface Sample {
   yaml: string;
   visible: Visible[];
   /** Paths by block and place, as `scope.opened` numbers them: the root is block 0, each body follows in the order of the file. */
-  blocks: { ids: string[]; loop: boolean }[];
+  blocks: Block[];
 }
 
 interface Writer {

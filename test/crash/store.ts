@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Sample } from './pipelines.ts';
+import type { Block } from './pipelines.ts';
 
 /** An event as it lies in the journal, read without any code of the product. */
 export interface Fact {
@@ -31,7 +31,7 @@ export interface Journal {
  * What the disk holds after a kill. The files are copied first, so that looking at them recovers nothing: the product finds them as the dead process left them.
  * Null where there is no store, or no run in it yet.
  */
-export function readJournal(folder: string, sample: Sample): Journal | null {
+export function readJournal(folder: string, sample: { blocks: Block[] }): Journal | null {
   const state = join(folder, '.orchestrator', 'state.db');
   if (!existsSync(state)) return null;
   const copy = join(folder, 'copy');
@@ -56,7 +56,7 @@ export function readJournal(folder: string, sample: Sample): Journal | null {
 }
 
 /** Paths of the slots, from the scopes that were opened. */
-function pathsOf(facts: Fact[], { blocks }: Sample): string[] {
+function pathsOf(facts: Fact[], { blocks }: { blocks: Block[] }): string[] {
   const paths: string[] = [];
   for (const { type, owner, block, index } of facts) {
     if (type !== 'scope.opened') continue;
