@@ -34,3 +34,22 @@ export function setOwn(object: JsonObject, key: string, value: Json): void {
   if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
   else object[key] = value;
 }
+
+/** No value of a reply or a file is taken that is nested deeper. */
+const DEEPEST = 500;
+
+/** A text as JSON; undefined where it is none, or holds what could not be written again as it was: a number beyond all doubles (`1e999`), a nesting without end. */
+export function parseJson(text: string): Json | undefined {
+  try {
+    const value = JSON.parse(text) as Json;
+    return isKeepable(value, DEEPEST) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isKeepable(value: Json, depth: number): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return true;
+  return depth > 0 && (Array.isArray(value) ? value : Object.values(value)).every(member => isKeepable(member, depth - 1));
+}

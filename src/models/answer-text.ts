@@ -1,4 +1,4 @@
-import type { Json } from '../json.ts';
+import { parseJson, type Json } from '../json.ts';
 
 /** Places of a text at which JSON is looked for; prose full of braces shall not take for ever. */
 const STARTS_MAX = 50;
@@ -21,14 +21,6 @@ function fenced(text: string): string | undefined {
   const start = open < 0 ? -1 : text.indexOf('\n', open);
   const end = start < 0 ? -1 : text.indexOf('```', start);
   return end < 0 ? undefined : text.slice(start, end);
-}
-
-function parseJson(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return undefined;
-  }
 }
 
 function parseWithin(text: string): Json | undefined {

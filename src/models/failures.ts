@@ -72,6 +72,7 @@ export function fromThrown(asked: Asked, error: unknown, clock: Clock = systemCl
     return fromStatus(asked, { status: statusCode, body: String(responseBody ?? ''), headers: (responseHeaders ?? {}) as Record<string, string> }, clock);
   }
   const broken = chain.map(link => (link as { code?: unknown }).code).find(code => typeof code === 'string');
+  if (typeof broken === 'string' && UNREADABLE.test(broken)) return badReply(asked, `it is no HTTP that we can read (${broken})`);
   if (typeof broken === 'string') return unreachable(asked, CONNECTION_WORDS.get(broken) ?? broken, !NEVER_SENT.has(broken));
   return fromOddReply(asked, chain, clock);
 }
@@ -87,9 +88,9 @@ function fromOddReply(asked: Asked, chain: unknown[], clock: Clock): Orchestrato
   return badReply(asked, reason);
 }
 
-export function badReply(asked: Asked, reason: string): OrchestratorError {
+export function badReply(asked: Asked, reason: string, details: JsonObject = {}): OrchestratorError {
   const message = wordsOf(asked, `the reply of ${nameOf(asked)} cannot be used: ${reason}`);
-  return new OrchestratorError('ORC-405', message, { class: 'invalid_output', retryable: true, details: { provider: asked.provider } });
+  return new OrchestratorError('ORC-405', message, { class: 'invalid_output', retryable: true, details: { provider: asked.provider, ...details } });
 }
 
 function unreachable(asked: Asked, reason: string, sent: boolean): OrchestratorError {
@@ -149,6 +150,9 @@ const CONNECTION_WORDS: ReadonlyMap<string, string> = new Map([
   ['ENETUNREACH', 'no route to the network'],
 ]);
 
+/** What came cannot be taken apart: its framing, its headers, its compression. */
+const UNREADABLE = /^(HPE_|Z_|ZSTD|ERR__|ERR_BROTLI|ERR_ASSERTION|UND_ERR_(HEADERS_OVERFLOW|RES_))/;
+
 /** Where a call fails in these ways, no byte of it has left. */
 const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
 
@@ -189,8 +193,12 @@ function isFiltered(code: string): boolean {
   return /content_filter|content_policy|moderation|safety/.test(code);
 }
 
-/** One line without secrets. What is shorter than 8 characters is no secret (C11), and hiding it would spoil the words around it. */
+/** As much of the words of a service as a message repeats. */
+const WORDS_MAX = 600;
+
+/** One line of bounded length, without secrets and without what a terminal would obey (C20). What is shorter than 8 characters is no secret (C11), and hiding it would spoil the words around it. */
 function wordsOf({ secrets }: Asked, text: string): string {
   const hidden = secrets.filter(secret => secret.length >= 8).reduce((before, secret) => before.replaceAll(secret, '▮▮▮'), text);
-  return hidden.replace(/\s+/g, ' ').trim();
+  const line = hidden.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  return line.length > WORDS_MAX ? `${line.slice(0, WORDS_MAX).toWellFormed()}…` : line;
 }

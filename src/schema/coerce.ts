@@ -1,4 +1,4 @@
-import { isObject, setOwn, type Json, type JsonObject, type JsonSchema } from '../json.ts';
+import { isObject, parseJson, setOwn, type Json, type JsonObject, type JsonSchema } from '../json.ts';
 import { checkWithin, DEPTH_MAX } from './check.ts';
 import { isSame, isType, itemRule, memberRules, resolveRef, schemas, typesOf } from './parts.ts';
 
@@ -58,13 +58,8 @@ function convertTo(type: string, value: Json): Json | undefined {
 }
 
 function fromText<T extends Json>(value: Json, isWanted: (parsed: Json) => parsed is T): T | undefined {
-  if (typeof value !== 'string') return undefined;
-  try {
-    const parsed = JSON.parse(value) as Json;
-    return isWanted(parsed) ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = typeof value === 'string' ? parseJson(value) : undefined;
+  return parsed !== undefined && isWanted(parsed) ? parsed : undefined;
 }
 
 /** The choice that a text means when case and space around it are forgiven; no choice where two would do. */

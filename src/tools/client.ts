@@ -39,6 +39,16 @@ const HARMLESS_HEADERS = new Set(['accept', 'accept-language', 'accept-encoding'
 /** Failures of a connection that the same request would meet again. */
 const LASTING = /^(ENOTFOUND|ERR_INVALID_|ERR_UNESCAPED|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS_CERT)/;
 
+/** What a server did, by the code and the words that Node has for it. */
+function wordsOf(code: string, message: string): string {
+  if (code === 'ENOTFOUND') return 'has no address';
+  if (code === 'ECONNREFUSED') return 'refuses connections';
+  if (code === 'ECONNRESET') return 'broke the connection';
+  if (code.startsWith('HPE_')) return `answered with what is no HTTP: ${message.replace(/^Parse Error: /, '')}`;
+  if (/^(Z_|ERR__|ERR_BROTLI)/.test(code)) return `sent a body that cannot be unpacked: ${message}`;
+  return `could not be reached: ${message}`;
+}
+
 function networkError(error: unknown, url: URL, limits: HttpLimits, timeout: AbortSignal, timeoutMs: number): OrchestratorError {
   if (error instanceof OrchestratorError) return error;
   if (limits.signal.aborted) return abortError(limits.signal);
@@ -50,13 +60,12 @@ function networkError(error: unknown, url: URL, limits: HttpLimits, timeout: Abo
       help: ['raise timeout, a parameter of the action'],
       details,
     });
-  const { code, message } = error as NodeJS.ErrnoException;
-  const lasting = LASTING.test(code ?? '');
-  const what = code === 'ENOTFOUND' ? 'has no address' : code === 'ECONNREFUSED' ? 'refuses connections' : `could not be reached: ${message}`;
-  return new OrchestratorError('ORC-224', `${url.host} ${what}.`, {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const lasting = LASTING.test(code);
+  return new OrchestratorError('ORC-224', `${url.host} ${wordsOf(code, message)}.`, {
     class: 'network',
     retryable: !lasting,
-    details: { ...details, ...(code === undefined ? {} : { cause: code }) },
+    details: { ...details, ...(code === '' ? {} : { cause: code }) },
     cause: error,
   });
 }
@@ -75,6 +84,8 @@ function connect(request: HttpRequest, addresses: Address[], signal: AbortSignal
     const start = request.url.protocol === 'https:' ? requestHttps : requestHttp;
     const outgoing = start(request.url, options, resolve);
     outgoing.on('error', reject);
+    // An answer that switches protocols is no response to us, and no error to Node.
+    outgoing.on('close', () => reject(new Error('it closed the connection without an answer')));
     outgoing.end(request.body);
   });
 }
@@ -126,7 +137,8 @@ function checkUrl(url: URL): void {
 
 /** What is sent to the place that a redirect names: on another host without anything that says who asks. */
 function redirected(request: HttpRequest, status: number, location: string): HttpRequest {
-  const url = new URL(location, request.url);
+  const url = URL.parse(location, request.url.href);
+  if (url === null) throw new OrchestratorError('ORC-224', `${request.url.host} redirects to what is no address.`, { class: 'network' });
   const keepsMethod = status === 307 || status === 308 || request.method === 'GET' || request.method === 'HEAD';
   const next: HttpRequest = { ...request, url, headers: { ...request.headers } };
   if (!keepsMethod) {

@@ -1,5 +1,5 @@
 import { OrchestratorError, type ErrorClass } from '../errors.ts';
-import { isObject, type Json, type JsonObject } from '../json.ts';
+import { isObject, parseJson, type Json, type JsonObject } from '../json.ts';
 import type { Resolve } from './address.ts';
 import { sendRequest, type HttpRequest, type HttpResponse } from './client.ts';
 import { badParameter, count, flag, given, optionalDurationMs, optionalObject, text } from './parameters.ts';
@@ -86,12 +86,8 @@ function bodyOf(response: HttpResponse): Json {
   if (!TEXTUAL.test(type)) return response.body.toString('base64');
   const charset = /charset="?([\w.:-]+)/.exec(type)?.[1] ?? 'utf-8';
   const content = decode(response.body, charset);
-  if (!/^[^;]*\bjson\b/.test(type)) return content;
-  try {
-    return JSON.parse(content) as Json;
-  } catch {
-    return content;
-  }
+  const parsed = /^[^;]*\bjson\b/.test(type) ? parseJson(content) : undefined;
+  return parsed === undefined ? content : parsed;
 }
 
 function retryAfterMs(headers: Record<string, string>): number | undefined {
@@ -111,11 +107,16 @@ function classOf(status: number, wait: number | undefined): { class: ErrorClass;
 }
 
 function statusError(method: string, response: HttpResponse, body: Json): OrchestratorError {
-  const { status, statusText, headers } = response;
+  const { status, headers } = response;
+  // The words of a server are shown on terminals, so nothing is in them that one would obey (C20).
+  const reason = response.statusText
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 200);
   const wait = retryAfterMs(headers);
   const shown = typeof body === 'string' ? body : JSON.stringify(body);
   const url = `${response.url.origin}${response.url.pathname}`;
-  return new OrchestratorError('ORC-223', `${method} ${url} was answered with ${status}${statusText === '' ? '' : ` ${statusText}`}.`, {
+  return new OrchestratorError('ORC-223', `${method} ${url} was answered with ${status}${reason === '' ? '' : ` ${reason}`}.`, {
     ...classOf(status, wait),
     help: ['say check: false to take such an answer as a result'],
     details: { status, url, body: shown.slice(0, 2000) },

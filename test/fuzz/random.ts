@@ -25,8 +25,12 @@ export function fuzzOptions(argv: readonly string[]): FuzzOptions {
   return { count: Number(values.count), seed: Number(values.seed) };
 }
 
-function below(random: Random, limit: number): number {
+export function below(random: Random, limit: number): number {
   return Math.floor(random() * limit);
+}
+
+export function pick<T>(random: Random, list: readonly T[]): T {
+  return list[below(random, list.length)]!;
 }
 
 /** One of the texts, with a few things deleted, doubled, put in, or taken from another of the texts. */
