@@ -1,18 +1,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4FinishReason, LanguageModelV4Usage } from '@ai-sdk/provider';
+import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider';
 import { systemClock, type Clock } from '../clock.ts';
 import { formatDuration } from '../duration.ts';
 import { OrchestratorError } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
+import { checkAbilities, forgetsTools } from './abilities.ts';
+import { embedOnce } from './ai-sdk-embed.ts';
+import { askOnce } from './ai-sdk-reply.ts';
 import { settingsOf, type StructuredOutput } from './ai-sdk-request.ts';
-import { parseAnswer } from './answer-text.ts';
-import { aborted, badReply, fromStatus, fromThrown, refused, tooSlow, type Asked } from './failures.ts';
-import type { GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, ModelUsage, Provider } from './port.ts';
-import { readRateWindows } from './rates.ts';
+import { aborted, badReply, fromStatus, fromThrown, tooSlow, type Asked } from './failures.ts';
+import type { Abilities, EmbedOptions, EmbedReply, EmbedRequest, GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, Provider } from './port.ts';
 import type { OpenedService } from './services.ts';
+import { toolsByShape } from './tool-choice.ts';
 
 /** What the configuration and the tables know of a model, looked up when it is asked for. */
-export type Describe = (model: string) => { contextWindow(): number | undefined; price(): ModelInfo['price'] };
+export type Describe = (model: string) => { contextWindow(): number | undefined; price(): ModelInfo['price']; abilities: Abilities };
 
 export interface AiSdkOptions {
   /** Name of the provider in the configuration. */
@@ -29,6 +31,8 @@ export interface AiSdkOptions {
   probesByName?: boolean;
   providerOptions: { [provider: string]: JsonObject };
   describe: Describe;
+  /** Texts that one request for vectors may hold; absent where it makes none. */
+  embedsAtOnce?: number;
   /** It runs on this machine, free of charge. */
   local?: boolean;
   /** The longest silence that is waited out, in ms. */
@@ -45,23 +49,40 @@ const REPLY_MAX_BYTES = 32 * 1024 * 1024;
 export function aiSdkProvider(options: AiSdkOptions): Provider {
   const { name, baseUrl, secrets, describe, local = false, clock = systemClock, timeoutMs = TIMEOUT_MS } = options;
   const asked = (model: string | undefined): Asked => ({ provider: name, model, baseUrl, secrets });
-  /** Opened once each: the SDK builds its schemas then, which takes half a millisecond. */
-  const opened = new Map<string, LanguageModelV4>();
-  let service: ReturnType<AiSdkOptions['open']> | undefined;
+  const open = opener(options);
+  /** Those that turned out to have no tools of their own. */
+  const toolless = new Set<string>();
 
-  async function generate(model: string, request: ModelRequest, { signal, onToken }: GenerateOptions): Promise<ModelReply> {
+  async function ask(model: string, request: ModelRequest, { signal, onToken }: GenerateOptions): Promise<ModelReply> {
     if (signal.aborted) throw aborted(signal);
-    // Loaded when a model is first asked: most commands need not pay for it.
-    service ??= options.open(guardedFetch);
-    service.catch(() => (service = undefined));
-    const open = await service;
-    const sdkModel = opened.get(model) ?? (open(model) as LanguageModelV4);
-    opened.set(model, sdkModel);
-    return attempt(asked(model), { signal, timeoutMs, clock }, async abortSignal => {
-      const call: Call = { model: sdkModel, settings: settingsOf(request, abortSignal, options), clock, startedAt: clock.monotonic(), asked: asked(model) };
-      const reply = await (onToken === undefined ? callWhole(call) : callStreaming(call, onToken));
-      return finish(asked(model), request, reply);
+    const sdkModel = (await open()).language(model);
+    return attempt(asked(model), { signal, timeoutMs, clock }, abortSignal => {
+      const call = { model: sdkModel, settings: settingsOf(request, abortSignal, options), clock, startedAt: clock.monotonic(), asked: asked(model) };
+      return askOnce(call, request, onToken);
     });
+  }
+
+  async function generate(model: string, request: ModelRequest, how: GenerateOptions): Promise<ModelReply> {
+    const { abilities } = describe(model);
+    checkAbilities(`${name}/${model}`, abilities, request);
+    const plainly = toolsByShape(asked(model), (inner, innerHow) => ask(model, inner, innerHow));
+    if (abilities.tools === false || toolless.has(model)) return plainly(request, how);
+    try {
+      return await ask(model, request, how);
+    } catch (error) {
+      // Who refuses a request for its tools has done nothing, and can be brought to them in another way.
+      if (abilities.tools === true || request.tools === undefined || !forgetsTools(error)) throw error;
+      toolless.add(model);
+      return plainly(request, how);
+    }
+  }
+
+  async function embed(model: string, { texts }: EmbedRequest, { signal }: EmbedOptions): Promise<EmbedReply> {
+    if (signal.aborted) throw aborted(signal);
+    const sdkModel = (await open()).embedding(model);
+    return attempt(asked(model), { signal, timeoutMs, clock }, abortSignal =>
+      embedOnce({ model: sdkModel, texts, abortSignal, clock, startedAt: clock.monotonic(), asked: asked(model) }),
+    );
   }
 
   const { list, probe } = openListing(options, asked, { timeoutMs, clock });
@@ -79,10 +100,34 @@ export function aiSdkProvider(options: AiSdkOptions): Provider {
       get price() {
         return describe(model).price();
       },
+      get abilities() {
+        return describe(model).abilities;
+      },
       generate: (request, how) => generate(model, request, how),
+      ...(options.embedsAtOnce === undefined || describe(model).abilities.embeddings === false
+        ? {}
+        : { embed: (request, how) => embed(model, request, how), embedsAtOnce: options.embedsAtOnce }),
       ...(options.listing === undefined ? {} : { probe: signal => probe(model, signal) }),
     }),
     close: async () => {},
+  };
+}
+
+/** Opens the service when one of its models is first asked: most commands need not pay for loading it. */
+function opener(options: AiSdkOptions): () => Promise<{ language(model: string): LanguageModelV4; embedding(model: string): EmbeddingModelV4 }> {
+  let service: ReturnType<AiSdkOptions['open']> | undefined;
+  /** Once each: the SDK builds its schemas then, which takes half a millisecond. */
+  const opened = new Map<string, object>();
+  const once = <T>(key: string, make: () => object): T => {
+    const model = opened.get(key) ?? make();
+    opened.set(key, model);
+    return model as T;
+  };
+  return async () => {
+    service ??= options.open(guardedFetch);
+    service.catch(() => (service = undefined));
+    const { language, embedding } = await service;
+    return { language: model => once(`language ${model}`, () => language(model)), embedding: model => once(`embedding ${model}`, () => embedding!(model)) };
   };
 }
 
@@ -111,7 +156,7 @@ function openListing(
     return readModels(asked(undefined), body).map(entry => {
       const known = describe(entry.name);
       const contextWindow = known.contextWindow() ?? entry.contextWindow;
-      return { id: `${name}/${entry.name}`, provider: name, contextWindow, local, price: known.price() };
+      return { id: `${name}/${entry.name}`, provider: name, contextWindow, local, price: known.price(), abilities: known.abilities };
     });
   }
 
@@ -126,84 +171,6 @@ function openListing(
   return { list, probe };
 }
 
-interface Call {
-  model: LanguageModelV4;
-  settings: LanguageModelV4CallOptions;
-  clock: Clock;
-  startedAt: number;
-  asked: Asked;
-}
-
-type RawReply = Omit<ModelReply, 'object' | 'finishReason'> & { finish: LanguageModelV4FinishReason['unified'] };
-
-async function callWhole({ model, settings, clock, startedAt }: Call): Promise<RawReply> {
-  const { content, finishReason, usage, response, structuredOutputText } = await model.doGenerate(settings);
-  return {
-    model: response?.modelId ?? model.modelId,
-    text: structuredOutputText ?? content.map(part => (part.type === 'text' ? part.text : '')).join(''),
-    finish: finishReason.unified,
-    ...readUsage(usage),
-    ...ratesOf(response?.headers, clock),
-    latencyMs: clock.monotonic() - startedAt,
-    firstTokenMs: undefined,
-  };
-}
-
-async function callStreaming({ model, settings, clock, startedAt, asked }: Call, onToken: (text: string) => void): Promise<RawReply> {
-  const { stream, response } = await model.doStream(settings);
-  let text = '';
-  let firstTokenMs: number | undefined;
-  let answeredBy = model.modelId;
-  let end: { finishReason: LanguageModelV4FinishReason; usage: LanguageModelV4Usage } | undefined;
-  for await (const part of stream) {
-    if (part.type === 'error') throw part.error;
-    if (part.type === 'response-metadata') answeredBy = part.modelId ?? answeredBy;
-    if (part.type === 'finish') end = part;
-    if (part.type !== 'text-delta') continue;
-    firstTokenMs ??= clock.monotonic() - startedAt;
-    text += part.delta;
-    onToken(part.delta);
-  }
-  if (end?.finishReason.raw === undefined) throw badReply(asked, 'the stream ended before the answer was complete');
-  return {
-    model: answeredBy,
-    text,
-    finish: end.finishReason.unified,
-    ...readUsage(end.usage),
-    ...ratesOf(response?.headers, clock),
-    latencyMs: clock.monotonic() - startedAt,
-    firstTokenMs,
-  };
-}
-
-function ratesOf(headers: Record<string, string> | undefined, clock: Clock): Pick<ModelReply, 'rates'> {
-  const rates = readRateWindows(headers ?? {}, clock.now());
-  return rates.length === 0 ? {} : { rates };
-}
-
-function readUsage({ inputTokens, outputTokens }: LanguageModelV4Usage): { usage: ModelUsage; usageUnknown?: true } {
-  const isCount = (tokens: unknown): tokens is number => Number.isSafeInteger(tokens) && (tokens as number) >= 0;
-  const count = (tokens: number | undefined): number => (isCount(tokens) ? tokens : 0);
-  const [input, output, written] = [count(inputTokens.total), count(outputTokens.total), count(inputTokens.cacheWrite)];
-  const usage: ModelUsage = {
-    inputTokens: input,
-    outputTokens: output,
-    cachedInputTokens: Math.min(count(inputTokens.cacheRead), input),
-    reasoningTokens: Math.min(count(outputTokens.reasoning), output),
-    ...(written > 0 ? { cacheWriteTokens: written } : {}),
-  };
-  // A count that is no count, or half of one, would be a wrong bill; and no call takes nothing in.
-  return input > 0 && isCount(outputTokens.total) ? { usage } : { usage, usageUnknown: true };
-}
-
-function finish(asked: Asked, request: ModelRequest, { finish: reason, ...reply }: RawReply): ModelReply {
-  if (reason === 'interrupted') throw badReply(asked, 'it ended before the answer was complete');
-  if (reason === 'content-filter') throw refused(asked, { model: reply.model, usage: { ...reply.usage } });
-  if (reason === 'error') throw badReply(asked, 'it ended with an error');
-  const object = request.schema === undefined ? undefined : parseAnswer(reply.text);
-  return { ...reply, ...(object === undefined ? {} : { object }), finishReason: reason === 'stop' || reason === 'length' ? reason : 'other' };
-}
-
 /** Who wants to know of every byte that comes within a call. */
 const listening = new AsyncLocalStorage<() => void>();
 
@@ -212,8 +179,11 @@ async function guardedFetch(...[input, init]: Parameters<typeof fetch>): Promise
   const heard = listening.getStore();
   const response = await fetch(input, { ...init, redirect: 'manual' });
   heard?.();
-  if (response.body === null) return response;
-  return new Response(watched(response.body, heard), response);
+  const { status, headers, body } = response;
+  if (body === null) return response;
+  if (status > 599) throw new TypeError(`HTTP has no status ${status}`);
+  // The words beside the status are left out: servers write there what no Response takes.
+  return new Response(watched(body, heard), { status, headers });
 }
 
 /** The same bytes, heard as they come, and an error in place of too many. */

@@ -20,6 +20,11 @@ export function requestKey(model: string, request: ModelRequest): string {
   return sha256(canonicalJson({ v: 1, model, request: request as unknown as Json }));
 }
 
+/** The name of one text's vector. */
+export function vectorKey(model: string, text: string): string {
+  return sha256(canonicalJson({ v: 1, model, vector: text }));
+}
+
 /** A request that is meant to be answered in the same way each time. */
 export function isDeterministic({ temperature, seed }: ModelRequest): boolean {
   return temperature === 0 || seed !== undefined;

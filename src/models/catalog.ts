@@ -23,7 +23,9 @@ export interface Models {
   hasDefault(): boolean;
   /** Whom to ask: by id, by what it should be good at (`fast`, `code`), or by requirements; `text` is what rules of domains look at. Throws ORC-401 or ORC-402. */
   choose(wanted: Json, text?: string): { model: Model; route: Route | undefined };
-  /** Explains a choice by requirements, over the models that are known by now. Counts as a turn of round robin only where `choose` is called. */
+  /** The id that a text names: itself, with a colon for the slash, or the only known model of this name. */
+  named(text: string): string | undefined;
+  /** Explains a choice by requirements, or by a word that stands for some, over the models that are known by now. Counts as a turn of round robin only where `choose` is called. */
   route(requirements: Json, text?: string): Route;
   /** Ids that are known without asking anybody: of the configuration, and of the last `list`. */
   known(): string[];
@@ -46,10 +48,10 @@ export interface Models {
 export interface OpenModelsOptions extends OpenProvidersOptions {
   /** What was learned before, from `state.toJSON()`. */
   state?: Partial<ModelStateJson>;
-  /** Where limits are counted; in this process when absent. */
-  limits?: LimitStore;
   /** Where what is learned is kept for others; nowhere when absent. */
   keeper?: StateKeeper;
+  /** Where limits are counted; in this process when absent. */
+  limits?: LimitStore;
   /** Where deterministic replies are kept, and for how long; nowhere when absent. */
   cache?: { url: string; ttlMs: number; secret?: string };
 }
@@ -112,14 +114,18 @@ class ConfiguredModels implements Models {
   }
 
   choose(wanted: Json, text = ''): { model: Model; route: Route | undefined } {
-    const named = typeof wanted === 'string' ? namedModel(wanted, this.known()) : undefined;
+    const named = typeof wanted === 'string' ? this.named(wanted) : undefined;
     if (named !== undefined) return { model: this.get(named), route: undefined };
     const found = this.#router.choose(typeof wanted === 'string' ? wordRequirements(wanted, this.#candidates()) : wanted, text);
     return { model: this.get(found.chosen), route: found };
   }
 
+  named(text: string): string | undefined {
+    return namedModel(text, this.known());
+  }
+
   route(requirements: Json, text = ''): Route {
-    return this.#router.route(requirements, text);
+    return this.#router.route(typeof requirements === 'string' ? wordRequirements(requirements, this.#candidates()) : requirements, text);
   }
 
   known(): string[] {
@@ -163,13 +169,13 @@ class ConfiguredModels implements Models {
   }
 
   async close(): Promise<void> {
+    this.state.flush();
     await Promise.all([...this.#providers.values()].map(provider => provider.close()));
     await this.#guards.cache?.store.close();
   }
 
   #find(id: string): Model {
     const own = this.#registered.get(id);
-    this.state.flush();
     if (own !== undefined) return own;
     const provider = this.#providers.get(providerOf(id));
     const name = id.slice(providerOf(id).length + 1);
@@ -262,7 +268,6 @@ function fallbackOf(section: JsonObject): FallbackSettings {
   return { models: texts(fallback['models']), mayCostMore: fallback['may_cost_more'] === true };
 }
 
-/** The id that a text names: itself, with a colon for the slash, or the only known model of this name. */
 function namedModel(text: string, known: string[]): string | undefined {
   if (text.includes('/')) return text;
   const colon = text.replace(':', '/');
@@ -332,6 +337,6 @@ function suggest(model: string, known: string[], providers: string[]): string[] 
   return [...new Set([...nearest(model, known), ...sameName, ...sameProvider, ...ownNames])].slice(0, 3);
 }
 
-function infoOf({ id, provider, contextWindow, local, price }: ModelInfo): ModelInfo {
-  return { id, provider, contextWindow, local, price };
+function infoOf({ id, provider, contextWindow, local, price, abilities = {} }: ModelInfo): ModelInfo {
+  return { id, provider, contextWindow, local, price, abilities };
 }

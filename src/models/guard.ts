@@ -1,16 +1,18 @@
 import type { Clock } from '../clock.ts';
 import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
+import { unreadable } from './abilities.ts';
 import { isServiceFailure } from './breaker.ts';
 import { failedBill } from './billing.ts';
-import { isDeterministic, requestKey, type ResponseCache } from './cache.ts';
+import { isDeterministic, requestKey, vectorKey, type ResponseCache } from './cache.ts';
 import { aborted } from './failures.ts';
 import { fallbackChain, mayFallBack, type FallbackSettings } from './fallback.ts';
 import { estimateTokens, type Entry, type Limit, type Limiter } from './limits.ts';
-import type { GenerateOptions, Model, ModelReply, ModelRequest } from './port.ts';
+import type { EmbedOptions, EmbedReply, EmbedRequest, GenerateOptions, Model, ModelReply, ModelRequest } from './port.ts';
 import { replyCost } from './prices.ts';
 import { noteCall } from './profiler.ts';
 import type { ModelState } from './state.ts';
+import { embedOf, fromKept, joinVectors, toKept } from './vectors.ts';
 
 /** What stands around every call. */
 export interface Guards {
@@ -43,7 +45,11 @@ export function guardModel(model: Model, guards: Guards): Model {
     get price() {
       return model.price;
     },
+    get abilities() {
+      return model.abilities ?? {};
+    },
     generate: (request, options) => generate(model, request, options, guards),
+    ...(model.embed === undefined ? {} : { embed: (request, options) => embed(model, request, options, guards), embedsAtOnce: model.embedsAtOnce ?? 1 }),
     ...(model.probe === undefined ? {} : { probe: signal => probe(model, signal, guards) }),
   };
 }
@@ -76,18 +82,42 @@ async function generate(model: Model, request: ModelRequest, options: GenerateOp
   for (let at = 0; at < chain.length; at++) {
     const id = chain[at]!;
     try {
-      const reply = await callOnce(id === model.id ? model : find(id), request, options, guards);
+      const one = id === model.id ? model : find(id);
+      const thought = estimateTokens(request);
+      const reply = await callOnce(one, thought.input + thought.output, options, guards, () => one.generate(request, options));
       const told: ModelReply = id === model.id ? reply : { ...reply, fallback: { id, tried } };
       // Who falls back today may have its own model again tomorrow.
       if (keeps && id === model.id) cache.store.set(key, told, cache.ttlMs);
       return told;
     } catch (error) {
-      if (at === 0 && mayFallBack(error) && fallback.models.length > 0) ({ chain } = fallbackChain(model, fallback, find));
+      if (at === 0 && mayFallBack(error) && fallback.models.length > 0) chain = chainFor(model, request, guards);
       tried.push({ id, failure: toFailure(error) });
       if (!mayFallBack(error) || at === chain.length - 1) throw withTried(error, tried, guards);
     }
   }
   throw new OrchestratorError('ORC-700', 'a chain of models was empty');
+}
+
+/** Who may answer: those of the chain that can read what the request holds. */
+function chainFor(model: Model, request: ModelRequest, { fallback, find }: Guards): string[] {
+  const { chain } = fallbackChain(model, fallback, find);
+  return chain.filter(id => id === model.id || unreadable(find(id).abilities ?? {}, request) === undefined);
+}
+
+/** Makes vectors of those texts that the cache has none for. Another model's vectors would mean something else, so nobody takes over. */
+async function embed(model: Model, { texts }: EmbedRequest, options: EmbedOptions, guards: Guards): Promise<EmbedReply> {
+  const keeps = guards.cache !== undefined && options.cache !== false ? guards.cache : undefined;
+  const keys = keeps === undefined ? [] : texts.map(text => vectorKey(model.id, text));
+  const kept = await Promise.all(keys.map(async key => fromKept(await keeps!.store.get(key))));
+  const missing = [...new Set(texts.filter((_, at) => kept[at] === undefined))];
+  if (missing.length === 0) {
+    if (options.signal.aborted) throw aborted(options.signal);
+    return joinVectors(texts, kept, undefined);
+  }
+  const tokens = estimateTokens({ messages: missing.map(content => ({ role: 'user', content })), maxTokens: 0 }).input;
+  const reply = await callOnce(model, tokens, options, guards, () => embedOf(model)({ texts: missing }, options));
+  if (keeps !== undefined) for (const [at, text] of missing.entries()) keeps.store.set(vectorKey(model.id, text), toKept(reply, missing, at), keeps.ttlMs);
+  return joinVectors(texts, kept, { reply, texts: missing });
 }
 
 /** The last failure, with those before it, so that each can be told and none is paid for in silence. */
@@ -109,22 +139,27 @@ function withTried(error: unknown, tried: { id: string; failure: Failure }[], { 
   });
 }
 
-async function callOnce(model: Model, request: ModelRequest, options: GenerateOptions, guards: Guards): Promise<ModelReply> {
-  const { state, limiter, limitsOf, clock } = guards;
-  const { signal, onWait } = options;
+type AnyReply = Pick<ModelReply, 'usage' | 'usageUnknown' | 'latencyMs' | 'rates' | 'costMicroUsd'> & { firstTokenMs?: number | undefined };
+
+async function callOnce<R extends AnyReply>(
+  model: Model,
+  tokens: number,
+  { signal, onWait }: Pick<GenerateOptions, 'signal' | 'onWait'>,
+  { state, limiter, limitsOf, clock }: Guards,
+  perform: () => Promise<R>,
+): Promise<R> {
   state.enter(model.id);
   let entry: Entry;
-  const thought = estimateTokens(request);
   try {
-    const asked = { tokens: thought.input + thought.output, leaseMs: LEASE_MS, signal, ...(onWait === undefined ? {} : { onWait }) };
+    const asked = { tokens, leaseMs: LEASE_MS, signal, ...(onWait === undefined ? {} : { onWait }) };
     entry = await limiter.enter(limitsOf(model), asked);
   } catch (error) {
     state.settle(model.id, 'unsaid');
-    throw error;
+    throw unasked(error);
   }
   const startedAt = clock.monotonic();
   try {
-    const reply = await model.generate(request, options);
+    const reply = await perform();
     state.settle(model.id, 'well');
     const { usage, usageUnknown, latencyMs, firstTokenMs, rates } = reply;
     const used = usageUnknown === true ? {} : { usedTokens: usage.inputTokens + usage.outputTokens };
@@ -142,4 +177,12 @@ async function callOnce(model: Model, request: ModelRequest, options: GenerateOp
     noteCall({ model: model.id, ok: false, latencyMs });
     throw error;
   }
+}
+
+/** The same failure, of a call that was given up before it was made. */
+function unasked(error: unknown): unknown {
+  if (!(error instanceof OrchestratorError)) return error;
+  const { code, message, class: kind, retryable, retryAfterMs, help, details } = error;
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return new OrchestratorError(code, message, { class: kind, retryable, help, ...wait, details: { ...details, asked: false }, cause: error });
 }

@@ -21,6 +21,7 @@ export {
   type LimitStore,
   type Wait,
 } from './limits.ts';
+export { KEY_VARIABLES } from './keys.ts';
 export { llamaCpp, type LlamaCppOptions } from './llama-cpp.ts';
 export { openAICompatible, type OpenAICompatibleOptions } from './openai-compatible.ts';
 export type {
@@ -55,3 +56,4 @@ export { route, type Candidate, type DomainRule, type Route, type ScoreParts } f
 export { MODELS_SCHEMA } from './settings.ts';
 export type { KeptModel, KeptModels, ModelStateJson, StateKeeper } from './state.ts';
 export { LEVELS, type Traits } from './traits.ts';
+export { embedAll, embedOf, type Embedder, type Vectors } from './vectors.ts';

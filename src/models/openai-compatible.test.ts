@@ -230,6 +230,7 @@ test('lists what the service serves', async () => {
     describe: name => ({
       contextWindow: () => (name === 'b' ? 5 : undefined),
       price: () => (name === 'b' ? { inputPerMillion: 1, outputPerMillion: 2 } : undefined),
+      abilities: {},
     }),
   });
   server.models = [
@@ -237,8 +238,8 @@ test('lists what the service serves', async () => {
     { id: 'b', context_length: 9 },
   ];
   expect(await provider.list(signal)).toEqual([
-    { id: 'lab/org/a', provider: 'lab', contextWindow: 8192, local: false, price: undefined },
-    { id: 'lab/b', provider: 'lab', contextWindow: 5, local: false, price: { inputPerMillion: 1, outputPerMillion: 2 } },
+    { id: 'lab/org/a', provider: 'lab', contextWindow: 8192, local: false, price: undefined, abilities: {} },
+    { id: 'lab/b', provider: 'lab', contextWindow: 5, local: false, price: { inputPerMillion: 1, outputPerMillion: 2 }, abilities: {} },
   ]);
   server.reply({ status: 404, body: {} }, { status: 401, body: {} }, { fault: 'html' });
   expect(await provider.list(signal)).toEqual([]);

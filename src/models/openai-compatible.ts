@@ -2,7 +2,8 @@ import type { Clock } from '../clock.ts';
 import type { StructuredOutput } from './ai-sdk-request.ts';
 import { aiSdkProvider, type Describe } from './ai-sdk.ts';
 import type { Provider } from './port.ts';
-import { openCompatible } from './services.ts';
+import { COMPATIBLE_EMBEDS_AT_ONCE, openCompatible } from './services.ts';
+import { abilitiesOf } from './traits.ts';
 
 export interface OpenAICompatibleOptions {
   /** Name of the provider in the configuration. */
@@ -32,10 +33,11 @@ export function openAICompatible(options: OpenAICompatibleOptions): Provider {
     listing: { url: `${baseUrl}/models`, headers: { ...auth, ...headers } },
     providerOptions: { openaiCompatible: { strictJsonSchema: false } },
     describe,
+    embedsAtOnce: COMPATIBLE_EMBEDS_AT_ONCE,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(structuredOutput === undefined ? {} : { structuredOutput }),
     ...(clock === undefined ? {} : { clock }),
   });
 }
 
-const nothingKnown: Describe = () => ({ contextWindow: () => undefined, price: () => undefined });
+const nothingKnown: Describe = model => ({ contextWindow: () => undefined, price: () => undefined, abilities: abilitiesOf(model) });

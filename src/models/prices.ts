@@ -47,7 +47,9 @@ function priceFrom(row: TablePrice, inputTokens: number): ModelPrice | undefined
     if (price === undefined) return undefined;
     return microUsd(typeof price === 'number' ? price : (price.tiers.findLast(({ start }) => start < inputTokens)?.price ?? price.base));
   };
-  const [inputPerMillion, outputPerMillion] = [at('input_mtok'), at('output_mtok')];
+  const inputPerMillion = at('input_mtok');
+  // What makes vectors has a price for its input, and nothing else in its row.
+  const outputPerMillion = at('output_mtok') ?? (Object.keys(row).every(key => key === 'input_mtok') ? 0 : undefined);
   if (inputPerMillion === undefined || outputPerMillion === undefined) return undefined;
   const [read, write] = [at('cache_read_mtok'), at('cache_write_mtok')];
   return {

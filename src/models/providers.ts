@@ -12,6 +12,7 @@ import type { ModelPrice, Provider } from './port.ts';
 import { lookUp } from './prices.ts';
 import { SERVICES, type Environment, type Service } from './services.ts';
 import { readTimeoutMs } from './settings.ts';
+import { abilitiesOf } from './traits.ts';
 
 export interface OpenProvidersOptions {
   /** Where `${env:NAME}` and `~` are looked up. */
@@ -122,6 +123,7 @@ function openService(
     local,
     ...(listing === undefined ? {} : { listing: { url: baseUrl + listing.path, headers: { ...listing.headers(apiKey ?? ''), ...headers } } }),
     ...(service.probesByName === true ? { probesByName: true } : {}),
+    ...(service.embedsAtOnce === undefined ? {} : { embedsAtOnce: service.embedsAtOnce }),
     clock,
   });
 }
@@ -136,6 +138,7 @@ function describer(name: string, catalog: Map<string, JsonObject>, known: (model
     return {
       contextWindow: () => (typeof window === 'number' ? window : known(model).contextWindow),
       price: () => priceOf(entry['cost']) ?? known(model).price,
+      abilities: abilitiesOf(model, entry),
     };
   };
 }

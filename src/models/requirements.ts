@@ -61,7 +61,9 @@ const CAPABILITIES: { [word: string]: { capability?: string; modality?: string; 
   json_mode: { capability: 'structured' },
   json: { capability: 'structured' },
   function_calling: { capability: 'tools' },
+  embedding: { capability: 'embeddings' },
   vision: { modality: 'image' },
+  pdf: { modality: 'file' },
   audio: { modality: 'audio' },
   code: { expertise: 'code' },
 };

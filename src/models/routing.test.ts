@@ -190,7 +190,7 @@ test.each([
 
 test('a name tells what it can', () => {
   expect(traitsOf('llama-3.1-70b-instruct')).toMatchObject({ sizeBillions: 70, level: 'high' });
-  expect(traitsOf('gpt-4o')).toMatchObject({ sizeBillions: undefined, level: 'high', modalities: ['text', 'image'] });
+  expect(traitsOf('gpt-4o')).toMatchObject({ sizeBillions: undefined, level: 'high', modalities: ['text', 'image', 'file'] });
   expect(traitsOf('whatever')).toMatchObject({ level: undefined, expertise: [] });
   expect(traitsOf('claude-haiku-4-5', { expertise: ['poetry', 'low'], size: '5b' })).toMatchObject({
     level: 'low',

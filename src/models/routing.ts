@@ -118,6 +118,7 @@ function objectionTo(model: Candidate, wanted: Requirements, nowMs: number): Obj
 function factAgainst(model: Candidate, wanted: Requirements): string | undefined {
   const { traits, contextWindow } = model;
   if (wanted.excluded.some(name => isNamed(model, name))) return 'it is excluded';
+  if (!traits.capabilities.includes('streaming') && !wanted.capabilities.includes('embeddings')) return 'it makes vectors, and no text';
   const cannot = wanted.capabilities.filter(word => !traits.capabilities.includes(word));
   if (cannot.length > 0) return `it is not known to have: ${cannot.join(', ')}`;
   const blind = wanted.modalities.filter(word => !traits.modalities.includes(word));

@@ -14,8 +14,14 @@ export interface ServiceSettings {
 
 export type Environment = { [name: string]: string | undefined };
 
-/** Opens one model of a service: a LanguageModelV4 of the AI SDK. Its type stays out of our declarations, which would bring the SDK's into every program that uses them. */
-export type OpenedService = (model: string) => object;
+/**
+ * Opens models of a service: a LanguageModelV4 of the AI SDK, an EmbeddingModelV4. Their types stay out of our declarations, which would bring the SDK's
+ * into every program that uses them.
+ */
+export interface OpenedService {
+  language(model: string): object;
+  embedding?(model: string): object;
+}
 
 /** One kind of hosted service, as data. */
 export interface Service {
@@ -33,6 +39,8 @@ export interface Service {
   providerOptions: { [provider: string]: JsonObject };
   /** Its name in the table of prices; undefined where it costs nothing. */
   prices: string | undefined;
+  /** Texts that one request for vectors may hold; absent where it makes none. */
+  embedsAtOnce?: number;
   /** What is taken where nobody chose, good enough and cheap. */
   small: string | undefined;
   open(settings: ServiceSettings): Promise<OpenedService>;
@@ -52,6 +60,8 @@ function common({ baseUrl, apiKey, headers, fetch }: ServiceSettings): {
   return { baseURL: baseUrl, headers, fetch, ...(apiKey === undefined ? {} : { apiKey }) };
 }
 
+/** Of any service that speaks the dialect of OpenAI: small ones of one's own take no more. */
+export const COMPATIBLE_EMBEDS_AT_ONCE = 32;
 /** Strict mode takes only a part of JSON Schema; every answer is checked here anyway. */
 const LOOSE: JsonObject = { strictJsonSchema: false };
 const OPENAI_KEYS = ['OPENAI_API_KEY'];
@@ -72,7 +82,10 @@ export const SERVICES: { [type: string]: Service } = {
     providerOptions: { anthropic: { structuredOutputMode: 'jsonTool' } },
     prices: 'anthropic',
     small: 'claude-haiku-4-5',
-    open: async settings => (await load('@ai-sdk/anthropic', () => import('@ai-sdk/anthropic'))).createAnthropic(common(settings)),
+    open: async settings => {
+      const service = (await load('@ai-sdk/anthropic', () => import('@ai-sdk/anthropic'))).createAnthropic(common(settings));
+      return { language: model => service(model) };
+    },
   },
   openai: {
     package: '@ai-sdk/openai',
@@ -85,7 +98,11 @@ export const SERVICES: { [type: string]: Service } = {
     prices: 'openai',
     small: 'gpt-4o-mini',
     // Chat completions, and not the newer responses: proxies and gateways speak the former.
-    open: async settings => (await load('@ai-sdk/openai', () => import('@ai-sdk/openai'))).createOpenAI(common(settings)).chat,
+    embedsAtOnce: 2048,
+    open: async settings => {
+      const service = (await load('@ai-sdk/openai', () => import('@ai-sdk/openai'))).createOpenAI(common(settings));
+      return { language: model => service.chat(model), embedding: model => service.embeddingModel(model) };
+    },
   },
   google: {
     package: '@ai-sdk/google',
@@ -97,7 +114,11 @@ export const SERVICES: { [type: string]: Service } = {
     providerOptions: {},
     prices: 'google',
     small: 'gemini-2.5-flash-lite',
-    open: async settings => (await load('@ai-sdk/google', () => import('@ai-sdk/google'))).createGoogle(common(settings)),
+    embedsAtOnce: 100,
+    open: async settings => {
+      const service = (await load('@ai-sdk/google', () => import('@ai-sdk/google'))).createGoogle(common(settings));
+      return { language: model => service(model), embedding: model => service.embeddingModel(model) };
+    },
   },
   mistral: {
     package: '@ai-sdk/mistral',
@@ -109,7 +130,11 @@ export const SERVICES: { [type: string]: Service } = {
     providerOptions: { mistral: LOOSE },
     prices: 'mistral',
     small: 'mistral-small-latest',
-    open: async settings => (await load('@ai-sdk/mistral', () => import('@ai-sdk/mistral'))).createMistral(common(settings)),
+    embedsAtOnce: 32,
+    open: async settings => {
+      const service = (await load('@ai-sdk/mistral', () => import('@ai-sdk/mistral'))).createMistral(common(settings));
+      return { language: model => service(model), embedding: model => service.embeddingModel(model) };
+    },
   },
   groq: {
     package: '@ai-sdk/groq',
@@ -121,7 +146,10 @@ export const SERVICES: { [type: string]: Service } = {
     providerOptions: { groq: LOOSE },
     prices: 'groq',
     small: 'llama-3.1-8b-instant',
-    open: async settings => (await load('@ai-sdk/groq', () => import('@ai-sdk/groq'))).createGroq(common(settings)),
+    open: async settings => {
+      const service = (await load('@ai-sdk/groq', () => import('@ai-sdk/groq'))).createGroq(common(settings));
+      return { language: model => service(model) };
+    },
   },
   azure: {
     package: '@ai-sdk/azure',
@@ -136,10 +164,12 @@ export const SERVICES: { [type: string]: Service } = {
     providerOptions: { azure: LOOSE, openai: LOOSE },
     prices: 'azure',
     small: undefined,
+    embedsAtOnce: 2048,
     open: async settings => {
       const version = settings.more['api_version'];
       const { createAzure } = await load('@ai-sdk/azure', () => import('@ai-sdk/azure'));
-      return createAzure({ ...common(settings), ...(version === undefined ? {} : { apiVersion: version }) }).chat;
+      const service = createAzure({ ...common(settings), ...(version === undefined ? {} : { apiVersion: version }) });
+      return { language: model => service.chat(model), embedding: model => service.embeddingModel(model) };
     },
   },
   bedrock: {
@@ -154,16 +184,18 @@ export const SERVICES: { [type: string]: Service } = {
     providerOptions: {},
     prices: 'aws',
     small: undefined,
+    embedsAtOnce: 1,
     open: async settings => {
       const { env, more } = settings;
       const { createAmazonBedrock } = await load('@ai-sdk/amazon-bedrock', () => import('@ai-sdk/amazon-bedrock'));
       const [accessKeyId, secretAccessKey, sessionToken] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY'], env['AWS_SESSION_TOKEN']];
-      return createAmazonBedrock({
+      const service = createAmazonBedrock({
         ...common(settings),
         region: more['region'] ?? env['AWS_REGION'] ?? 'us-east-1',
         ...(accessKeyId === undefined || secretAccessKey === undefined ? {} : { accessKeyId, secretAccessKey }),
         ...(sessionToken === undefined ? {} : { sessionToken }),
       });
+      return { language: model => service(model), embedding: model => service.embeddingModel(model) };
     },
   },
   ollama: {
@@ -175,6 +207,7 @@ export const SERVICES: { [type: string]: Service } = {
     providerOptions: { openaiCompatible: LOOSE },
     prices: undefined,
     small: undefined,
+    embedsAtOnce: COMPATIBLE_EMBEDS_AT_ONCE,
     open: settings => openCompatible('ollama', settings),
   },
 };
@@ -183,7 +216,7 @@ export const SERVICES: { [type: string]: Service } = {
 export async function openCompatible(name: string, settings: ServiceSettings): Promise<OpenedService> {
   const { createOpenAICompatible } = await load('@ai-sdk/openai-compatible', () => import('@ai-sdk/openai-compatible'));
   const service = createOpenAICompatible({ name, includeUsage: true, supportsStructuredOutputs: true, ...common(settings) });
-  return model => service.chatModel(model);
+  return { language: model => service.chatModel(model), embedding: model => service.embeddingModel(model) };
 }
 
 /** `host`, `host:port` or an address, as Ollama itself reads it; what it listens on is not always where it can be reached. */
