@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { admitAt, Limiter, memoryLimits, settleAt, type Limit, type LimitState, type Wait } from './limits.ts';
+import { admitAt, Limiter, memoryLimits, promiseAt, settleAt, waitOf, type Limit, type LimitState, type LimitStore, type Wait } from './limits.ts';
 import { readRateWindows, readRetryAfter } from './rates.ts';
 
 const signal = new AbortController().signal;
@@ -172,4 +172,109 @@ test('who gives up while waiting goes at once, and those behind it keep their or
   expect(await second).toBe('ORC-231');
   await limiter.leave(first, {});
   expect((await third).lease).toBeDefined();
+});
+
+test('who goes away is told a time behind those before, at the pace of the limit, and within a minute', () => {
+  const limit: Limit = { key: 'm', requestsPerMinute: 60 };
+  const wait: Wait = { who: 'm', why: 'requests', untilMs: 1000 };
+  let state: LimitState | undefined;
+  const told = Array.from({ length: 80 }, () => {
+    const { states, untilMs } = promiseAt([limit], [state], wait, { tokens: 1, nowMs: 0 }, 0.5);
+    state = states[0]!;
+    return untilMs;
+  });
+  expect(told[0]).toBe(1091);
+  expect(told[1]! - told[0]!).toBe(1091);
+  expect(new Set(told.slice(0, 50)).size).toBe(50);
+  expect(Math.max(...told)).toBeLessThanOrEqual(61_000);
+  expect(told.at(-1)).toBe(46_000);
+  const slow: Limit = { key: 'm', requestsPerMinute: 0.5 };
+  expect(promiseAt([slow], [undefined], wait, { tokens: 1, nowMs: 0 }, 0).untilMs).toBe(120_000);
+});
+
+test('those whom a service asked to wait come back one after the other, or spread where there is no pace', () => {
+  const wait: Wait = { who: 'm', why: 'asked_to_wait', untilMs: 100_000 };
+  const ask = { tokens: 100, nowMs: 0 };
+  const paced: Limit = { key: 'm', tokensPerMinute: 6000 };
+  const first = promiseAt([paced], [undefined], wait, ask, 0);
+  expect(first.untilMs).toBe(100_000);
+  expect(promiseAt([paced], first.states, wait, ask, 0).untilMs).toBeGreaterThan(101_000);
+  expect([0, 0.5, 0.99].map(chance => promiseAt([{ key: 'm' }], [undefined], wait, ask, chance).untilMs)).toEqual([100_000, 105_000, 109_900]);
+});
+
+function limiterAt(store?: LimitStore): { limiter: Limiter; clock: { at: number } } {
+  const clock = { at: 1000, now: () => clock.at, monotonic: () => clock.at };
+  let leases = 0;
+  return { limiter: new Limiter({ clock, newLease: () => `l${leases++}`, ...(store === undefined ? {} : { store }) }), clock };
+}
+
+test('patience ends at once where the wait is known to be long, and in the queue too', async () => {
+  const { limiter } = limiterAt();
+  const limits: Limit[] = [{ key: 'lab' }, { key: 'm', requestsPerMinute: 1 }];
+  const enter = (patienceMs?: number) => limiter.enter(limits, { tokens: 1, leaseMs: 1000, signal, patienceMs });
+  await enter(0);
+  const away = await Promise.allSettled([enter(5), enter(5), enter(59_000)]);
+  const waits = away.map(result => waitOf((result as PromiseRejectedResult).reason as never));
+  expect(waits.map(wait => [wait?.who, wait?.why])).toEqual(Array.from({ length: 3 }, () => ['m', 'requests']));
+  expect(waits.map(wait => wait!.untilMs)).toEqual([61_000, 121_000, expect.any(Number)]);
+  expect((away[0] as PromiseRejectedResult).reason).toMatchObject({ code: 'ORC-601', retryable: true, retryAfterMs: 60_000 });
+});
+
+test('who waits behind another for longer than its patience is sent away, and takes no turn from those who stay', async () => {
+  const { limiter, clock } = limiterAt();
+  const limits: Limit[] = [{ key: 'm', requestsPerMinute: 1 }];
+  const enter = (patienceMs?: number) => limiter.enter(limits, { tokens: 1, leaseMs: 1000, signal: stop.signal, patienceMs });
+  const stop = new AbortController();
+  await enter();
+  const staying = enter();
+  await expect(enter(1)).rejects.toMatchObject({ code: 'ORC-601' });
+  clock.at += 60_000;
+  await limiter.leave({ lease: 'x', limits, tokens: 0 }, {});
+  expect((await staying).lease).toBeDefined();
+  const aborted = enter(50_000);
+  const behind = enter(50_000);
+  stop.abort(new Error('enough'));
+  await expect(aborted).rejects.toThrow();
+  await expect(behind).rejects.toThrow();
+});
+
+test('for a place that another holds one waits in its turn, however long', async () => {
+  const { limiter } = limiterAt();
+  const limits: Limit[] = [{ key: 'm', concurrency: 1 }];
+  const enter = () => limiter.enter(limits, { tokens: 1, leaseMs: 1e6, signal, patienceMs: 1 });
+  let entry = await enter();
+  const waiting = [enter(), enter(), enter()];
+  await new Promise(resolve => setTimeout(resolve, 20));
+  for (const one of waiting) {
+    await limiter.leave(entry, {});
+    entry = await one;
+  }
+});
+
+test('the places of the dead are looked for where all are taken, a few times a second at most', async () => {
+  const sweeps: string[][] = [];
+  const store: LimitStore = {
+    ...memoryLimits(),
+    owner: 'own_1',
+    sweep: async keys => {
+      sweeps.push(keys);
+      await store.change(keys, states => ({ states: states.map(state => ({ ...state!, leases: {} })), result: undefined }));
+      return true;
+    },
+  };
+  const { limiter, clock } = limiterAt(store);
+  const ask = () => limiter.tryEnter([{ key: 'm', concurrency: 1 }], { tokens: 0, leaseMs: 1e6 });
+  expect(await ask()).toMatchObject({ lease: 'own_1/l0' });
+  expect(await ask()).toMatchObject({ lease: 'own_1/l1' });
+  expect(await ask()).toMatchObject({ why: 'concurrency' });
+  clock.at += 250;
+  expect(await ask()).toMatchObject({ lease: 'own_1/l3' });
+  expect(sweeps).toEqual([['m'], ['m']]);
+});
+
+test('a limit at which nothing is counted stays as it is', () => {
+  const limit: Limit = { key: 'm' };
+  const first = admitAt([limit], [undefined], { lease: 'a', tokens: 1, nowMs: 5, leaseMs: 1 }).states[0]!;
+  expect(admitAt([limit], [first], { lease: 'b', tokens: 1, nowMs: 9, leaseMs: 1 }).states[0]).toEqual(first);
+  expect(settleAt(limit, first, { lease: 'b', nowMs: 12 })).toEqual(first);
 });
