@@ -108,6 +108,8 @@ export const CODES = {
   'ORC-517': { name: 'file-not-found', meaning: 'A file named on the command line is not there.' },
   'ORC-518': { name: 'usage', meaning: 'The command was called in a way that it does not understand.' },
   'ORC-519': { name: 'no-effect', meaning: 'The configuration sets something on which this version does not act.' },
+  'ORC-520': { name: 'not-recorded', meaning: 'A replay asks what its cassette holds no answer to.' },
+  'ORC-521': { name: 'bad-cassette', meaning: 'A cassette cannot be read or written.' },
 
   'ORC-601': { name: 'rate-limit-exhausted', meaning: 'A provider refused too often because of its rate limit.' },
   'ORC-602': { name: 'budget-exceeded', meaning: 'The next call could cost more than the budget has left.' },

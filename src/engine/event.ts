@@ -81,6 +81,14 @@ export interface CallRecord {
   schema?: string;
   /** The answer did not fit it. */
   unmet?: true;
+  /** A cassette answered: nobody was asked, and nothing was paid. */
+  replayed?: true;
+}
+
+/** The folder into which a run records what it exchanges with the world, or out of which a replay is answered. */
+export interface CassetteUse {
+  mode: 'record' | 'replay';
+  folder: string;
 }
 
 /** What happens where the next call could cost more than a budget has left. */
@@ -131,6 +139,7 @@ export type Event =
       until: string | null;
       mocks: { [path: string]: Json } | null;
       pins?: Pins;
+      cassette?: CassetteUse;
     }
   | { type: 'run.acquired'; at: number; epoch: number; owner: string; program: string; again: number[]; doubt: number[] }
   | { type: 'run.started'; at: number }

@@ -12,6 +12,8 @@ export interface Values {
   state: RunState;
   /** Id of the run, for `execution.id`. */
   run: string;
+  /** Of a replay: the run that it repeats, whose id and time expressions see. */
+  origin?: { id: string; at: number };
   load(ref: Ref): Json;
 }
 
@@ -209,8 +211,9 @@ export function inputsOf(values: Values): JsonObject {
 }
 
 function execution(values: Values): Json {
-  const at = isoTime(values.state.created?.at ?? 0);
-  return { id: values.run, started_at: at, timestamp: at, date: at.slice(0, 10), time: at.slice(11, 19) };
+  const { id, at: beganAt } = values.origin ?? { id: values.run, at: values.state.created?.at ?? 0 };
+  const at = isoTime(beganAt);
+  return { id, started_at: at, timestamp: at, date: at.slice(0, 10), time: at.slice(11, 19) };
 }
 
 function view(get: (key: string) => Value | undefined, keys: () => string[], whole: () => Value): View {

@@ -22,6 +22,10 @@ export interface StartOptions {
   locked?: boolean;
   /** What the run may cost at most, in dollars; instead of what the pipeline and the configuration say. */
   budgetUsd?: number;
+  /** A folder into which every exchange with models and tools is recorded, so that the run can be replayed from it. */
+  record?: string;
+  /** A folder with such a recording: models and tools are not asked, it answers in their place, for nothing (ORC-520 where it cannot). */
+  replay?: string;
   /** Cancels the run. */
   signal?: AbortSignal;
 }

@@ -76,6 +76,12 @@ export const RUNNING_CODES = {
   'ORC-519': {
     text: `The configuration sets something that a later version acts on and this one does not. It is read and checked, so that one file serves both, and has no effect here. Take it out, or leave it and know that it does nothing; \`orc doctor\` lists every such key.`,
   },
+  'ORC-520': {
+    text: `A replay asks no model and touches nothing outside: the cassette answers, and to this request it holds no answer, because the pipeline, its inputs or an earlier answer are not those of the recording. The message shows the nearest request that was recorded and where the two differ. Put the difference right, or record anew: \`orc run FILE --record DIR\`.`,
+  },
+  'ORC-521': {
+    text: `The folder holds no recording that can be read, or none can be written there. A cassette is an index (index.ndjson) and a folder of exchanges, one file each, named by the hash of the request in it; answers may be edited, requests may not. Record it anew, into an empty folder: \`orc run FILE --record DIR\`.`,
+  },
 
   'ORC-601': {
     text: `The provider refused because of its rate limit more often than the retries allow. What is done is kept and is not paid again: \`orc resume RUN --after 60s\`. A limit of your own (models.providers.NAME.max_rpm) keeps below that of the provider.`,
