@@ -220,6 +220,7 @@ function applyDetail(plan: Plan, state: RunState, event: DetailEvents): void {
       return enter(state, event.slot, event.retryAt === null ? RUNNING : WAITING, event.at);
     }
     case 'attempt.deferred':
+      if (event.for !== undefined) extraOf(state, event.slot).waitsFor = event.for;
       return wait(state, event.slot, DEFERRED, event.reason, event.until, event.at);
     case 'attempt.held':
       state.attempt[event.slot] = event.attempt - 1;
@@ -275,20 +276,8 @@ function applyOutside(state: RunState, event: OutsideEvents): void {
       (extra.autos ??= {})[event.index] = { value: event.value, source: event.source, model: event.model, reason: event.reason };
       return;
     }
-    case 'model.called': {
-      const { call } = event;
-      const extra = extraOf(state, event.slot);
-      const usage = (extra.usage ??= { model: call.model, inputTokens: 0, outputTokens: 0, costMicroUsd: 0 });
-      usage.model = call.model;
-      usage.inputTokens += call.inputTokens;
-      usage.outputTokens += call.outputTokens;
-      usage.costMicroUsd += call.costMicroUsd ?? 0;
-      if (call.route !== undefined) usage.route = call.route;
-      if (call.tried !== undefined) usage.tried = call.tried;
-      state.costMicroUsd += call.costMicroUsd ?? 0;
-      if (call.costMicroUsd === null) state.unpricedCalls++;
-      return;
-    }
+    case 'model.called':
+      return applyCall(state, event);
     case 'step.started':
       (extraOf(state, event.slot).steps ??= new Map()).set(event.name, { effect: event.effect, output: null });
       return;
@@ -297,6 +286,26 @@ function applyOutside(state: RunState, event: OutsideEvents): void {
       return;
     case 'approval.given':
   }
+}
+
+/** A call that failed and cost nothing is a fact of its ledger only; one whose reply was lost is counted apart (S12). */
+function applyCall(state: RunState, { slot, call }: Of<'model.called'>): void {
+  if (call.uncertain === true) {
+    state.uncertainCalls++;
+    state.uncertainMicroUsd += call.worstMicroUsd ?? 0;
+    return;
+  }
+  if (call.failed !== undefined && call.costMicroUsd === 0) return;
+  const extra = extraOf(state, slot);
+  const usage = (extra.usage ??= { model: call.model, inputTokens: 0, outputTokens: 0, costMicroUsd: 0 });
+  usage.model = call.model;
+  usage.inputTokens += call.inputTokens;
+  usage.outputTokens += call.outputTokens;
+  usage.costMicroUsd += call.costMicroUsd ?? 0;
+  if (call.route !== undefined) usage.route = call.route;
+  if (call.tried !== undefined) usage.tried = call.tried;
+  state.costMicroUsd += call.costMicroUsd ?? 0;
+  if (call.costMicroUsd === null) state.unpricedCalls++;
 }
 
 function applyScope(plan: Plan, state: RunState, event: Of<'scope.opened'>): void {

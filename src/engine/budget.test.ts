@@ -90,6 +90,20 @@ test('S12 calls whose price is not known are told, and no cap at all is no part 
   expect(run.document.warnings).toHaveLength(1);
 });
 
+test('S12 a call whose reply was lost is counted apart, with the most that it can be billed; one that cost nothing leaves no trace at its task', () => {
+  const run = setup(TWO, SCRIPT);
+  const input = called(null);
+  run.send({ ...input, call: { ...input.call, costMicroUsd: 0, failed: 'ORC-404' } });
+  run.send({ ...input, call: { ...input.call, failed: 'ORC-404', uncertain: true } });
+  expect(run.document.warnings).toEqual(['the reply of one model call was lost: it is not in the cost, and may be billed']);
+  run.send({ ...input, call: { ...input.call, failed: 'ORC-404', uncertain: true, worstMicroUsd: 30 } });
+  expect(run.document).toMatchObject({
+    costUsd: 0,
+    warnings: ['the replies of 2 model calls were lost: they are not in the cost, and may be billed, up to $0.00003'],
+    tasks: { a: { model: null } },
+  });
+});
+
 test('how a model was chosen, and who was tried before it, stands at its task', () => {
   const run = setup(TWO, SCRIPT);
   const route = { strategy: 'cheapest', score: 1, relaxed: [], rejected: [{ id: 'x', reason: 'it is excluded' }] };

@@ -98,12 +98,16 @@ function warningText(scope: string, { percent, settledMicroUsd, capMicroUsd }: R
 
 /** What a person should know of the money of a run. */
 export function budgetWarnings(state: RunState): string[] {
-  const { unpricedCalls, warned, refusals, status, reason, pausedUntil } = state;
+  const { unpricedCalls, uncertainCalls, uncertainMicroUsd, warned, refusals, status, reason, pausedUntil } = state;
   const warnings: string[] = [];
   if (unpricedCalls > 0)
     warnings.push(
       `${unpricedCalls === 1 ? 'the price of one model call is' : `the prices of ${unpricedCalls} model calls are`} not known, so the run cost more than is shown`,
     );
+  if (uncertainCalls > 0) {
+    const calls = uncertainCalls === 1 ? 'the reply of one model call was lost: it is' : `the replies of ${uncertainCalls} model calls were lost: they are`;
+    warnings.push(`${calls} not in the cost, and may be billed${uncertainMicroUsd > 0 ? `, up to $${uncertainMicroUsd / 1_000_000}` : ''}`);
+  }
   for (const [scope, warning] of Object.entries(warned)) warnings.push(warningText(scope, warning));
   if (status !== 'paused' || reason !== 'budget') return warnings;
   for (const scope of new Set(Object.values(refusals).map(refusal => refusal.scope))) {

@@ -76,6 +76,8 @@ export interface Extra {
   /** The handler that runs, or ran last since the task failed, and how often each has been tried. */
   handler?: { scope: number | null; tries: { [index: number]: number } };
   until?: number;
+  /** Whose limit it waited for last. */
+  waitsFor?: string;
   onTimeout?: string | null;
   choices?: string[];
   prompt?: string;
@@ -143,6 +145,9 @@ export interface RunState {
   costMicroUsd: number;
   /** Calls whose price is not known. */
   unpricedCalls: number;
+  /** Calls whose reply was lost, and the most that they can be billed, as far as prices are known; in no other sum. */
+  uncertainCalls: number;
+  uncertainMicroUsd: number;
   /** The cap of the run, and what happens on it. */
   budget: { microUsd: number; onExceed: OnExceed } | null;
   /** What is set aside for calls under way, and for those whose reply was lost, by their keys; and its sum. */
@@ -198,6 +203,8 @@ export function initial(): RunState {
     failed: 0,
     costMicroUsd: 0,
     unpricedCalls: 0,
+    uncertainCalls: 0,
+    uncertainMicroUsd: 0,
     budget: null,
     reserved: {},
     reservedMicroUsd: 0,

@@ -52,7 +52,7 @@ test('S12 what was never sent is not billed: nobody listens, or the circuit is o
   await server.close();
   const bills: string[] = [];
   for (let i = 0; i < 6; i++) bills.push(failedBill(toFailure(await model.generate(REQUEST, { signal }).catch((thrown: unknown) => thrown)), PAID).billed);
-  expect(bills).toEqual(Array(6).fill('no'));
+  expect(bills).toEqual([...Array(5).fill('no'), 'unasked']);
 });
 
 test('C24 what is set aside is never below the bill, whatever the text and whoever of the chain answers', () => {

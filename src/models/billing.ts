@@ -5,19 +5,20 @@ import { attachmentsOf, bytesOf, isText, textsOf, type Attachment } from './cont
 import type { ModelInfo, ModelRequest, ModelUsage } from './port.ts';
 import { replyCost, worstCost } from './prices.ts';
 
-/** What a call that failed is billed: nothing; what its service said; or nobody knows, because its reply was lost (S12). */
-export type FailedBill = { billed: 'no' } | { billed: 'yes'; usage: ModelUsage; costMicroUsd: MicroUsd | undefined } | { billed: 'uncertain' };
+/** What a call that failed is billed: nothing, also because it was never made; what its service said; or nobody knows, because its reply was lost (S12). */
+export type FailedBill = { billed: 'no' | 'unasked' } | { billed: 'yes'; usage: ModelUsage; costMicroUsd: MicroUsd | undefined } | { billed: 'uncertain' };
 
-/** Failures after which a service may have done its work, and will want to be paid. */
-const MAYBE_BILLED = new Set<Failure['code']>(['ORC-404', 'ORC-405', 'ORC-603', 'ORC-231']);
+/** Failures after which a service may have done its work, and will want to be paid: no answer, a useless one, or nobody waited for it. */
+const MAYBE_BILLED = new Set<Failure['code']>(['ORC-404', 'ORC-405', 'ORC-603', 'ORC-231', 'ORC-218', 'ORC-511', 'ORC-501', 'ORC-512', 'ORC-700']);
 
 export function failedBill(failure: Pick<Failure, 'code' | 'details'>, model: Pick<ModelInfo, 'price' | 'local'>): FailedBill {
-  const { usage, status, sent, circuit } = failure.details ?? {};
+  const { usage, status, sent, circuit, asked } = failure.details ?? {};
+  if (circuit !== undefined || asked === false) return { billed: 'unasked' };
   if (model.local) return { billed: 'no' };
   const used = readUsage(usage);
   if (used !== undefined) return { billed: 'yes', usage: used, costMicroUsd: used.inputTokens > 0 ? replyCost(model, { usage: used }) : undefined };
   // A service that answers with an error has done nothing; and what was never sent cannot be billed.
-  if (status !== undefined || sent === false || circuit !== undefined) return { billed: 'no' };
+  if (status !== undefined || sent === false) return { billed: 'no' };
   return { billed: MAYBE_BILLED.has(failure.code) ? 'uncertain' : 'no' };
 }
 

@@ -105,6 +105,8 @@ export interface GenerateOptions {
   onWait?: (wait: { who: string; why: string; untilMs: number }) => void;
   /** Whether the response cache may answer and keep; by default only what is deterministic (a temperature of 0, or a seed). */
   cache?: boolean;
+  /** Whether a reply is what was asked for, for whoever keeps an account of calls. */
+  fits?: (reply: ModelReply) => boolean;
 }
 
 /** Texts that are to become vectors: one or more, none of them empty. */

@@ -1,8 +1,11 @@
 import { pathOf, type CallRecord } from '../engine/index.ts';
 import { OrchestratorError, toFailure } from '../errors.ts';
-import { isObject, type Json } from '../json.ts';
+import { sha256 } from '../hash.ts';
+import { canonicalJson, isObject, type Json } from '../json.ts';
 import {
   failedBill,
+  replyCost,
+  requestKey,
   reservationFor,
   type FailedBill,
   type GenerateOptions,
@@ -26,6 +29,8 @@ export interface Chosen {
 
 /** So many of those that were not taken stand in the journal. */
 const REJECTED_MAX = 20;
+/** Characters of the hashes of requests and schemas that are kept: enough to tell them apart. */
+const HASH_LENGTH = 16;
 const NO_USAGE: ModelUsage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, reasoningTokens: 0 };
 
 /**
@@ -81,8 +86,11 @@ export class Meter {
         ...tokensOf(reply.usage),
         costMicroUsd: reply.costMicroUsd ?? null,
         latencyMs: Math.round(reply.latencyMs),
+        ...(reply.firstTokenMs === undefined ? {} : { firstTokenMs: Math.round(reply.firstTokenMs) }),
+        finish: reply.finishReason,
         ...(tried.length === 0 ? {} : { tried }),
-        ...(reply.cached === true ? { cached: true as const } : {}),
+        ...(reply.cached === true ? this.#saved(id, reply) : {}),
+        ...(options.fits?.(reply) === false ? { unmet: true as const } : {}),
       });
       return { reply, isSettled: reply.costMicroUsd !== undefined && before.every(({ bill }) => bill.billed !== 'uncertain') };
     } catch (error) {
@@ -99,9 +107,20 @@ export class Meter {
     return tried.filter(isObject).map(one => ({ id: String(one['id']), code: String(one['code']), bill: one as unknown as FailedBill }));
   }
 
+  /** A call that failed costs nothing, what its service says, or (where its reply was lost) nobody knows what: then the worst case stands beside it. */
   #enterFailed(request: ModelRequest, id: string, code: string, bill: FailedBill, latencyMs: number): void {
-    if (bill.billed !== 'yes') return;
-    this.#enter(request, '', { model: id, ...tokensOf(bill.usage ?? NO_USAGE), costMicroUsd: bill.costMicroUsd ?? null, latencyMs, failed: code });
+    if (bill.billed === 'unasked') return;
+    const told = { model: id, ...tokensOf(bill.billed === 'yes' ? bill.usage : NO_USAGE), latencyMs, failed: code };
+    if (bill.billed === 'no') return this.#enter(request, '', { ...told, costMicroUsd: 0 });
+    if (bill.billed === 'yes') return this.#enter(request, '', { ...told, costMicroUsd: bill.costMicroUsd ?? null });
+    const { microUsd } = reservationFor([this.#shop.models.describe(id)], request);
+    this.#enter(request, '', { ...told, costMicroUsd: null, uncertain: true, ...(microUsd === undefined ? {} : { worstMicroUsd: microUsd }) });
+  }
+
+  /** What a reply that came out of the cache would have cost. */
+  #saved(id: string, reply: ModelReply): Pick<CallRecord, 'cached' | 'savedMicroUsd'> {
+    const saved = replyCost(this.#shop.models.describe(id), reply);
+    return { cached: true, ...(saved === undefined ? {} : { savedMicroUsd: saved }) };
   }
 
   #enter(request: ModelRequest, text: string, told: Omit<CallRecord, 'purpose' | 'route'>): void {
@@ -112,11 +131,16 @@ export class Meter {
     const number = run.nextCall.get(path) ?? 0;
     run.nextCall.set(path, number + 1);
     const now = loop.now();
-    const { model, inputTokens, outputTokens, costMicroUsd, latencyMs } = told;
-    const row = { purpose: this.#purpose, model, inputTokens, outputTokens, costMicroUsd, latencyMs };
-    run.ledger.push({ ...row, run: run.id, path, attempt: this.#slot < 0 ? 0 : run.state.attempt[this.#slot]!, call: number, at: now });
-    const { route } = this.#chosen;
-    const call: CallRecord = { purpose: this.#purpose, ...told, ...(route === undefined ? {} : { route: recordOf(route) }) };
+    const { model: asked, route } = this.#chosen;
+    const record: CallRecord = {
+      purpose: this.#purpose,
+      ...told,
+      ...(told.model === asked.id ? {} : { asked: asked.id }),
+      request: requestKey(told.model, request).slice(0, HASH_LENGTH),
+      ...(request.schema === undefined ? {} : { schema: sha256(canonicalJson(request.schema)).slice(0, HASH_LENGTH) }),
+    };
+    run.ledger.push({ ...record, run: run.id, path, attempt: this.#slot < 0 ? 0 : run.state.attempt[this.#slot]!, call: number, at: now });
+    const call: CallRecord = { ...record, ...(route === undefined ? {} : { route: recordOf(route) }) };
     const refer = (value: Json): ReturnType<typeof values.refer> => values.refer(secrets.redact(value), run.blobs);
     loop.send(run, { type: 'called', slot: this.#slot, call, prompt: refer(request.messages as unknown as Json), reply: refer(text), now });
   }
@@ -181,8 +205,8 @@ export class Meter {
   }
 }
 
-function tokensOf({ inputTokens, outputTokens }: ModelUsage): { inputTokens: number; outputTokens: number } {
-  return { inputTokens, outputTokens };
+function tokensOf({ inputTokens, outputTokens, cachedInputTokens, reasoningTokens }: ModelUsage): Omit<ModelUsage, 'cacheWriteTokens'> {
+  return { inputTokens, outputTokens, cachedInputTokens, reasoningTokens };
 }
 
 function recordOf({ strategy, candidates, chosen, relaxed, rejected }: Route): NonNullable<CallRecord['route']> {

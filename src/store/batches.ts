@@ -1,6 +1,6 @@
 import type { Event } from '../engine/event.ts';
 import { sha256 } from '../hash.ts';
-import type { Batch, RunRow } from './port.ts';
+import type { Batch, LedgerRow, RunRow } from './port.ts';
 
 /** The plan of every run that `creation` makes. */
 export const PLAN = { hash: sha256('plan'), body: '{"plan":1}' };
@@ -41,4 +41,22 @@ export function addition(run: string, expectedSeq: number, count = 1, more: Part
 
 export function started(at: number): Event {
   return { type: 'run.started', at };
+}
+
+/** A row of the ledger. */
+export function call(run: string, at: number, more: Partial<LedgerRow> = {}): LedgerRow {
+  return {
+    run,
+    path: 'search',
+    attempt: 1,
+    call: 1,
+    at,
+    purpose: 'prompt',
+    model: 'lab/small',
+    inputTokens: 5,
+    outputTokens: 7,
+    costMicroUsd: 3,
+    latencyMs: 120,
+    ...more,
+  };
 }

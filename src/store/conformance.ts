@@ -2,8 +2,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Command, Event } from '../engine/event.ts';
 import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
-import { addition, creation, PLAN, started } from './batches.ts';
-import type { Batch, LedgerRow, Store } from './port.ts';
+import { addition, call, creation, PLAN, started } from './batches.ts';
+import { budgetCases } from './conformance-budgets.ts';
+import { ledgerCases } from './conformance-ledger.ts';
+import type { Batch, Store } from './port.ts';
 
 /** One place in which stores are opened: each `open` is another process's view of the same runs. */
 export interface Place {
@@ -47,7 +49,9 @@ export function storeConformance(name: string, place: () => Place): void {
     journals(one, two);
     ownership(two);
     companions(one, two);
+    ledgerCases(one);
     sharing(two);
+    budgetCases(two);
     listings(one);
     pruning(one);
   });
@@ -316,41 +320,6 @@ function companions(one: One, two: Two): void {
     await store.putCached('k', 'three', 200);
     expect(await store.cached('k', 150)).toBe('three');
   });
-
-  it('S12 enters a call once, in the commit of its result', async () => {
-    const store = await one();
-    await store.commit([creation('run_a'), creation('run_b')]);
-    await store.commit([
-      addition('run_a', 1, 1, { ledger: [call('run_a', 30), call('run_a', 20, { call: 2, costMicroUsd: null, latencyMs: 1.5 })] }),
-      addition('run_b', 1, 1, { ledger: [call('run_b', 10)] }),
-    ]);
-    await store.commit([addition('run_a', 2, 1, { ledger: [call('run_a', 30, { outputTokens: 9 })] })]);
-    expect(await store.ledger({})).toEqual([
-      call('run_b', 10),
-      call('run_a', 20, { call: 2, costMicroUsd: null, latencyMs: 1.5 }),
-      call('run_a', 30, { outputTokens: 9 }),
-    ]);
-    expect((await store.ledger({ run: 'run_a' })).map(({ at }) => at)).toEqual([20, 30]);
-    expect((await store.ledger({ since: 20 })).map(({ at }) => at)).toEqual([20, 30]);
-    expect(await store.ledger({ run: 'run_b', since: 11 })).toEqual([]);
-  });
-}
-
-function call(run: string, at: number, more: Partial<LedgerRow> = {}): LedgerRow {
-  return {
-    run,
-    path: 'search',
-    attempt: 1,
-    call: 1,
-    at,
-    purpose: 'prompt',
-    model: 'lab/small',
-    inputTokens: 5,
-    outputTokens: 7,
-    costMicroUsd: 3,
-    latencyMs: 120,
-    ...more,
-  };
 }
 
 function sharing(two: Two): void {

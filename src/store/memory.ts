@@ -1,11 +1,33 @@
 import type { Command, Event } from '../engine/event.ts';
 import { sha256 } from '../hash.ts';
 import type { Json } from '../json.ts';
+import { MemoryBudgetRows } from './budget-rows.ts';
+import { Budgets } from './budgets.ts';
+import { dayStart, endOfDay, utcDay } from '../clock.ts';
 import { damaged, openRun, unknownRun } from './failures.ts';
-import type { Batch, Control, Damage, LedgerRow, RunFilter, RunRow, Shared, Store, StoreHealth, Verdict } from './port.ts';
+import type {
+  Batch,
+  BudgetRaise,
+  BudgetRow,
+  Control,
+  Damage,
+  HeldReservation,
+  LedgerFilter,
+  LedgerRow,
+  RunFilter,
+  RunRow,
+  Shared,
+  Store,
+  StoreHealth,
+  TotalsFilter,
+  TotalsKey,
+  TotalsRow,
+  Verdict,
+} from './port.ts';
 import type { PruneRequest } from './prune.ts';
 import { namedBlobs } from './references.ts';
 import { isOpen } from './rows.ts';
+import { bookingsOf, isMeant, keysOf, Sums, type RunBooking } from './totals.ts';
 import { SNAPSHOTS_KEPT } from './writer.ts';
 
 /** All that is kept of one run. Events and commands are texts, so that nobody shares an object with the store. */
@@ -27,7 +49,18 @@ export class MemoryHub {
   readonly cache = new Map<string, { content: string; expiresAt: number | null }>();
   readonly shared = new Map<string, string>();
   readonly living = new Set<string>();
+  /** What every call added to the sums of the ledger; they outlive their runs. */
+  readonly bookings: RunBooking[] = [];
+  readonly caps = new MemoryBudgetRows((scope, day) => this.#spent(scope, day));
+  readonly budgets = new Budgets(this.caps);
   control: Control = { drain: false, stop: false, reason: null, since: null };
+
+  #spent(scope: string, day: string): number {
+    const isMeant = ({ pipeline, user }: RunRow): boolean => scope === 'day' || scope === `pipeline:${pipeline}` || scope === `user:${user ?? ''}`;
+    const calls = [...this.runs.values()].flatMap(({ row, ledger }) => (isMeant(row) ? [...ledger.values()] : []));
+    const ofDay = calls.filter(({ at }) => at >= dayStart(day) && at < endOfDay(day));
+    return ofDay.reduce((sum, { costMicroUsd }) => sum + (costMicroUsd ?? 0), 0);
+  }
 }
 
 /** The store of tests, simulations and `memory:`: it means what the others mean, and forgets all when its process ends. */
@@ -46,6 +79,7 @@ export class MemoryStore implements Store {
 
   commit(batches: Batch[]): Verdict[] {
     return batches.map(batch => {
+      if (batch.spending !== undefined && this.#hub.budgets.refuses(batch.spending)) return 'over_budget';
       const verdict = batch.create === undefined ? this.#judge(batch) : this.#create(batch, batch.create);
       if (verdict === 'ok') this.#append(batch);
       return verdict;
@@ -119,14 +153,24 @@ export class MemoryStore implements Store {
     return run === undefined ? undefined : this.run(run);
   }
 
-  async ledger(filter: { run?: string; since?: number }): Promise<LedgerRow[]> {
+  async ledger(filter: LedgerFilter): Promise<LedgerRow[]> {
     const place = (row: LedgerRow): (string | number)[] => [row.at, row.run, row.path, row.attempt, row.call];
     return [...this.#hub.runs.values()]
       .filter(({ row }) => filter.run === undefined || row.run === filter.run)
       .flatMap(({ ledger }) => [...ledger.values()])
       .filter(row => row.at >= (filter.since ?? 0))
       .sort((a, b) => compare(place(a), place(b)))
+      .slice(-(filter.limit ?? Infinity))
       .map(row => ({ ...row }));
+  }
+
+  async totals(groupings: readonly (readonly TotalsKey[])[], filter: TotalsFilter): Promise<TotalsRow[][]> {
+    const meant = this.#hub.bookings.filter(one => isMeant(one, filter));
+    return groupings.map(by => {
+      const sums = new Sums();
+      for (const one of meant) sums.add(keysOf(one, by), one.totals);
+      return sums.rows();
+    });
   }
 
   async acquire(run: string): Promise<RunRow | undefined> {
@@ -179,6 +223,18 @@ export class MemoryStore implements Store {
     this.#hub.control = { drain, stop, reason, since };
   }
 
+  async budgets(day: string): Promise<BudgetRow[]> {
+    return this.#hub.caps.ofDay(day);
+  }
+
+  async reservations(day: string): Promise<HeldReservation[]> {
+    return this.#hub.caps.reservations(day);
+  }
+
+  async raiseBudget(raise: BudgetRaise, capMicroUsd: number): Promise<void> {
+    this.#hub.budgets.raise(raise, capMicroUsd);
+  }
+
   async cached(key: string, now: number): Promise<string | undefined> {
     const entry = this.#hub.cache.get(key);
     return entry === undefined || (entry.expiresAt !== null && entry.expiresAt <= now) ? undefined : entry.content;
@@ -207,6 +263,7 @@ export class MemoryStore implements Store {
       }
       for (const hash of spareBlobs) blobs.delete(hash);
       for (const hash of sparePlans) plans.delete(hash);
+      if (endedBefore !== undefined) this.#hub.caps.forgetBefore(utcDay(endedBefore));
       if (endedBefore !== undefined) for (const [key, { expiresAt }] of cache) if (expiresAt !== null && expiresAt <= endedBefore) cache.delete(key);
     }
     return { runs: doomed.map(row => row.run), bytes: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) };
@@ -250,19 +307,35 @@ export class MemoryStore implements Store {
     return row.seq === batch.expectedSeq ? 'ok' : 'conflict';
   }
 
-  #append({ run, expectedSeq, events, blobs = [], change, ledger = [], consumed = [], snapshot }: Batch): void {
+  #append({ run, expectedSeq, events, blobs = [], change, ledger = [], consumed = [], spending, snapshot }: Batch): void {
     const kept = this.#known(run);
     kept.row = { ...kept.row, ...defined(change), seq: expectedSeq + events.length };
     if (events.length > 0) kept.journal.push({ first: expectedSeq + 1, events: JSON.stringify(events) });
     for (const { hash, content } of blobs) if (!this.#hub.blobs.has(hash)) this.#hub.blobs.set(hash, content);
-    for (const row of ledger) kept.ledger.set(`${row.path}\n${row.attempt}\n${row.call}`, { ...row });
+    for (const row of ledger) this.#enter(kept, row);
     for (const key of consumed) {
       const entry = kept.inbox.get(key);
       if (entry !== undefined) entry.command = null;
     }
+    if (spending !== undefined) this.#hub.budgets.enter(run, spending);
     if (snapshot === undefined) return;
     const others = kept.snapshots.filter(({ seq }) => seq !== kept.row.seq);
     kept.snapshots = [...others, { seq: kept.row.seq, at: events.at(-1)?.at ?? 0, state: snapshot }].slice(-SNAPSHOTS_KEPT);
+  }
+
+  #enter({ row: { pipeline, user }, ledger }: MemoryRun, row: LedgerRow): void {
+    const ofTask = (): LedgerRow[] => [...ledger.values()].filter(other => other.path === row.path);
+    const { entered, bookings } = bookingsOf(row, {
+      find: ({ path, attempt, call }) => ledger.get(`${path}\n${attempt}\n${call}`),
+      wasAsked: request => [...this.#hub.runs.values()].some(run => [...run.ledger.values()].some(other => other.request === request)),
+      wasRetried: ({ attempt }) => attempt > 0 && ofTask().some(other => other.attempt > attempt),
+      attemptBefore({ attempt }) {
+        const before = Math.max(0, ...ofTask().flatMap(other => (other.attempt < attempt ? other.attempt : [])));
+        return ofTask().some(other => other.attempt === attempt) ? [] : ofTask().filter(other => before > 0 && other.attempt === before);
+      },
+    });
+    ledger.set(`${row.path}\n${row.attempt}\n${row.call}`, { ...entered });
+    for (const one of bookings) this.#hub.bookings.push({ ...one, pipeline, user: user ?? '' });
   }
 
   #known(run: string): MemoryRun {

@@ -1,5 +1,6 @@
 import type { Json } from '../json.ts';
-import type { CallRecord, Command, Event, Reason, RunStatus } from '../engine/event.ts';
+import type { CallRecord, Command, Event, Reason, Refusal, RunStatus, Span } from '../engine/event.ts';
+import type { MicroUsd } from '../money.ts';
 
 /** The row by which a run is found and listed; kept in the same commit as the events that change it. */
 export interface RunRow {
@@ -44,6 +45,59 @@ export interface LedgerRow extends CallRecord {
   /** Number of the call within the attempt. */
   call: number;
   at: number;
+  /** The same had been asked before; told by the store. */
+  repeated?: true;
+}
+
+export interface LedgerFilter {
+  run?: string;
+  since?: number;
+  /** So many of the newest. */
+  limit?: number;
+}
+
+/** Which calls are summed; times in ms since 1970. */
+export interface TotalsFilter {
+  since?: number;
+  until?: number;
+  pipeline?: string;
+  user?: string;
+}
+
+/** What calls are summed by. Tasks are those of the file: `read/fetch` stands for `read[3]/fetch`. */
+export type TotalsKey = 'model' | 'pipeline' | 'task' | 'user' | 'day';
+
+/** Sums of model calls. */
+export interface Totals {
+  calls: number;
+  failedCalls: number;
+  /** Answered by the response cache: they took no tokens. */
+  cacheHits: number;
+  /** Calls that cost something, and nobody knows how much. */
+  unpricedCalls: number;
+  /** Calls whose reply was lost, and the most that they can be billed as far as prices are known; in no other sum. */
+  uncertainCalls: number;
+  uncertainMicroUsd: number;
+  costMicroUsd: number;
+  savedMicroUsd: number;
+  inputTokens: number;
+  outputTokens: number;
+  cachedInputTokens: number;
+  reasoningTokens: number;
+  /** Paid calls that asked what had been asked before. */
+  repeatedCalls: number;
+  repeatedMicroUsd: number;
+  /** Paid calls of attempts that another attempt followed. */
+  wastedCalls: number;
+  wastedMicroUsd: number;
+  /** Answers that were to fit a schema, and those of them that did not. */
+  schemaCalls: number;
+  unmetCalls: number;
+}
+
+/** `keys` are the values of what was summed by, in that order; nobody's user is the empty text, days are like `2026-01-31` (UTC). */
+export interface TotalsRow extends Totals {
+  keys: string[];
 }
 
 /** What one run adds in one commit. */
@@ -60,15 +114,72 @@ export interface Batch {
   blobs?: { hash: string; content: string }[];
   change?: RunChange;
   ledger?: LedgerRow[];
+  /** What the events do to the caps over several runs. */
+  spending?: Spending;
   /** Keys of inbox entries that these events answer; deleted in the same transaction. */
   consumed?: string[];
   /** A snapshot of the state after these events. */
   snapshot?: string;
 }
 
+/** What one commit of a run does to the caps over several runs: judged and written in its transaction, by the keys of its reservations. */
+export interface Spending {
+  /** Worst cases of calls that are about to be made. Where one has no room under one of its caps, the whole batch is refused. */
+  reservations: { key: string; microUsd: MicroUsd; spans: Span[]; at: number }[];
+  /** Bills, under what was reserved for them. */
+  settlements: { key: string; microUsd: MicroUsd }[];
+  /** Reservations whose calls are settled. */
+  released: string[];
+  /** Reservations whose calls may be billed, and nobody knows how much: they stay. */
+  doubted: string[];
+  /** Filled in by the store, where its verdict is `over_budget`: the reservations without room. */
+  refused: { key: string; refusal: Refusal }[];
+  /** Filled in by the store: caps of which a part is spent that nobody was told of that day. */
+  warned: { key: string; scope: string; percent: number; settledMicroUsd: MicroUsd; capMicroUsd: MicroUsd }[];
+}
+
+/** A cap over several runs on one day (UTC). */
+export interface BudgetRow {
+  /** `day`, `pipeline:NAME` or `user:NAME`. */
+  scope: string;
+  day: string;
+  /** What the configuration said last. */
+  capMicroUsd: MicroUsd;
+  /** What a person raised it to. */
+  raisedMicroUsd: MicroUsd | null;
+  settledMicroUsd: MicroUsd;
+  reservedMicroUsd: MicroUsd;
+  /** The part of what is reserved whose calls may be billed, and nobody knows how much. */
+  doubtedMicroUsd: MicroUsd;
+  /** The largest part, in percent, of which a person was told. */
+  warned: number;
+  raises: BudgetRaise[];
+}
+
+/** Who let a scope spend how much, on one day. */
+export interface BudgetRaise {
+  scope: string;
+  day: string;
+  at: number;
+  by: string;
+  microUsd: MicroUsd;
+}
+
+/** What is set aside for one call. */
+export interface HeldReservation {
+  run: string;
+  key: string;
+  day: string;
+  scopes: string[];
+  microUsd: MicroUsd;
+  at: number;
+  doubted: boolean;
+}
+
 /**
  * `ok`: durable. `conflict`: another sequence number, or the run exists already. `fenced`: another epoch or owner.
- * `key_conflict`: the idempotency key belongs to another run. `unknown`: the answer was lost; read back to see.
+ * `key_conflict`: the idempotency key belongs to another run. `over_budget`: a reservation has no room under a cap
+ * over several runs, and nothing of the batch was written. `unknown`: the answer was lost; read back to see.
  */
 export type Verdict = 'ok' | 'conflict' | 'fenced' | 'key_conflict' | 'over_budget' | 'unknown';
 
@@ -141,7 +252,12 @@ export interface Store {
   /** Ids that begin with `prefix` (with or without `run_`), at most `limit`, newest first. */
   match(prefix: string, limit: number): Promise<string[]>;
   byKey(key: string): Promise<RunRow | undefined>;
-  ledger(filter: { run?: string; since?: number }): Promise<LedgerRow[]>;
+  ledger(filter: LedgerFilter): Promise<LedgerRow[]>;
+  /**
+   * Sums of the ledger, a list for each grouping, all of one moment. They are kept as calls come in, so that asking costs no more for a million of them,
+   * and stay when runs are pruned. Users can be grouped by alone.
+   */
+  totals(groupings: readonly (readonly TotalsKey[])[], filter: TotalsFilter): Promise<TotalsRow[][]>;
 
   /**
    * Takes the run for this process under the next epoch, unless a live process owns it: then undefined. A dead owner on this host is succeeded at once.
@@ -164,6 +280,13 @@ export interface Store {
 
   control(): Control | Promise<Control>;
   setControl(control: Control): Promise<void>;
+
+  /** The caps over several runs that were used or raised on a day, by scope. */
+  budgets(day: string): Promise<BudgetRow[]>;
+  /** What is set aside under them, oldest first. */
+  reservations(day: string): Promise<HeldReservation[]>;
+  /** Lets a scope spend more on one day; `capMicroUsd` is what the configuration says. */
+  raiseBudget(raise: BudgetRaise, capMicroUsd: MicroUsd): Promise<void>;
 
   /** Results of tasks with `cache:`; missing and outdated entries are undefined. */
   cached(key: string, now: number): Promise<string | undefined>;

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { utcDay } from '../clock.ts';
 import type { RunStatus } from '../engine/event.ts';
 import type { Database } from './database.ts';
 import { openRun, unknownRun } from './failures.ts';
@@ -36,7 +37,10 @@ export async function prune(db: Database, what: PruneRequest, isDamaged: (run: s
   if (candidates.size > 0) bytes += await pruneBlobs(db, candidates, new Set(gone), what.dryRun === true);
   bytes += prunePlans(db, plans, new Set(gone), what.dryRun === true);
   if (what.dryRun !== true) {
-    if (what.endedBefore !== undefined) db.run('DELETE FROM cache WHERE expires_at <= ?', what.endedBefore);
+    if (what.endedBefore !== undefined) {
+      db.run('DELETE FROM cache WHERE expires_at <= ?', what.endedBefore);
+      for (const table of ['budgets', 'reservations', 'raises']) db.run(`DELETE FROM ${table} WHERE day < ?`, utcDay(what.endedBefore));
+    }
     await shrink(db);
   }
   return { runs: gone, bytes };

@@ -1,6 +1,7 @@
 import { OrchestratorError } from '../errors.ts';
 import type { Database } from './database.ts';
 import { damaged } from './failures.ts';
+import { bookLedger } from './ledger.ts';
 
 /** `ORCH` in ASCII, in the header of every store: tells ours from the databases of other programs. */
 export const APPLICATION_ID = 0x4f524348;
@@ -59,7 +60,52 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE events RENAME TO journal;
   CREATE UNIQUE INDEX journal_by_run ON journal (run, seq);
   `,
+  // What a call of the ledger says beyond its tokens and its cost, and sums of all calls by day, kept as they come in.
+  `
+  ALTER TABLE ledger ADD COLUMN asked TEXT;
+  ALTER TABLE ledger ADD COLUMN answered TEXT;
+  ALTER TABLE ledger ADD COLUMN cached_input_tokens INTEGER;
+  ALTER TABLE ledger ADD COLUMN reasoning_tokens INTEGER;
+  ALTER TABLE ledger ADD COLUMN first_token_ms REAL;
+  ALTER TABLE ledger ADD COLUMN cached INTEGER;
+  ALTER TABLE ledger ADD COLUMN finish TEXT;
+  ALTER TABLE ledger ADD COLUMN failed TEXT;
+  ALTER TABLE ledger ADD COLUMN uncertain INTEGER;
+  ALTER TABLE ledger ADD COLUMN worst_micro_usd INTEGER;
+  ALTER TABLE ledger ADD COLUMN saved_micro_usd INTEGER;
+  ALTER TABLE ledger ADD COLUMN request TEXT;
+  ALTER TABLE ledger ADD COLUMN schema TEXT;
+  ALTER TABLE ledger ADD COLUMN unmet INTEGER;
+  ALTER TABLE ledger ADD COLUMN repeated INTEGER;
+  CREATE INDEX ledger_by_request ON ledger (request) WHERE request IS NOT NULL;
+  CREATE TABLE totals (
+    kind INTEGER NOT NULL, user TEXT NOT NULL, pipeline TEXT NOT NULL, day INTEGER NOT NULL, task TEXT NOT NULL, model TEXT NOT NULL,
+    calls INTEGER NOT NULL, failed_calls INTEGER NOT NULL, cache_hits INTEGER NOT NULL, unpriced_calls INTEGER NOT NULL, uncertain_calls INTEGER NOT NULL,
+    cost_micro_usd INTEGER NOT NULL, uncertain_micro_usd INTEGER NOT NULL, saved_micro_usd INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL, cached_input_tokens INTEGER NOT NULL, reasoning_tokens INTEGER NOT NULL, repeated_calls INTEGER NOT NULL,
+    repeated_micro_usd INTEGER NOT NULL, wasted_calls INTEGER NOT NULL, wasted_micro_usd INTEGER NOT NULL, schema_calls INTEGER NOT NULL,
+    unmet_calls INTEGER NOT NULL, sum TEXT NOT NULL, PRIMARY KEY (kind, user, pipeline, day, task, model)
+  ) WITHOUT ROWID;
+  `,
+  // Caps over several runs on one day (UTC), what is set aside under them, and who raised them.
+  `
+  CREATE TABLE budgets (
+    scope TEXT NOT NULL, day TEXT NOT NULL, cap INTEGER NOT NULL, raised INTEGER, settled INTEGER NOT NULL, reserved INTEGER NOT NULL, warned INTEGER NOT NULL,
+    sum TEXT NOT NULL, PRIMARY KEY (scope, day)
+  ) WITHOUT ROWID;
+  CREATE TABLE reservations (
+    run TEXT NOT NULL, "key" TEXT NOT NULL, day TEXT NOT NULL, scopes TEXT NOT NULL, micro_usd INTEGER NOT NULL, at INTEGER NOT NULL, doubted INTEGER NOT NULL,
+    sum TEXT NOT NULL, PRIMARY KEY (run, "key")
+  ) WITHOUT ROWID;
+  CREATE INDEX reservations_by_day ON reservations (day);
+  CREATE TABLE raises (
+    id INTEGER PRIMARY KEY, scope TEXT NOT NULL, day TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, micro_usd INTEGER NOT NULL, sum TEXT NOT NULL
+  );
+  `,
 ];
+
+/** The version from which on the sums of the ledger are kept. */
+const SUMMED_FROM = 3;
 
 export function schemaVersion(db: Database): number {
   const known = db.get('SELECT 1 FROM sqlite_schema WHERE name = ?', 'schema_version') !== undefined;
@@ -83,6 +129,7 @@ export function migrate(db: Database, migrations: readonly string[] = MIGRATIONS
     if (version === 0)
       db.execute(`PRAGMA application_id = ${APPLICATION_ID}; CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (0)`);
     for (const sql of migrations.slice(version)) db.execute(sql);
+    if (version > 0 && version < SUMMED_FROM && migrations.length >= SUMMED_FROM) bookLedger(db);
     db.run('UPDATE schema_version SET version = ?', migrations.length);
   });
 }

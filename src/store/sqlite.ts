@@ -2,24 +2,43 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from '../engine/event.ts';
 import { getBlob, unpack, type Packed } from './blobs.ts';
+import { SqliteBudgetRows } from './budget-rows.ts';
+import { Budgets } from './budgets.ts';
 import { rowChecksum } from './checksum.ts';
 import { Database, type DatabaseOptions } from './database.ts';
 import { damaged, isDamage, unknownRun } from './failures.ts';
 import { loadRun, readJournal } from './journal.ts';
 import { Lease } from './lease.ts';
+import { ledgerRows, totals } from './ledger.ts';
 import { hasLostCommits } from './log.ts';
-import type { Batch, Control, Damage, LedgerRow, RunFilter, RunRow, Store, StoreHealth, Verdict } from './port.ts';
+import type {
+  Batch,
+  BudgetRaise,
+  BudgetRow,
+  Control,
+  Damage,
+  HeldReservation,
+  LedgerFilter,
+  LedgerRow,
+  RunFilter,
+  RunRow,
+  Store,
+  StoreHealth,
+  TotalsFilter,
+  TotalsKey,
+  TotalsRow,
+  Verdict,
+} from './port.ts';
 import { prune, type PruneRequest } from './prune.ts';
 import { OPEN_STATUSES, parseRun, SELECT_RUN, type Held, type RawRow } from './rows.ts';
 import { migrate, schemaVersion } from './schema.ts';
 import { SqliteShared } from './shared.ts';
 import { verify, WHOLE_STORE } from './verify.ts';
-import { ledgerValues, Writer } from './writer.ts';
+import { Writer } from './writer.ts';
 
 const OPEN = OPEN_STATUSES.map(status => `'${status}'`).join(', ');
 /** Above every character that an id can hold. */
 const LAST = '\u{10ffff}';
-const SELECT_LEDGER = `SELECT run, path, attempt, call, at, purpose, model, input_tokens AS "inputTokens", output_tokens AS "outputTokens", cost_micro_usd AS "costMicroUsd", latency_ms AS "latencyMs", sum FROM ledger`;
 
 export interface SqliteOptions extends DatabaseOptions {
   /** Id of this process's lease: letters, digits and underscores, never used before. */
@@ -132,16 +151,12 @@ export class SqliteStore implements Store {
     return found === undefined ? undefined : this.run(found.run);
   }
 
-  async ledger(filter: { run?: string; since?: number }): Promise<LedgerRow[]> {
-    const run = filter.run === undefined ? '' : ' AND run = ?';
-    const values = filter.run === undefined ? [] : [filter.run];
-    return this.#db
-      .all<LedgerRow & { sum: string }>(`${SELECT_LEDGER} WHERE at >= ?${run} ORDER BY at, run, path, attempt, call`, filter.since ?? 0, ...values)
-      .map(({ sum, ...row }) => {
-        if (rowChecksum(...ledgerValues(row)) !== sum)
-          throw damaged(`a row of the ledger of ${row.run} does not hold what was written to it`, { run: row.run });
-        return row;
-      });
+  async ledger(filter: LedgerFilter): Promise<LedgerRow[]> {
+    return ledgerRows(this.#db, filter);
+  }
+
+  async totals(groupings: readonly (readonly TotalsKey[])[], filter: TotalsFilter): Promise<TotalsRow[][]> {
+    return totals(this.#db, groupings, filter);
   }
 
   async acquire(run: string): Promise<RunRow | undefined> {
@@ -216,6 +231,19 @@ export class SqliteStore implements Store {
     this.#enrol();
     const values = [Number(drain), Number(stop), reason, since] as const;
     this.#db.run('INSERT OR REPLACE INTO control VALUES (1, ?, ?, ?, ?, ?)', ...values, rowChecksum(...values));
+  }
+
+  async budgets(day: string): Promise<BudgetRow[]> {
+    return new SqliteBudgetRows(this.#db).ofDay(day);
+  }
+
+  async reservations(day: string): Promise<HeldReservation[]> {
+    return new SqliteBudgetRows(this.#db).reservations(day);
+  }
+
+  async raiseBudget(raise: BudgetRaise, capMicroUsd: number): Promise<void> {
+    this.#enrol();
+    this.#db.write(() => new Budgets(new SqliteBudgetRows(this.#db)).raise(raise, capMicroUsd));
   }
 
   async cached(key: string, now: number): Promise<string | undefined> {

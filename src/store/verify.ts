@@ -7,6 +7,7 @@ import { rowChecksum } from './checksum.ts';
 import type { Database } from './database.ts';
 import { isDamage } from './failures.ts';
 import { chain, loadRun } from './journal.ts';
+import { callValues } from './ledger.ts';
 import type { Damage } from './port.ts';
 import { referredBlobs } from './references.ts';
 import { MIGRATIONS } from './schema.ts';
@@ -108,7 +109,11 @@ const CHECKED_TABLES: CheckedTable[] = [
   { what: 'a plan', sql: 'SELECT hash, packed, size, content, sum FROM plans', values: row => withText(row, ['hash']) },
   { what: 'a snapshot', sql: 'SELECT run, seq, packed, size, content, sum FROM snapshots', values: row => withText(row, ['run', 'seq']) },
   { what: 'a command', sql: 'SELECT run, "key", command, sum FROM inbox', values: row => [row['run']!, row['key']!, row['command']!] },
-  { what: 'a call of the ledger', sql: 'SELECT * FROM ledger', values: ({ sum: _, ...row }) => Object.values(row) },
+  { what: 'a call of the ledger', sql: 'SELECT * FROM ledger', values: ({ sum: _, ...row }) => callValues(Object.values(row)) },
+  { what: 'a sum of the ledger', sql: 'SELECT * FROM totals', values: ({ sum: _, ...row }) => Object.values(row) },
+  { what: 'a budget', sql: 'SELECT * FROM budgets', values: ({ sum: _, ...row }) => Object.values(row) },
+  { what: 'what is reserved', sql: 'SELECT * FROM reservations', values: ({ sum: _, ...row }) => Object.values(row) },
+  { what: 'a raise of a budget', sql: 'SELECT scope, day, at, by, micro_usd, sum FROM raises', values: ({ sum: _, ...row }) => Object.values(row) },
   { what: 'a cached result', sql: 'SELECT "key", content, expires_at, sum FROM cache', values: ({ sum: _, ...row }) => Object.values(row) },
   { what: 'the row that says drain and stop', sql: 'SELECT drain, stop, reason, since, sum FROM control', values: ({ sum: _, ...row }) => Object.values(row) },
 ];

@@ -1,10 +1,13 @@
 import type { OrchestratorError } from '../errors.ts';
 import { putBlob, pack } from './blobs.ts';
+import { SqliteBudgetRows } from './budget-rows.ts';
+import { Budgets } from './budgets.ts';
 import { CHAIN_START, chainLink, rowChecksum } from './checksum.ts';
 import type { Database } from './database.ts';
 import { damaged, isDamage } from './failures.ts';
 import { loadRun } from './journal.ts';
-import type { Batch, LedgerRow, RunChange, RunRow, Verdict } from './port.ts';
+import { enterCall } from './ledger.ts';
+import type { Batch, RunChange, RunRow, Verdict } from './port.ts';
 import { bindRun, bornChecksum, changedFields, heldChecksum, INSERT_RUN, updateRun, type Held } from './rows.ts';
 
 /** Snapshots of a run that are kept. */
@@ -27,6 +30,7 @@ export class Writer {
   readonly #db: Database;
   readonly #owner: string;
   readonly #quarantine: Map<string, string>;
+  readonly #budgets: Budgets;
   readonly #held = new Map<string, Owned>();
   /** Runs whose journal goes on beyond the seal of their row. */
   readonly #unsealed = new Set<string>();
@@ -42,6 +46,7 @@ export class Writer {
     this.#db = db;
     this.#owner = owner;
     this.#quarantine = quarantine;
+    this.#budgets = new Budgets(new SqliteBudgetRows(db));
   }
 
   /**
@@ -125,6 +130,7 @@ export class Writer {
 
   #append(batch: Batch): Verdict {
     if (this.#quarantine.has(batch.run)) return 'fenced';
+    if (batch.spending !== undefined && this.#budgets.refuses(batch.spending)) return 'over_budget';
     if (batch.create !== undefined) return this.#create(batch, batch.create);
     let held = this.#held.get(batch.run);
     if (held === undefined || !this.#isMine(held) || this.#judge(batch, held) !== 'ok') {
@@ -175,7 +181,7 @@ export class Writer {
       Object.assign(row, batch.change);
       this.#writeRow(held, fields);
     } else if (batch.events.length > 0) this.#unsealed.add(run);
-    this.#attach(batch, row.seq);
+    this.#attach(batch, row);
     if (row.endedAt !== null) this.forget(run);
   }
 
@@ -217,7 +223,7 @@ export class Writer {
     }
     if (seq > 0) this.#link(batch, seq, events, head);
     this.#putPlan(plan);
-    this.#attach(batch, seq);
+    this.#attach(batch, row);
     this.#held.set(batch.run, held);
     return 'ok';
   }
@@ -231,19 +237,15 @@ export class Writer {
   }
 
   /** What rides along with the events. */
-  #attach(batch: Batch, seq: number): void {
+  #attach(batch: Batch, row: RunRow): void {
     if (batch.blobs !== undefined) for (const { hash, content } of batch.blobs) putBlob(this.#db, hash, content);
-    if (batch.ledger !== undefined) for (const row of batch.ledger) this.#enter(row);
+    if (batch.ledger !== undefined) for (const call of batch.ledger) enterCall(this.#db, call, row);
     if (batch.consumed !== undefined) {
       for (const key of batch.consumed)
         this.#db.run('UPDATE inbox SET command = NULL, sum = ? WHERE run = ? AND "key" = ?', rowChecksum(batch.run, key, null), batch.run, key);
     }
-    if (batch.snapshot !== undefined) this.#keepSnapshot(batch, batch.snapshot, seq);
-  }
-
-  #enter(row: LedgerRow): void {
-    const values = ledgerValues(row);
-    this.#db.run('INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', ...values, rowChecksum(...values));
+    if (batch.spending !== undefined) this.#budgets.enter(batch.run, batch.spending);
+    if (batch.snapshot !== undefined) this.#keepSnapshot(batch, batch.snapshot, row.seq);
   }
 
   #keepSnapshot({ run, events }: Batch, state: string, seq: number): void {
@@ -255,9 +257,4 @@ export class Writer {
       run,
     );
   }
-}
-
-/** A ledger row in the order of its table. */
-export function ledgerValues(row: LedgerRow): (string | number | null)[] {
-  return [row.run, row.path, row.attempt, row.call, row.at, row.purpose, row.model, row.inputTokens, row.outputTokens, row.costMicroUsd, row.latencyMs];
 }

@@ -165,7 +165,12 @@ test('S12 retries and failures that are billed stand in the ledger, and the sum 
   onTestFinished(() => shell.close());
   const rows = await shell.store.ledger({ run: document.run });
   expect(rows.reduce((sum, { costMicroUsd }) => sum + costMicroUsd!, 0)).toBe(Math.round(document.costUsd * 1e6));
-  expect(rows.map(({ attempt }) => attempt)).toEqual([3, 4]);
+  expect(rows.map(({ attempt, failed, uncertain, costMicroUsd }) => [attempt, failed, uncertain, costMicroUsd! > 0])).toEqual([
+    [1, 'ORC-404', undefined, false],
+    [2, 'ORC-405', true, false],
+    [3, 'ORC-406', undefined, true],
+    [4, undefined, undefined, true],
+  ]);
 });
 
 test('a model is chosen by what it should be good at, or by requirements; the choice is explained in journal and document', async () => {
