@@ -8,6 +8,7 @@ import { openStore } from '../store/index.ts';
 import { actionSpecs, BUILTIN_ACTIONS, type Action, type ActionSpec } from '../tools/index.ts';
 import type { ActionManifest } from '../tools/own.ts';
 import { loadConfig, type ConfigOptions, type LoadedConfig } from './config/index.ts';
+import { guardKeys } from './keys.ts';
 import { Secrets } from './secrets.ts';
 import { modelKeeper, sharedLimits } from './sharing.ts';
 import { EmbeddedShell } from './shell.ts';
@@ -46,15 +47,17 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
   const { config } = loaded;
   const own = [...(options.actions ?? []), ...(await ownActions(loaded))];
   const store = await openStore(loaded.stateUrl, options.readOnly === undefined ? {} : { readOnly: options.readOnly });
+  const secrets = new Secrets(name => loaded.secret(name));
+  const resolve = guardKeys(secrets, loaded, options.env);
   return new EmbeddedShell({
     cwd: options.cwd,
     store,
     stateFolder: loaded.stateUrl.startsWith('sqlite:') ? dirname(loaded.stateUrl.slice('sqlite:'.length)) : undefined,
-    models: options.models ?? modelsOf(loaded, options.env, { limits: sharedLimits(store), keeper: modelKeeper(store) }),
+    models: options.models ?? modelsOf({ ...loaded, resolve }, options.env, { limits: sharedLimits(store), keeper: modelKeeper(store) }),
     budget: config.budget,
     policy: config.policy,
     limits: { fileMiB: config.limits.file_mib, tasks: config.limits.tasks },
-    secrets: new Secrets(name => loaded.secret(name)),
+    secrets,
     actions: [...BUILTIN_ACTIONS, ...own],
     concurrency: options.concurrency ?? CONCURRENCY,
     program: PROGRAM,

@@ -56,6 +56,15 @@ export class Secrets {
         class: 'invalid_input',
       });
     this.#known.set(name, value);
+    this.#redactFromNow(value);
+  }
+
+  /** Has a value redacted that no pipeline can name, such as the key of a provider. What is absent, or too short to be a secret, is left alone. */
+  cover(value: string | undefined): void {
+    if (value !== undefined && value.length >= SHORTEST) this.#redactFromNow(value);
+  }
+
+  #redactFromNow(value: string): void {
     const forms = new Set(this.#forms);
     for (const form of formsOf(value)) forms.add(form);
     this.#forms = [...forms].sort((a, b) => b.length - a.length);

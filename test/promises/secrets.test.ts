@@ -202,3 +202,57 @@ test('C11 a secret that is gone when its run is resumed fails the task that need
   expect(await resumed(b.run, { TOKEN: SECRET })).toMatchObject({ status: 'completed', tasks: { leak: { output: { token: '▮▮▮' } } } });
   expectClean(bytesUnder(folder), 'the store');
 });
+
+test('C11 the key of a provider appears nowhere, though a server repeats it in its errors and its answers, in any encoding', async () => {
+  const key = 'sk-lab-0123456789/+=abcdefgh';
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(String(request.headers.authorization));
+    const told = Object.values({ ...encodedForms(key), basic: Buffer.from(`user:${key}`).toString('base64') }).join(' ');
+    let body = '';
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    request.on('end', () => {
+      const refuse = body.includes('refuse');
+      response.writeHead(refuse ? 400 : 200, { 'content-type': refuse ? 'application/json' : 'text/event-stream' });
+      const choices = [{ index: 0, delta: { role: 'assistant', content: `your key is ${told}` }, finish_reason: 'stop' }];
+      const chunk = { id: 'x', object: 'chat.completion.chunk', created: 0, model: 'm', choices };
+      response.end(
+        refuse
+          ? JSON.stringify({ error: { message: `no such model for the key ${told}`, type: 'invalid_request_error' } })
+          : `data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`,
+      );
+    });
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const folder = makeFolder();
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  writeFileSync(
+    join(folder, 'given.yaml'),
+    `state: { url: "sqlite:state/state.db" }\nmodels: { default: lab/m, providers: { lab: { type: openai-compatible, base_url: "${url}", api_key: "\${env:LAB_TEST_KEY}" } } }\n`,
+  );
+  writeFileSync(
+    join(folder, 'p.yaml'),
+    `pipeline:
+  name: p
+  version: "1"
+  tasks:
+    - { id: answered, action: generate_text, parameters: { prompt: tell me } }
+    - { id: refused, action: generate_text, on_failure: continue, parameters: { prompt: refuse } }
+    - { id: tag, action: echo, parameters: { text: "<AUTO default='none'>refuse</AUTO>" } }
+    - { id: copied, action: echo, parameters: { text: "{{ answered }} {{ refused.error.message }}" } }
+`,
+  );
+  process.env['LAB_TEST_KEY'] = key;
+  onTestFinished(() => void delete process.env['LAB_TEST_KEY']);
+  const orchestrator = await Orchestrator.open({ cwd: folder, configFile: 'given.yaml' });
+  onTestFinished(() => orchestrator.close());
+  const document = await orchestrator.run('p.yaml');
+  expect(asked).toContain(`Bearer ${key}`);
+  expect(document.tasks['refused']!.error!.message).toContain('▮▮▮');
+  expect(JSON.stringify(document.tasks['answered']!.output)).toContain('▮▮▮');
+  const all = JSON.stringify(document) + bytesUnder(folder);
+  for (const form of [...Object.values(encodedForms(key)), Buffer.from(`user:${key}`).toString('base64').slice(8, -8)]) {
+    expect(all.includes(form), `it holds ${form}`).toBe(false);
+  }
+});

@@ -9,7 +9,7 @@ import { readConfigFile, type ConfigFile } from './file.ts';
 import { findIdle } from './idle.ts';
 import { absolutePath, hasReference, resolveReferences } from './references.ts';
 import { DEFAULTS, type Config } from './schema.ts';
-import { isTrusted, trustRecordFile, withoutPowers } from './trust.ts';
+import { ADDRESS_KEYS, isTrusted, leftOut, trustRecordFile, withoutPowers } from './trust.ts';
 
 export const CONFIG_NAME = 'orchestrator.config.yaml';
 
@@ -75,7 +75,7 @@ export function loadConfig(options: ConfigOptions): LoadedConfig {
     idle.push(...findIdle({ ...layer.file, value: kept.value }, environment));
     const beneath = value;
     value = lay(value, chosen(kept.value, environment));
-    if (!layer.trusted) warnings.push(...guardProviders(beneath, value, layer.file));
+    if (!layer.trusted) warnings.push(...guardProviders(beneath, value, layer.file), ...guardBudget(beneath, value, layer.file));
   }
   const config = value as unknown as Config;
   const project = layers.find(layer => layer.role !== 'user');
@@ -150,26 +150,37 @@ function lay(under: JsonObject, over: JsonObject): JsonObject {
   return result;
 }
 
-/** A file that nobody trusts may not give another address to a provider that a stronger file has given a key. */
+/** A file that nobody trusts may not give another address, or another price, to a provider that a stronger file has named. */
 function guardProviders(beneath: JsonObject, value: JsonObject, file: ConfigFile): Diagnostic[] {
-  const before = (beneath as unknown as Config).models.providers;
-  const after = (value as unknown as Config).models.providers;
+  const before = (beneath as unknown as Config).models;
+  const after = (value as unknown as Config).models;
   const warnings: Diagnostic[] = [];
-  for (const name of Object.keys(before)) {
-    if (after[name]?.['base_url'] === before[name]?.['base_url']) continue;
-    after[name] = before[name]!;
-    warnings.push({
-      code: 'ORC-510',
-      severity: 'warning',
-      message: `\`models.providers.${name}\` was left out: it gives another address to a provider of your own, and nobody has trusted this file`,
-      source: file.source,
-      span: file.spanOf(['models', 'providers', name]),
-      label: 'does not count',
-      path: `models.providers.${name}`,
-      help: [`read the file, then: orchestrator trust ${file.source.file}`],
-    });
+  for (const name of Object.keys(before.providers)) {
+    if (ADDRESS_KEYS.every(key => after.providers[name]?.[key] === before.providers[name]?.[key])) continue;
+    after.providers[name] = before.providers[name]!;
+    warnings.push(leftOut(file, ['models', 'providers', name], 'gives another address to a provider of your own'));
   }
+  const catalog = after['catalog'];
+  if (!Array.isArray(catalog) || catalog === before['catalog']) return warnings;
+  after['catalog'] = catalog.map((entry, i) => {
+    if (!isObject(entry) || entry['cost'] === undefined || !Object.hasOwn(before.providers, String(entry['id']).split('/')[0]!)) return entry;
+    warnings.push(leftOut(file, ['models', 'catalog', i, 'cost'], 'sets the price by which your spending is counted'));
+    const { cost: _, ...rest } = entry;
+    return rest;
+  });
   return warnings;
+}
+
+/** A file that nobody trusts may cap spending lower than a stronger file, and not higher. */
+function guardBudget(beneath: JsonObject, value: JsonObject, file: ConfigFile): Diagnostic[] {
+  const before = (beneath as unknown as Config).budget;
+  const after = (value as unknown as Config).budget;
+  return Object.entries(before).flatMap(([name, cap]) => {
+    const key = name as keyof Config['budget'];
+    if (!((after[key] ?? Infinity) > cap)) return [];
+    after[key] = cap;
+    return [leftOut(file, ['budget', name], 'lets more be spent than your own file allows')];
+  });
 }
 
 function absoluteUrl(url: string, folder: string): string {

@@ -13,7 +13,7 @@ const TRUST = [
   '- from a project file that you trusted as it is now: `orchestrator trust`,',
   '- where `ORCHESTRATOR_TRUST=1` is set, as in CI.',
   '',
-  'Otherwise it is left out, and the message names its line and the command. Power is: a `policy` wider than the default, `${cmd:…}`, the `command` of an MCP server, modules of `actions`, a store, cache, backup or log outside the folder, and a `base_url` that would be sent a key of yours.',
+  'Otherwise it is left out, and the message names its line and the command. Power is: a `policy` wider than the default, `${cmd:…}`, a `${file:…}` outside the folder, the `command` of an MCP server, modules of `actions`, a store, cache, backup or log outside the folder, an address (`base_url`, `resource_name`, `region`) that would be sent a key of yours, and what bears on your money and your disk: `models.hub`, `may_cost_more`, the `cost` of a model that is served by a provider of yours, and a `budget` above the one that your own file sets. A model that it names as the default is none: a pipeline may name the same.',
 ];
 
 /** The reference page of the configuration, as Markdown. */

@@ -17,6 +17,11 @@ export function hasReference(text: string, kind?: 'env' | 'file' | 'cmd'): boole
   return kind === undefined ? /\$\{(env|file|cmd):/.test(text) : text.includes(`\${${kind}:`);
 }
 
+/** The paths that `${file:…}` in a text name. */
+export function filesIn(text: string): string[] {
+  return [...text.matchAll(REFERENCE)].filter(([, kind]) => kind === 'file').map(([, , path]) => path!);
+}
+
 /** A path of the configuration, absolute: `~` is the home folder, relative ones begin at `folder`. */
 export function absolutePath(path: string, folder: string): string {
   if (path === '~' || path.startsWith('~/')) return join(homedir(), path.slice(1));

@@ -5,7 +5,7 @@ import { isObject, own, setOwn, type Json, type JsonObject } from '../../json.ts
 import type { Diagnostic } from '../../language/diagnostic.ts';
 import type { ConfigFile } from './file.ts';
 import { KEYED_TYPES } from './models.ts';
-import { absolutePath, hasReference } from './references.ts';
+import { absolutePath, filesIn, hasReference } from './references.ts';
 
 type Path = (string | number)[];
 
@@ -19,12 +19,13 @@ interface Power {
 export function findPowers(file: ConfigFile, environment: string | undefined): Power[] {
   const environments = own(file.value, 'environments');
   const variant = environment !== undefined && isObject(environments) ? own(environments, environment) : undefined;
-  const powers = powersOf(file.value, [], file.folder);
-  if (isObject(variant)) powers.push(...powersOf(variant, ['environments', environment!], file.folder));
+  const powers = powersOf(file.value, [], file.folder, {});
+  if (isObject(variant)) powers.push(...powersOf(variant, ['environments', environment!], file.folder, providersOf(file.value)));
   return powers;
 }
 
-function powersOf(value: JsonObject, base: Path, folder: string): Power[] {
+/** `beneath` are the providers over which those of the value are laid. */
+function powersOf(value: JsonObject, base: Path, folder: string, beneath: JsonObject): Power[] {
   const at = (...path: Path): Json | undefined => path.reduce<Json | undefined>((here, part) => (isObject(here) ? own(here, String(part)) : undefined), value);
   const found: Power[] = [];
   const add = (path: Path, message: string): void => void found.push({ path: [...base, ...path], message });
@@ -49,11 +50,46 @@ function powersOf(value: JsonObject, base: Path, folder: string): Power[] {
   for (const [name, server] of members(at('mcp', 'servers')))
     if (isObject(server) && own(server, 'command') !== undefined) add(['mcp', 'servers', name], 'starts a program of its own');
   if (at('actions') !== undefined) add(['actions'], 'loads modules of code');
-  for (const [name, provider] of members(at('models', 'providers'))) {
-    if (isObject(provider) && sendsKey(name, provider)) add(['models', 'providers', name], 'sends a key of yours to an address that this file names');
+  found.push(...powersOfModels(value, base, beneath));
+  for (const [kind, path] of referencesIn(value, [], folder)) {
+    if (!found.some(power => startsWith([...base, ...path], power.path))) add(path, kind === 'cmd' ? 'runs a command' : 'reads a file outside this folder');
   }
-  for (const path of commandsIn(value, [])) if (!found.some(power => startsWith([...base, ...path], power.path))) add(path, 'runs a command');
   return found;
+}
+
+function powersOfModels(value: JsonObject, base: Path, beneath: JsonObject): Power[] {
+  const found: Power[] = [];
+  const add = (path: Path, message: string): void => void found.push({ path: [...base, 'models', ...path], message });
+  const models = own(value, 'models');
+  const section: JsonObject = isObject(models) ? models : {};
+  const providers = providersOf(value);
+  for (const [name, provider] of members(providers)) {
+    const under = own(beneath, name);
+    if (isObject(provider) && sendsKey(name, isObject(under) ? { ...under, ...provider } : provider))
+      add(['providers', name], 'sends a key of yours to an address that this file names');
+  }
+  if (own(section, 'hub') !== undefined) add(['hub'], 'says where models are downloaded from');
+  const fallback = own(section, 'fallback');
+  if (isObject(fallback) && own(fallback, 'may_cost_more') === true)
+    add(['fallback', 'may_cost_more'], 'lets a model that costs more stand in for one that costs less');
+  const catalog = own(section, 'catalog');
+  for (const [i, entry] of (Array.isArray(catalog) ? catalog : []).entries()) {
+    if (isObject(entry) && own(entry, 'cost') !== undefined && !isServedHere(String(entry['id']), { ...beneath, ...providers }))
+      add(['catalog', i, 'cost'], 'sets the price by which your spending is counted');
+  }
+  return found;
+}
+
+function providersOf(value: JsonObject): JsonObject {
+  const models = own(value, 'models');
+  const providers = isObject(models) ? own(models, 'providers') : undefined;
+  return isObject(providers) ? providers : {};
+}
+
+/** Whether the file itself says where the model is: a key of the user's, and so his money, is not spent there. */
+function isServedHere(id: string, providers: JsonObject): boolean {
+  const provider = own(providers, id.slice(0, id.indexOf('/')));
+  return isObject(provider) && (own(provider, 'base_url') !== undefined || own(provider, 'type') === 'llama.cpp');
 }
 
 function members(value: Json | undefined): [string, Json][] {
@@ -64,8 +100,11 @@ function startsWith(path: Path, beginning: Path): boolean {
   return beginning.every((part, i) => path[i] === part);
 }
 
+/** Settings that make up the address to which a provider's requests go. */
+export const ADDRESS_KEYS = ['base_url', 'resource_name', 'region'] as const;
+
 function sendsKey(name: string, provider: JsonObject): boolean {
-  if (own(provider, 'base_url') === undefined) return false;
+  if (ADDRESS_KEYS.every(key => own(provider, key) === undefined)) return false;
   if (hasReference(JSON.stringify(provider))) return true;
   const type = own(provider, 'type');
   return own(provider, 'api_key') === undefined && KEYED_TYPES.has(typeof type === 'string' ? type : name);
@@ -82,12 +121,26 @@ function storeIsOutside(url: string, folder: string): boolean {
   return !url.startsWith('sqlite:') || isOutside(url.slice('sqlite:'.length), folder);
 }
 
-/** Paths of all texts that hold a `${cmd:…}`. Variants that are not chosen are no concern. */
-function commandsIn(value: Json, path: Path): Path[] {
-  if (typeof value === 'string') return hasReference(value, 'cmd') ? [path] : [];
-  if (Array.isArray(value)) return value.flatMap((item, i) => commandsIn(item, [...path, i]));
+/** Paths of all texts that hold a `${cmd:…}`, or a `${file:…}` that leads out of the folder. Variants that are not chosen are no concern. */
+function referencesIn(value: Json, path: Path, folder: string): ['cmd' | 'file', Path][] {
+  if (typeof value === 'string') {
+    if (hasReference(value, 'cmd')) return [['cmd', path]];
+    return filesIn(value).some(file => leadsOut(file, folder)) ? [['file', path]] : [];
+  }
+  if (Array.isArray(value)) return value.flatMap((item, i) => referencesIn(item, [...path, i], folder));
   if (!isObject(value)) return [];
-  return Object.entries(value).flatMap(([key, member]) => (path.length === 0 && key === 'environments' ? [] : commandsIn(member, [...path, key])));
+  return Object.entries(value).flatMap(([key, member]) => (path.length === 0 && key === 'environments' ? [] : referencesIn(member, [...path, key], folder)));
+}
+
+/** As `isOutside`, with links followed. */
+function leadsOut(path: string, folder: string): boolean {
+  if (isOutside(path, folder)) return true;
+  try {
+    return isOutside(realpathSync(absolutePath(path, folder)), realpathSync(folder));
+  } catch {
+    // What is not there is read by nobody.
+    return false;
+  }
 }
 
 /** Takes what grants power out of a file's value, and says so with its line and the command that would let it count. */
@@ -95,19 +148,24 @@ export function withoutPowers(file: ConfigFile, environment: string | undefined)
   const value = structuredClone(file.value);
   const warnings = findPowers(file, environment).map(({ path, message }): Diagnostic => {
     remove(value, path);
-    const name = path.join('.');
-    return {
-      code: 'ORC-510',
-      severity: 'warning',
-      message: `\`${name}\` was left out: it ${message}, and nobody has trusted this file`,
-      source: file.source,
-      span: file.spanOf(path),
-      label: 'does not count',
-      path: name,
-      help: [`read the file, then: orchestrator trust ${file.source.file}`],
-    };
+    return leftOut(file, path, message);
   });
   return { value: warnings.length === 0 ? value : (withoutNulls(value) as JsonObject), warnings };
+}
+
+/** Says that a part of a file does not count, and why. */
+export function leftOut(file: ConfigFile, path: Path, message: string): Diagnostic {
+  const name = path.join('.');
+  return {
+    code: 'ORC-510',
+    severity: 'warning',
+    message: `\`${name}\` was left out: it ${message}, and nobody has trusted this file`,
+    source: file.source,
+    span: file.spanOf(path),
+    label: 'does not count',
+    path: name,
+    help: [`read the file, then: orchestrator trust ${file.source.file}`],
+  };
 }
 
 /** Lists without the holes that `remove` left in them. */
