@@ -14,6 +14,7 @@ import { addition, creation } from './batches.ts';
 import { child, kill, seeded } from './children.ts';
 import { Database } from './database.ts';
 import { openStore, type Store } from './index.ts';
+import type { Verdict } from './port.ts';
 import { loadRun } from './journal.ts';
 import { migrate } from './schema.ts';
 import { Writer } from './writer.ts';
@@ -158,7 +159,7 @@ describe('what the writer remembers', () => {
     const db = new DatabaseSync(fileOf());
     db.exec(sql);
     db.close();
-    const verdicts = [addition('run_a', 1), addition('run_a', 2)].map(batch => store.commit([batch])[0]);
+    const verdicts = [addition('run_a', 1), addition('run_a', 2)].flatMap(batch => store.commit([batch]) as Verdict[]);
     await store.close();
     return verdicts;
   };

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from '../engine/event.ts';
 import { getBlob, unpack, type Packed } from './blobs.ts';
@@ -327,7 +327,7 @@ export class SqliteStore implements Store {
   #lookForLosses(): void {
     const writers = this.#db.all<{ owner: string }>('SELECT owner FROM writers').map(row => row.owner);
     const dead = writers.filter(owner => !this.#lease.alive(owner));
-    const what = dead.length === 0 ? undefined : this.#lossIn(`${this.#db.path}-wal`);
+    const what = dead.length === 0 ? undefined : this.#loss();
     if (what !== undefined && this.#db.readOnly) {
       for (const { run } of this.#db.all<{ run: string }>(`SELECT run FROM runs WHERE status IN (${OPEN})`)) this.#quarantine.set(run, what);
     } else if (what !== undefined) {
@@ -339,10 +339,10 @@ export class SqliteStore implements Store {
     for (const row of this.#db.all<{ run: string; what: string }>('SELECT run, what FROM quarantine')) this.#quarantine.set(row.run, row.what);
   }
 
-  #lossIn(log: string): string | undefined {
+  #loss(): string | undefined {
     if (this.#db.alone) return 'the write-ahead log is missing, and with it what was last acknowledged';
     // A log that others are writing to cannot be judged from outside, nor need it be: they have read it.
-    if (this.#lease.others() || !existsSync(log) || !hasLostCommits(readFileSync(log)) || this.#lease.others()) return undefined;
+    if (this.#lease.others() || !existsSync(`${this.#db.path}-wal`) || !hasLostCommits(this.#db.path) || this.#lease.others()) return undefined;
     return 'the write-ahead log is damaged, and what was acknowledged after the damage is lost';
   }
 
