@@ -2,6 +2,7 @@ import type { Failure } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { PlanTask } from '../plan/index.ts';
 import { hold, mayHold } from './budget.ts';
+import { defer } from './deferral.ts';
 import type { Input } from './effect.ts';
 import { fallbackEvaluated } from './handlers.ts';
 import { loopCondition, observedOf, openScopeOf, queueInside, startLoop } from './loops.ts';
@@ -114,6 +115,7 @@ export function settled(turn: Turn, { slot, attempt, outcome }: Extract<Input, {
   if (outcome.ok) return completeTask(turn, slot, outcome.output, { ...(outcome.cached ? { cached: true as const } : {}), ...observedOf(outcome) });
   if (state.status === 'cancelling') return cancelTask(turn, slot, stopReason(state));
   if (outcome.held && mayHold(state, slot)) return hold(turn, slot);
+  if (outcome.deferred && mayHold(state, slot)) return defer(turn, slot, outcome.deferred);
   attemptFailed(turn, slot, attempt, outcome.failure);
 }
 

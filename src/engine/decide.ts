@@ -1,6 +1,7 @@
 import type { Plan } from '../plan/index.ts';
 import { advance, evaluatedTask, proceed, questionFailed, settled } from './advance.ts';
 import { called, doubt, hold, mayHold, owedPause, PAUSE_TIMER, release, reserve, setBudget, warn } from './budget.ts';
+import { defer } from './deferral.ts';
 import { command, due } from './outside.ts';
 import type { Effect, Input } from './effect.ts';
 import type { Event } from './event.ts';
@@ -81,9 +82,7 @@ function respondForTask(turn: Turn, input: TaskInput): void {
       return admitted(turn, input);
     case 'deferred':
       if (turn.state.taskStatus[input.slot] !== SCHEDULED) return;
-      emit(turn, { type: 'attempt.deferred', slot: input.slot, until: input.until, reason: input.reason });
-      turn.effects.push({ type: 'timer', slot: input.slot, until: input.until });
-      return;
+      return defer(turn, input.slot, input, input.reason);
     case 'evaluated':
       return input.slot < 0 ? outputsEvaluated(turn, input.result) : evaluatedTask(turn, input);
     case 'answered':
@@ -158,6 +157,8 @@ function answered(turn: Turn, input: Extract<Input, { type: 'answered' }>): void
   if (slot >= 0 && state.taskStatus[slot] !== SCHEDULED && state.taskStatus[slot] !== PENDING) return;
   if (state.extra.get(slot)?.autos?.[index] !== undefined) return;
   if (!answer.ok && answer.held && mayHold(state, slot)) return hold(turn, slot);
+  // Before its condition is known a task has no place to wait at: its question waits in the process, and is asked again after a crash.
+  if (!answer.ok && answer.deferred && state.taskStatus[slot] === SCHEDULED && mayHold(state, slot)) return defer(turn, slot, answer.deferred);
   if (!answer.ok) return slot < 0 ? finish(turn, answer.failure) : questionFailed(turn, slot, answer.failure);
   emit(turn, { type: 'auto.resolved', slot, index, value: answer.value, source: answer.source, model: answer.model, reason: answer.reason });
   if (slot < 0) startRoot(turn);

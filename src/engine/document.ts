@@ -24,6 +24,8 @@ export interface TaskDocument {
   model: string | null;
   usage: { inputTokens: number; outputTokens: number };
   costUsd: number;
+  /** Whose limit it waits for, and until when. */
+  waiting?: { for: string; until: string };
   /** How the model was chosen, where it was chosen by requirements. */
   route?: RouteRecord;
   /** Models that were asked before the one that answered, and why they did not. */

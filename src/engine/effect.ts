@@ -28,7 +28,7 @@ export type Input = { now: number } & (
   | { type: 'start' }
   | { type: 'recovered'; epoch: number; owner: string; program: string }
   | { type: 'admitted'; slot: number; stage: Stage; index: number; effect: string }
-  | { type: 'deferred'; slot: number; until: number; reason: 'rate_limit' | 'budget' }
+  | ({ type: 'deferred'; slot: number; reason: 'rate_limit' | 'budget' } & Deferral)
   | { type: 'evaluated'; slot: number; site: Site; index: number; result: Evaluation }
   | { type: 'answered'; slot: number; index: number; answer: Answer }
   | { type: 'settled'; slot: number; attempt: number; outcome: Outcome }
@@ -53,9 +53,15 @@ export type Input = { now: number } & (
 /** `value` is what the site gives: a boolean for conditions, `{ items, … }` for loops, parameters, inputs, outputs. Large ones are references already. */
 export type Evaluation = { ok: true; value: Json; ref: Ref; observed?: Observation[] } | { ok: false; failure: Failure };
 
-/** `held` where a budget was met that may be raised: the question, or the attempt, is as if it had not been. */
+/** Until when a limit lets nothing go, and whose limit it is. */
+export interface Deferral {
+  until: number;
+  for: string;
+}
+
+/** `held` where a budget was met that may be raised, `deferred` where a limit lets nothing go: the question, or the attempt, is as if it had not been. */
 export type Answer =
   | { ok: true; value: Ref; source: 'model' | 'default' | 'pinned'; model: string | null; reason: string | null }
-  | { ok: false; failure: Failure; held?: true };
+  | { ok: false; failure: Failure; held?: true; deferred?: Deferral };
 
-export type Outcome = { ok: true; output: Ref; cached?: boolean; observed?: Observation[] } | { ok: false; failure: Failure; held?: true };
+export type Outcome = { ok: true; output: Ref; cached?: boolean; observed?: Observation[] } | { ok: false; failure: Failure; held?: true; deferred?: Deferral };

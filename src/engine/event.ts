@@ -161,7 +161,7 @@ export type Event =
   | { type: 'task.logged'; at: number; slot: number; level: 'debug' | 'info' | 'warn' | 'error'; text: string }
   | { type: 'attempt.started'; at: number; slot: number; attempt: number; effect: string }
   | { type: 'attempt.failed'; at: number; slot: number; attempt: number; failure: Failure; retryAt: number | null; handler?: number }
-  | { type: 'attempt.deferred'; at: number; slot: number; until: number; reason: Reason }
+  | { type: 'attempt.deferred'; at: number; slot: number; until: number; reason: Reason; for?: string }
   | { type: 'attempt.held'; at: number; slot: number; attempt: number; reason: Reason }
   | { type: 'attempt.doubtful'; at: number; slot: number; attempt: number }
   | { type: 'step.started'; at: number; slot: number; name: string; key: string; effect: string }

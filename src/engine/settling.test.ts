@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Failure } from '../errors.ts';
 import { setup } from './fixture.ts';
 
 const BROKEN = { fails: {} };
@@ -104,18 +105,57 @@ describe('retries', () => {
 
   test('an attempt put off for a rate limit counts none, and is offered again when its time comes', () => {
     const run = setup('- { id: a, action: work }\n- { id: b, action: work }', { acts: { b: 'hangs' } });
-    expect(run.send({ type: 'deferred', slot: 1, until: run.now + 5, reason: 'rate_limit' })).toEqual([]);
+    expect(run.send({ type: 'deferred', slot: 1, until: run.now + 5, for: 'lab/small', reason: 'rate_limit' })).toEqual([]);
     const held = setup('- { id: w, action: sleep, parameters: { duration: 0 } }\n- { id: a, action: work, dependencies: [w] }');
     held.held = [];
     held.wait(0);
     expect(held.held).toMatchObject([{ stage: 'call' }]);
-    held.send({ type: 'deferred', slot: 1, until: held.now + 5000, reason: 'rate_limit' });
+    held.send({ type: 'deferred', slot: 1, until: held.now + 5000, for: 'lab/small', reason: 'rate_limit' });
     expect(held.status('a')).toBe('waiting rate_limit');
+    expect(held.document.tasks['a']!.waiting).toEqual({ for: 'lab/small', until: new Date(held.now + 5000).toISOString() });
     held.held = null;
     held.send({ type: 'due', slot: 1 });
     expect(held.status('a')).toBe('waiting rate_limit');
     held.wait(5000);
     expect(held.document.tasks['a']).toMatchObject({ status: 'completed', attempts: 1 });
+  });
+});
+
+describe('a limit that holds back what has begun', () => {
+  const LIMITED: Failure = { code: 'ORC-601', class: 'rate_limit', message: 'later', retryable: true, help: [] };
+  const deferredTo = (until: number) => ({ ok: false as const, failure: LIMITED, deferred: { until, for: 'lab/small' } });
+
+  test('an attempt is taken back, counts none, and begins anew when its time has come; also after a crash', () => {
+    const run = setup('- { id: a, action: work, retry: { max_attempts: 2 } }', { acts: { a: 'hangs' } });
+    run.send({ type: 'settled', slot: 0, attempt: 1, outcome: deferredTo(run.now + 5000) });
+    expect(run.document).toMatchObject({
+      status: 'waiting',
+      reason: 'rate_limit',
+      tasks: { a: { status: 'waiting', attempts: 0, waiting: { for: 'lab/small' } } },
+    });
+    run.crash();
+    expect(run.status('a')).toBe('waiting rate_limit');
+    run.wait(5000);
+    expect(run.document.tasks['a']).toMatchObject({ status: 'running', attempts: 1 });
+    expect(run.document.tasks['a']!.waiting).toBeUndefined();
+    run.settle('a');
+    expect(run.document.tasks['a']).toMatchObject({ status: 'completed', attempts: 1 });
+  });
+
+  test('a question is asked again when its time has come', () => {
+    const run = setup('- { id: a, action: work, parameters: { x: "<AUTO>how many</AUTO>" } }');
+    run.send({ type: 'answered', slot: 0, index: 0, answer: deferredTo(run.now + 5000) });
+    expect(run.status('a')).toBe('waiting rate_limit');
+    run.wait(5000);
+    run.send({ type: 'answered', slot: 0, index: 0, answer: { ok: true, value: { v: 1 }, source: 'model', model: 'm', reason: null } });
+    expect(run.document.tasks['a']).toMatchObject({ status: 'completed', attempts: 1 });
+  });
+
+  test('where nothing goes on around it, it fails like any other', () => {
+    const run = setup('- { id: a, action: work }\n- { id: b, action: work }', { acts: { a: 'hangs', b: 'hangs' } });
+    run.settle('b', { fails: {} });
+    run.send({ type: 'settled', slot: 0, attempt: 1, outcome: deferredTo(run.now + 5000) });
+    expect(run.document).toMatchObject({ status: 'failed', tasks: { a: { status: 'failed', error: { code: 'ORC-601' } } } });
   });
 });
 

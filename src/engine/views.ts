@@ -11,6 +11,7 @@ import {
   APPROVAL,
   ATTENTION,
   COMPLETED,
+  DEFERRED,
   FAILED,
   SIGNAL,
   TASK_STATUSES,
@@ -169,6 +170,7 @@ function taskDocument(values: Values, slot: number): TaskDocument {
     model: extra.usage?.model ?? null,
     usage: extra.usage === undefined ? NO_USAGE : { inputTokens: extra.usage.inputTokens, outputTokens: extra.usage.outputTokens },
     costUsd: (extra.usage?.costMicroUsd ?? 0) / 1_000_000,
+    ...(state.phase[slot] === DEFERRED && extra.waitsFor !== undefined ? { waiting: { for: extra.waitsFor, until: isoTime(extra.until!) } } : {}),
     ...(extra.usage?.route === undefined ? {} : { route: extra.usage.route }),
     ...(extra.usage?.tried === undefined ? {} : { tried: extra.usage.tried }),
   };

@@ -1,4 +1,4 @@
-import type { Command, Effect, Event, Input, RunState } from '../../src/engine/index.ts';
+import { TASK_STATUSES, type Command, type Effect, type Event, type Input, type RunState } from '../../src/engine/index.ts';
 import { isSettled } from './observer.ts';
 import { failureOf, numberOf } from './script.ts';
 import { pathOfLive, type World } from './world.ts';
@@ -127,7 +127,7 @@ export class Process {
     if (this.state.status !== 'running') return;
     const { world } = this;
     if (stage === 'call' && world.chance(world.setting.scenario.deferRate)) {
-      return this.feed({ type: 'deferred', slot, until: world.now + 1000, reason: 'rate_limit' });
+      return this.feed({ type: 'deferred', slot, ...this.#later(), reason: 'rate_limit' });
     }
     const { spec } = pathOfLive(world.setting, this.state, slot);
     if (stage === 'call' && spec.kind !== 'action') world.observer.problem(`a ${spec.kind} is offered as a call`);
@@ -146,6 +146,8 @@ export class Process {
     const known = seen === undefined ? world.observer.inputAnswers : seen.answers;
     if (known.has(index)) return;
     if (this.#isHeld(slot, -index)) return this.feed({ type: 'answered', slot, index, answer: { ok: false, failure: OVER_BUDGET, held: true } });
+    if (slot >= 0 && TASK_STATUSES[this.state.taskStatus[slot]!] === 'scheduled' && this.#isDeferred(slot, -index))
+      return this.feed({ type: 'answered', slot, index, answer: { ok: false, failure: OVER_BUDGET, deferred: this.#later() } });
     const answer =
       failure === undefined ? { ok: true as const, value: { v: 'yes' }, source: 'model' as const, model: 'm', reason: null } : { ok: false as const, failure };
     this.feed({ type: 'answered', slot, index, answer });
@@ -187,8 +189,19 @@ export class Process {
     return numberOf(this.epoch, `${this.world.journal.length >> 4} ${slot}#${attempt}`) < this.world.setting.scenario.holdRate;
   }
 
+  /** Does a limit hold the attempt back after it has begun? */
+  #isDeferred(slot: number, attempt: number): boolean {
+    return numberOf(this.epoch, `${this.world.journal.length >> 4} ${slot}@${attempt}`) < this.world.setting.scenario.deferRate;
+  }
+
+  #later(): { until: number; for: string } {
+    return { until: this.world.now + 1000, for: 'm' };
+  }
+
   #settle(slot: number, attempt: number): void {
     const { path } = this.world.seen(slot);
+    if (this.#isDeferred(slot, attempt))
+      return this.feed({ type: 'settled', slot, attempt, outcome: { ok: false, failure: OVER_BUDGET, deferred: this.#later() } });
     if (this.#isHeld(slot, attempt)) return this.feed({ type: 'settled', slot, attempt, outcome: { ok: false, failure: OVER_BUDGET, held: true } });
     const scripted = this.world.setting.script.attempt(path, attempt);
     const failure = this.#aborted.has(slot) && this.world.random() < 0.5 ? failureOf('cancelled', 'aborted') : scripted;
