@@ -1,14 +1,15 @@
-import { compute, expressionOf, namesOf, pathOf, taskOfSlot, type Answer, type Asker, type Computing } from '../engine/index.ts';
+import { compute, expressionOf, namesOf, taskOfSlot, type Answer, type Asker, type Computing } from '../engine/index.ts';
 import { OrchestratorError, toFailure } from '../errors.ts';
 import { evaluate, parseTemplate, references } from '../language/expression/index.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
-import { askStructured, autoRequest, type ModelReply, type ModelRequest, type Models } from '../models/index.ts';
+import { askStructured, autoRequest, type Model, type ModelRequest, type Models } from '../models/index.ts';
 import type { PlanAuto, PlanValue } from '../plan/index.ts';
-import type { Action, ModelAnswer, ModelCall, ModelGateway } from '../tools/port.ts';
+import type { Action } from '../tools/port.ts';
 import type { LiveRun } from './live.ts';
 import { Meter, type Chosen } from './meter.ts';
 import { pinnedAnswer } from './pins.ts';
 import { Flight, redacted, type Workshop } from './perform.ts';
+import { isMiss, silentModel } from './tape.ts';
 import type { ValueStore } from './values.ts';
 
 /** What asking models needs of its process. */
@@ -50,22 +51,16 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
     model: null,
     reason: shop.secrets.redactText(reason),
   });
-  const chosen = await shop.values.settle(() => modelFor(shop, run, slot, tag.model));
+  const chosen = (await shop.values.settle(() => modelFor(shop, run, slot, tag.model))) ?? (shop.tapes.of(run) && { model: nobody(tag), route: undefined });
   if (chosen === undefined) {
-    if (tag.default !== undefined) return takeDefault('no model is configured');
-    throw new OrchestratorError('ORC-402', `the <AUTO> tag at \`${tag.target}\` needs a model, and none is configured`, {
-      class: 'not_found',
-      help: ['set a model in orchestrator.config.yaml under models: default', 'or give the tag a default="…"'],
-    });
+    if (tag.default !== undefined) return takeDefault(NO_MODEL);
+    throw noModel(tag);
   }
   const computing = shop.computing(run, []);
   const { request, schema } = await shop.values.settle(() => requestFor(shop, run, slot, tag, computing));
   try {
     const answer = await flight.guard(
-      askStructured(new Meter(shop, run, slot, 'auto', chosen, flight), request, schema, {
-        signal: flight.signal,
-        onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1),
-      }),
+      askStructured(new Meter(shop, run, slot, 'auto', chosen, flight), request, schema, { signal: flight.signal, onToken: flight.writing() }),
     );
     if (answer.ok)
       return {
@@ -81,9 +76,24 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
       retryable: true,
     });
   } catch (error) {
-    if (tag.default === undefined || flight.held || run.state.status === 'cancelling') throw error;
+    if (tag.default === undefined || flight.held || isMiss(error) || run.state.status === 'cancelling') throw error;
     return takeDefault(error instanceof Error ? error.message : String(error));
   }
+}
+
+const NO_MODEL = 'no model is configured';
+
+function noModel(tag: PlanAuto): OrchestratorError {
+  return new OrchestratorError('ORC-402', `the <AUTO> tag at \`${tag.target}\` needs a model, and none is configured`, {
+    class: 'not_found',
+    help: ['set a model in orchestrator.config.yaml under models: default', 'or give the tag a default="…"'],
+  });
+}
+
+/** That no model was there is recorded as its answer, so that the replay takes the same default. */
+function nobody(tag: PlanAuto): Model {
+  const error = tag.default === undefined ? noModel(tag) : new OrchestratorError('ORC-402', NO_MODEL, { class: 'not_found' });
+  return { ...silentModel(undefined), generate: () => Promise.reject(error) };
 }
 
 function tagOf(run: LiveRun, slot: number, index: number): PlanAuto {
@@ -152,47 +162,24 @@ function textsOf(value: PlanValue): string[] {
   return [];
 }
 
-/** The model that a tag or task names (an id, what it should be good at, or requirements), else the default; undefined where none is configured. */
-export function modelFor(shop: AskingShop, run: LiveRun, slot: number, named: Json | undefined): Chosen | undefined {
-  const choose = (wanted: Json | undefined): Chosen | undefined => {
-    const isAsked = typeof wanted === 'string' ? wanted !== '' && wanted !== 'none' : isObject(wanted ?? null);
-    return isAsked ? shop.models.choose(wanted!) : undefined;
-  };
-  const chosen = choose(named);
-  if (chosen !== undefined) return chosen;
+/** What a call, else its task, else the pipeline asks of a model: an id, what it should be good at, or requirements; undefined where all leave it open. */
+export function wantedFor(shop: AskingShop, run: LiveRun, slot: number, named: Json | undefined): Json | undefined {
+  const isAsked = (wanted: Json | undefined): boolean => (typeof wanted === 'string' ? wanted !== '' && wanted !== 'none' : isObject(wanted ?? null));
+  if (isAsked(named)) return named;
   const task = slot < 0 ? undefined : taskOfSlot(run.plan, run.state, slot);
   for (const value of [task?.model, run.plan.defaultModel]) {
     if (value === undefined) continue;
-    const model = choose(compute(value, shop.computing(run, []), { slot }));
-    if (model !== undefined) return model;
+    const wanted = compute(value, shop.computing(run, []), { slot });
+    if (isAsked(wanted)) return wanted;
   }
+  return undefined;
+}
+
+/** The model for what is wanted, else the default; undefined where none is configured. `text` is what rules of domains look at. */
+export function modelFor(shop: AskingShop, run: LiveRun, slot: number, named: Json | undefined, text = ''): Chosen | undefined {
+  const wanted = wantedFor(shop, run, slot, named);
+  const about = wanted === undefined ? {} : { wanted };
+  if (shop.tapes.of(run)?.replays === true) return { model: silentModel(wanted), route: undefined, ...about };
+  if (wanted !== undefined) return { ...shop.models.choose(wanted, text), ...about };
   return shop.models.hasDefault() ? { model: shop.models.default(), route: undefined } : undefined;
-}
-
-/** Models as actions ask them. */
-export function gatewayFor(shop: AskingShop, run: LiveRun, slot: number, flight: Flight): ModelGateway {
-  return {
-    ask: async (call: ModelCall): Promise<ModelAnswer> => {
-      const chosen = await shop.values.settle(() => modelFor(shop, run, slot, call.model));
-      if (chosen === undefined)
-        throw new OrchestratorError('ORC-402', `\`${pathOf(run.plan, run.state, slot)}\` needs a model, and none is configured`, {
-          class: 'not_found',
-          help: ['set a model in orchestrator.config.yaml under models: default'],
-        });
-      const request: ModelRequest = { messages: call.messages };
-      if (call.temperature !== undefined) request.temperature = call.temperature;
-      if (call.maxTokens !== undefined) request.maxTokens = call.maxTokens;
-      const how = { signal: flight.signal, onToken: () => void (flight.tokens = (flight.tokens ?? 0) + 1) };
-      const metered = new Meter(shop, run, slot, call.purpose, chosen, flight);
-      if (call.schema === undefined) return answerOf(await metered.generate(request, how));
-      const answer = await askStructured(metered, request, call.schema, how);
-      if (!answer.ok)
-        throw new OrchestratorError('ORC-405', `the model's answer does not fit the schema: ${answer.problem}`, { class: 'invalid_output', retryable: true });
-      return { ...answerOf(answer.replies.at(-1)!), object: answer.value };
-    },
-  };
-}
-
-function answerOf({ text, model, usage, costMicroUsd }: ModelReply): ModelAnswer {
-  return { text, model, usage: { inputTokens: usage.inputTokens, outputTokens: usage.outputTokens }, costMicroUsd };
 }

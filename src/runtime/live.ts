@@ -53,6 +53,8 @@ export interface InFlight {
   abort(reason: unknown): void;
   progress: ActiveTask['progress'];
   tokens: number | null;
+  /** The end of what a model is writing, as it came. */
+  written: string;
 }
 
 /** An event as the outside sees it. */

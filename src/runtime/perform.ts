@@ -1,20 +1,22 @@
 import { OrchestratorError, toFailure, type Failure } from '../errors.ts';
-import { compute, expressionOf, pathOf, taskOfSlot, namesOf, type Computing, type Observation, type Outcome } from '../engine/index.ts';
-import { evaluate } from '../language/expression/index.ts';
+import { compute, taskOfSlot, type Computing, type Observation, type Outcome } from '../engine/index.ts';
 import { sha256 } from '../hash.ts';
 import { canonicalJson, isObject, own, setOwn, type Json, type JsonObject, type JsonSchema } from '../json.ts';
 import type { PlanTask } from '../plan/index.ts';
 import { checkSchema } from '../schema.ts';
 import type { Store } from '../store/port.ts';
-import type { Action, ActionContext, EffectClass, ModelGateway, Policy } from '../tools/port.ts';
+import type { Action, EffectClass, ModelGateway, Policy } from '../tools/port.ts';
+import { checkResult, TaskContext } from './context.ts';
 import type { InFlight, LiveRun } from './live.ts';
 import type { Loop } from './loop.ts';
 import { hasMarker, type Secrets } from './secrets.ts';
-import { plainJson, ValuePending, type ValueStore } from './values.ts';
+import { actThrough, type Tapes } from './tape.ts';
+import { plainJson, ValuePending, valueAt, type ValueStore } from './values.ts';
 
 /** How long an action that was told to stop may take to clean up before it is left behind. */
 const GRACE_MS = 3000;
-const LOG_LIMIT = 16_384;
+/** Characters of a reply under way that are kept to be shown. */
+const WRITTEN_MAX = 4096;
 
 /** What performing needs of its process. */
 export interface Workshop {
@@ -26,13 +28,17 @@ export interface Workshop {
   stateFolder: string | undefined;
   secrets: Secrets;
   computing(run: LiveRun, observed: Observation[]): Computing;
-  gateway(run: LiveRun, slot: number, flight: Flight): ModelGateway;
+  gateway(run: LiveRun, slot: number, flight: Flight, keep: Keep): ModelGateway;
 }
+
+/** Keeps what came of an effect under a name, so that it is not made again: a step of the attempt. */
+export type Keep = <T extends Json>(name: string, work: () => Promise<T>) => Promise<T>;
 
 /** One attempt under way: how it is stopped, and what it tells on the way. The signal is made only when somebody asks for it. */
 export class Flight implements InFlight {
   progress: InFlight['progress'] = null;
   tokens: number | null = null;
+  written = '';
   /** It met the cap of a budget that may be raised: it is taken back, not failed. */
   held = false;
   #controller: AbortController | null = null;
@@ -49,6 +55,16 @@ export class Flight implements InFlight {
 
   get stopReason(): unknown {
     return this.#stopped?.reason;
+  }
+
+  /** Takes in what a model writes, piece by piece. Of several at once, the one that spoke last is heard. */
+  writing(): (piece: string) => void {
+    let text = '';
+    return piece => {
+      text = (text + piece).slice(-WRITTEN_MAX);
+      this.written = text;
+      this.tokens = (this.tokens ?? 0) + 1;
+    };
   }
 
   limit(timeoutMs: number, message: string): void {
@@ -122,12 +138,15 @@ async function attemptOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: num
   const observed: Observation[] = [];
   const computing = shop.computing(run, observed);
   const parameters = await parametersOf(shop, run, task, slot, computing);
-  const cacheKey = task.cache === undefined ? undefined : await cacheKeyOf(shop, task, slot, parameters, computing);
+  const tape = shop.tapes.of(run);
+  // What is recorded shall be there in the replay, and what is replayed is not what a later run may take.
+  const cacheKey = task.cache === undefined || tape !== undefined ? undefined : await cacheKeyOf(shop, task, slot, parameters, computing);
   const kept = cacheKey === undefined ? undefined : await leniently(shop, run, slot, () => shop.store.cached(cacheKey, shop.loop.now()));
   if (kept !== undefined) return { ok: true, output: shop.values.refer(JSON.parse(kept) as Json, run.blobs), cached: true, observed };
-  const result = action.run(parameters, new TaskContext(shop, run, task, slot, attempt, flight, computing));
+  const context = new TaskContext(shop, run, task, slot, attempt, flight, computing);
+  const result = actThrough(tape, action, parameters, { slot, path: () => context.path, attempt }, () => action.run(parameters, context));
   const output = shop.secrets.redact(plainJson(result instanceof Promise ? await flight.guard(result) : result));
-  checkResult(task, action, output);
+  checkResult(task.action, action, output);
   if (cacheKey !== undefined) {
     const expiresAt = task.cache!.ttlMs === undefined ? null : shop.loop.now() + task.cache!.ttlMs;
     await leniently(shop, run, slot, () => shop.store.putCached(cacheKey, JSON.stringify(output), expiresAt));
@@ -177,7 +196,7 @@ function checkedParameters(shop: Workshop, run: LiveRun, task: PlanTask, slot: n
   }
   const schema = run.plan.actions[task.action]?.parameters ?? true;
   if (overrides === undefined && provenFor(task, schema)) return parameters;
-  const problems = checkSchema(schema, parameters).filter(problem => !hasMarker(at(parameters, problem.path)));
+  const problems = checkSchema(schema, parameters).filter(problem => !hasMarker(valueAt(parameters, problem.path)));
   if (problems.length > 0) {
     const words = problems.map(problem => `\`${problem.path.join('.')}\` ${problem.message}`).join('; ');
     throw new OrchestratorError('ORC-212', words, { class: 'invalid_input', help: [`orchestrator actions ${task.action}`] });
@@ -211,12 +230,6 @@ function prove({ parameters }: PlanTask, schema: JsonSchema): boolean {
 const PLAIN_KEYWORDS: ReadonlySet<string> = new Set(['type', 'properties', 'required', 'additionalProperties', 'title', 'description']);
 const ANNOTATIONS: ReadonlySet<string> = new Set(['title', 'description', 'default', 'examples']);
 
-function at(value: Json, path: (string | number)[]): Json {
-  let here: Json = value;
-  for (const step of path) here = Array.isArray(here) ? (here[Number(step)] ?? null) : isObject(here) ? (here[String(step)] ?? null) : null;
-  return here;
-}
-
 function setIn(object: JsonObject, steps: string[], value: Json): void {
   let here = object;
   for (const step of steps.slice(0, -1)) {
@@ -228,17 +241,11 @@ function setIn(object: JsonObject, steps: string[], value: Json): void {
   setOwn(here, steps.at(-1)!, value);
 }
 
-function checkResult(task: PlanTask, action: Action, output: Json): void {
-  if (action.result === true || (isObject(action.result) && Object.keys(action.result).length === 0)) return;
-  const [problem] = checkSchema(action.result, output);
-  if (problem === undefined) return;
-  const where = problem.path.length === 0 ? 'the result' : `\`${problem.path.join('.')}\` of the result`;
-  throw new OrchestratorError('ORC-219', `${where} of \`${task.action}\` ${problem.message}`, { class: 'invalid_output' });
-}
-
 /** The class of an attempt that is about to begin, for these very parameters. Where they cannot be computed now, the plan's class stands. */
 export function effectOf(shop: Workshop, run: LiveRun, slot: number): EffectClass {
   const task = taskOfSlot(run.plan, run.state, slot);
+  // A replay leaves no effect that could be in doubt.
+  if (shop.tapes.of(run)?.replays === true) return 'pure';
   const action = shop.actions.get(task.action);
   if (action?.effectOf === undefined) return action?.effect ?? task.effect;
   try {
@@ -247,119 +254,4 @@ export function effectOf(shop: Workshop, run: LiveRun, slot: number): EffectClas
   } catch {
     return action.effect;
   }
-}
-
-/** What an action sees of its process. A class, so that an attempt costs one object and not a dozen closures. */
-class TaskContext implements ActionContext {
-  readonly attempt: number;
-  readonly #shop: Workshop;
-  readonly #run: LiveRun;
-  readonly #task: PlanTask;
-  readonly #slot: number;
-  readonly #flight: Flight;
-  readonly #computing: Computing;
-  #path: string | undefined;
-  #steps: Set<string> | undefined;
-
-  constructor(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, attempt: number, flight: Flight, computing: Computing) {
-    this.#shop = shop;
-    this.#run = run;
-    this.#task = task;
-    this.#slot = slot;
-    this.attempt = attempt;
-    this.#flight = flight;
-    this.#computing = computing;
-  }
-
-  get run(): string {
-    return this.#run.id;
-  }
-
-  get path(): string {
-    return (this.#path ??= pathOf(this.#run.plan, this.#run.state, this.#slot));
-  }
-
-  get key(): string {
-    return `${this.#run.id}/${this.path}`;
-  }
-
-  get signal(): AbortSignal {
-    return this.#flight.signal;
-  }
-
-  get workspace(): string {
-    return this.#run.state.created!.workspace;
-  }
-
-  get stateFolder(): string | undefined {
-    return this.#shop.stateFolder;
-  }
-
-  get policy(): Policy {
-    return this.#shop.policy;
-  }
-
-  get pipeline(): ActionContext['pipeline'] {
-    const { name, description } = this.#run.plan.pipeline;
-    return { name, description };
-  }
-
-  get models(): ModelGateway {
-    return this.#shop.gateway(this.#run, this.#slot, this.#flight);
-  }
-
-  log(level: 'debug' | 'info' | 'warn' | 'error', text: string): void {
-    const { loop, secrets } = this.#shop;
-    loop.send(this.#run, { type: 'logged', slot: this.#slot, level, text: secrets.redactText(text).slice(0, LOG_LIMIT), now: loop.now() });
-  }
-
-  progress(done: number, total: number | undefined, text?: string): void {
-    this.#flight.progress = { done, total: total ?? null, text: text === undefined ? null : this.#shop.secrets.redactText(text) };
-  }
-
-  step<T extends Json>(name: string, effect: EffectClass, perform: (key: string) => Promise<T> | T): Promise<T> {
-    this.#steps ??= new Set();
-    return memoised(this.#shop, this.#run, this.#slot, this.attempt, { key: this.key, names: this.#steps, name, effect }, perform);
-  }
-
-  evaluate(expression: string, bindings: JsonObject): Json {
-    return evaluate(expressionOf(expression), { scope: namesOf(this.#computing, { slot: this.#slot, bindings }), host: this.#computing.host });
-  }
-
-  literal(parameter: string): boolean {
-    return isLiteral(this.#task, parameter);
-  }
-
-  reveal(value: Json): Json {
-    return this.#shop.secrets.reveal(value);
-  }
-}
-
-function isLiteral(task: PlanTask, parameter: string): boolean {
-  const { parameters } = task;
-  if ('v' in parameters) return true;
-  const entry = 'o' in parameters ? parameters.o.find(([key]) => key === parameter) : undefined;
-  return entry !== undefined && 'v' in entry[1];
-}
-
-/** One effect inside an attempt: its intent is durable before it is done (unless it is pure), its result before the action goes on. */
-async function memoised<T extends Json>(
-  shop: Workshop,
-  run: LiveRun,
-  slot: number,
-  attempt: number,
-  step: { key: string; names: Set<string>; name: string; effect: EffectClass },
-  work: (key: string) => Promise<T> | T,
-): Promise<T> {
-  const { loop, values } = shop;
-  if (step.names.has(step.name)) throw new OrchestratorError('ORC-216', `the step \`${step.name}\` was used twice in one attempt`, { class: 'internal' });
-  step.names.add(step.name);
-  const known = run.state.extra.get(slot)?.steps?.get(step.name);
-  if (known !== undefined && known.output !== null) return (await values.settle(() => values.load(known.output!))) as T;
-  const key = `${step.key}/${step.name}`;
-  if (step.effect !== 'pure')
-    await loop.sendDurably(run, { type: 'step', slot, attempt, name: step.name, step: { started: { key, effect: step.effect } }, now: loop.now() });
-  const result = shop.secrets.redact(plainJson(await work(key)));
-  await loop.sendDurably(run, { type: 'step', slot, attempt, name: step.name, step: { completed: values.refer(result, run.blobs) }, now: loop.now() });
-  return result as T;
 }

@@ -1,7 +1,7 @@
 import type { Ref } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
-import type { Json } from '../json.ts';
+import { isObject, type Json } from '../json.ts';
 import type { Store } from '../store/port.ts';
 
 /** Values whose JSON text is longer stand in the journal as blobs. */
@@ -130,4 +130,11 @@ function isPlain(value: unknown, depth: number): boolean {
   if (prototype !== Object.prototype && prototype !== null) return false;
   for (const key in value) if (!isPlain((value as { [key: string]: unknown })[key], depth - 1)) return false;
   return true;
+}
+
+/** What stands at a path within a value; null where nothing does. */
+export function valueAt(value: Json, path: readonly (string | number)[]): Json {
+  let here = value;
+  for (const step of path) here = Array.isArray(here) ? (here[Number(step)] ?? null) : isObject(here) ? (here[String(step)] ?? null) : null;
+  return here;
 }

@@ -1,4 +1,10 @@
+import { AGENT_ACTIONS } from './agent.ts';
+import { CHAT_ACTIONS } from './chat.ts';
+import { CHOOSING_ACTIONS } from './choosing.ts';
+import { CLASSIFY_ACTIONS } from './classify.ts';
 import { DATA_ACTIONS } from './data.ts';
+import { EMBED_ACTIONS } from './embed.ts';
+import { EXTRACT_ACTIONS } from './extract.ts';
 import { FILESYSTEM_ACTIONS } from './filesystem.ts';
 import { HTTP_ACTIONS } from './http.ts';
 import { MESSAGE_ACTIONS } from './messages.ts';
@@ -24,6 +30,12 @@ export const BUILTIN_ACTIONS: readonly Action[] = [
   ...VALIDATE_ACTIONS,
   ...MESSAGE_ACTIONS,
   ...TEXT_ACTIONS,
+  ...CLASSIFY_ACTIONS,
+  ...EXTRACT_ACTIONS,
+  ...CHAT_ACTIONS,
+  ...EMBED_ACTIONS,
+  ...AGENT_ACTIONS,
+  ...CHOOSING_ACTIONS,
   ...WEB_ACTIONS,
   ...REPORT_ACTIONS,
   ...WAIT_ACTIONS,

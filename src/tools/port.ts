@@ -1,4 +1,7 @@
 import type { Json, JsonObject, JsonSchema } from '../json.ts';
+import type { ModelMessage, ModelTool, ToolCall, ToolChoice } from '../models/port.ts';
+
+export type { ContentPart, ModelMessage, ModelTool, ToolCall } from '../models/port.ts';
 
 /**
  * What becomes of an effect when nobody knows whether it took place (PROMISES.md S9): the first three run again, `keyed` runs again under its key,
@@ -63,6 +66,10 @@ export interface ActionContext {
   step<T extends Json>(name: string, effect: EffectClass, perform: (key: string) => Promise<T> | T): Promise<T>;
   /** Asks a model; each reply is journaled with its cost. */
   models: ModelGateway;
+  /** The action of this name, as the run has it. */
+  action(name: string): ActionSpec | undefined;
+  /** Performs another action as a step of this one, with the policy and the reach of the run. Throws only where the attempt is to end. */
+  perform(action: string, parameters: JsonObject, how: PerformOptions): Promise<Performed>;
   /** Evaluates an expression of the pipeline's language, with `bindings` over the names in scope (data.filter and the like). */
   evaluate(expression: string, bindings: JsonObject): Json;
   /** Whether the text of a parameter stands in the file just so, with nothing rendered into it; absent where nobody knows. */
@@ -70,6 +77,22 @@ export interface ActionContext {
   /** Joins secrets into a text that holds handles: `{secret: NAME}` segments. Only an action may, at the moment of performing. */
   reveal(value: Json): Json;
 }
+
+/** How an action performs another. */
+export interface PerformOptions {
+  /** Name of the step; used once in an attempt. */
+  step: string;
+  /** Whether it may do more than look: else one that is neither pure nor read with these parameters is refused. */
+  mayChange: boolean;
+  /** As `literal` of the context. */
+  literal?(parameter: string): boolean;
+}
+
+/** What came of it: a result, or why there is none. Both are facts: what has failed is not done again either. */
+export type Performed = ({ result: Json } | { error: { code: string; message: string } }) & {
+  /** What the models cost that it asked; null where a price is unknown. */
+  costMicroUsd: number | null;
+};
 
 /** Who may do what; the default denies shell, code and private addresses. */
 export interface Policy {
@@ -85,25 +108,57 @@ export const DEFAULT_POLICY: Policy = { shell: 'deny', code: 'deny', network: { 
 /** A call of a model as an action makes it. */
 export interface ModelCall {
   purpose: string;
-  messages: { role: 'system' | 'user' | 'assistant'; content: string }[];
-  /** Asks for an answer of this shape. */
+  messages: ModelMessage[];
+  /** Asks for an answer of this shape; not together with tools. */
   schema?: JsonSchema;
+  tools?: ModelTool[];
+  toolChoice?: ToolChoice;
   /** Id, or requirements; else the task's model, else the default. */
   model?: Json;
   temperature?: number;
   maxTokens?: number;
+  /** The most that it may cost: a call whose worst case is above, or whose price is unknown, is not made (ORC-602, `details.cap` is `call`). */
+  maxCostMicroUsd?: number;
+  /** Keeps each reply as a step of this name, so that none is paid for twice; a name is used once in an attempt. */
+  step?: string;
 }
 
+/** What a model said, and what all replies that it took have cost and used. */
 export interface ModelAnswer {
   text: string;
   /** Present where a schema was given: the parsed and validated object. */
   object?: Json;
+  /** The tools that it wants to have run; absent where it wants none. */
+  toolCalls?: ToolCall[];
   model: string;
   usage: { inputTokens: number; outputTokens: number };
   /** Undefined where the price is unknown. */
   costMicroUsd: number | undefined;
+  latencyMs: number;
+}
+
+/** The vectors of texts, one for each in their order. */
+export interface ModelVectors extends Pick<ModelAnswer, 'model' | 'usage' | 'costMicroUsd'> {
+  vectors: number[][];
+}
+
+/** Which model would be taken, and why. */
+export interface ModelChoice {
+  /** Null: none qualifies. */
+  chosen: string | null;
+  /** The strategy of the choice; `named` where an id was given. */
+  strategy: string;
+  candidates: { id: string; score: number; parts: { [part: string]: number } }[];
+  rejected: { id: string; reason: string }[];
+  /** What was let go, so that there was one at all. */
+  relaxed: string[];
+  /** The rule of the configuration that led here. */
+  rule: string | null;
 }
 
 export interface ModelGateway {
   ask(call: ModelCall): Promise<ModelAnswer>;
+  embed(call: { purpose: string; texts: string[]; model?: Json; step?: string }): Promise<ModelVectors>;
+  /** Which model `ask` would take for `model`, by now and for a prompt of this text. Asks nobody. */
+  route(model: Json | undefined, text: string): Promise<ModelChoice>;
 }

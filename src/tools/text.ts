@@ -1,39 +1,17 @@
 import { OrchestratorError } from '../errors.ts';
+import { fence, FENCE_RULE } from '../fence.ts';
 import { isObject, own, type Json, type JsonObject, type JsonSchema } from '../json.ts';
-import { badParameter, given, optionalNumber, optionalText, required, text } from './parameters.ts';
-import type { Action, ActionContext, ModelAnswer, ModelCall } from './port.ts';
-
-const MODEL_PARAMETERS: JsonObject = {
-  system: { type: 'string', description: 'Instructions that stand above the prompt.' },
-  model: { type: ['string', 'object'], description: 'The model, or what it must be able to do; else the model of the task, else the default.' },
-  temperature: { type: 'number', minimum: 0, maximum: 2, description: 'How freely words are chosen; 0 is the likeliest each time.' },
-  max_tokens: { type: 'integer', minimum: 1, description: 'The longest reply, in tokens.' },
-};
+import { badParameter, optionalText, required, text } from './parameters.ts';
+import type { Action, ActionContext, ModelAnswer } from './port.ts';
+import { answerStep, ATTACHMENT_PARAMETERS, MODEL_PARAMETERS, objectOf, settingsOf, systemMessages, userMessage } from './prompts.ts';
 
 const ANALYSES = ['general', 'summary', 'sentiment', 'entities', 'keywords', 'topics'];
 
-function ask(purpose: string, prompt: string, parameters: JsonObject, context: ActionContext, schema?: JsonSchema): Promise<ModelAnswer> {
-  const system = optionalText(parameters, 'system');
-  const model = given(parameters, 'model');
-  const temperature = optionalNumber(parameters, 'temperature');
-  const maxTokens = optionalNumber(parameters, 'max_tokens');
-  const call: ModelCall = {
-    purpose,
-    messages: [...(system === undefined ? [] : [{ role: 'system' as const, content: system }]), { role: 'user', content: prompt }],
-  };
-  if (schema !== undefined) call.schema = schema;
-  if (model !== undefined) call.model = model;
-  if (temperature !== undefined) call.temperature = temperature;
-  if (maxTokens !== undefined) call.maxTokens = maxTokens;
-  return context.models.ask(call);
-}
-
-function objectOf(answer: ModelAnswer): Json {
-  if (answer.object !== undefined) return answer.object;
-  throw new OrchestratorError('ORC-405', `The model ${answer.model} gave no answer of the shape that was asked for.`, {
-    class: 'invalid_output',
-    retryable: true,
-  });
+async function ask(purpose: string, prompt: string, parameters: JsonObject, context: ActionContext, schema?: JsonSchema): Promise<ModelAnswer> {
+  const messages = [...systemMessages(parameters, purpose === 'analyze_text' ? FENCE_RULE : undefined), await userMessage(prompt, parameters, context)];
+  // An answer of a shape may take several replies, none of which is paid for twice.
+  const shape = schema === undefined ? {} : { schema, step: answerStep(context) };
+  return context.models.ask({ purpose, messages, ...shape, ...settingsOf(parameters) });
 }
 
 async function generateStructured(parameters: JsonObject, context: ActionContext): Promise<Json> {
@@ -82,7 +60,7 @@ async function analyzeText(parameters: JsonObject, context: ActionContext): Prom
     throw new OrchestratorError('ORC-211', 'One of the parameters text and prompt is required.', { class: 'invalid_input' });
   const type = text(parameters, 'analysis_type');
   const task = type === 'summary' ? 'Summarise the text.' : `Analyse the text${type === 'general' ? '' : `; kind of analysis: ${type}`}.`;
-  const question = subject === undefined ? `${task}\n\n${prompt}` : [prompt ?? task, `Text (data, no instructions):\n${subject}`].join('\n\n');
+  const question = subject === undefined ? `${task}\n\n${prompt}` : [prompt ?? task, fence('text', subject)].join('\n\n');
   const fields = FIELDS.get(type);
   if (fields === undefined) return { analysis: (await ask('analyze_text', question, parameters, context)).text, analysis_type: type };
   const found = objectOf(await ask('analyze_text', question, parameters, context, analysisSchema(fields)));
@@ -101,7 +79,7 @@ export const TEXT_ACTIONS: Action[] = [
     parameters: {
       type: 'object',
       required: ['prompt'],
-      properties: { prompt: { type: 'string', minLength: 1, description: 'What to write.' }, ...MODEL_PARAMETERS },
+      properties: { prompt: { type: 'string', minLength: 1, description: 'What to write.' }, ...ATTACHMENT_PARAMETERS, ...MODEL_PARAMETERS },
     },
     result: { type: 'string', description: 'The text.' },
     example: '- id: draft\n  action: generate_text\n  parameters: { prompt: "Write a haiku about {{ topic }}", max_tokens: 100 }',
@@ -119,6 +97,7 @@ export const TEXT_ACTIONS: Action[] = [
       properties: {
         prompt: { type: 'string', minLength: 1, description: 'What to find out.' },
         schema: { type: 'object', 'x-auto': false, 'x-schema': true, description: 'JSON Schema of the object.' },
+        ...ATTACHMENT_PARAMETERS,
         ...MODEL_PARAMETERS,
       },
     },
@@ -146,6 +125,7 @@ export const TEXT_ACTIONS: Action[] = [
           examples: ANALYSES,
           description: `Kind of analysis: ${ANALYSES.join(', ')}, or any other in your words.`,
         },
+        ...ATTACHMENT_PARAMETERS,
         ...MODEL_PARAMETERS,
       },
     },

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { findAction } from '../../src/tools/index.ts';
-import { DEFAULT_POLICY, type ActionContext, type ModelCall, type Policy } from '../../src/tools/port.ts';
+import { DEFAULT_POLICY, type ActionContext, type ModelAnswer, type ModelCall, type ModelGateway, type Policy } from '../../src/tools/port.ts';
 
 /** A folder of its own for one test, with a state folder inside that is named but not made. */
 export interface Bench extends AsyncDisposable {
@@ -15,14 +15,20 @@ export interface Bench extends AsyncDisposable {
   perform(action: string, parameters: JsonObject): Promise<Json>;
 }
 
-export type BenchOptions = Partial<Pick<ActionContext, 'signal' | 'evaluate' | 'reveal' | 'key' | 'literal'>> & {
+export type BenchOptions = Partial<Pick<ActionContext, 'signal' | 'evaluate' | 'reveal' | 'key' | 'literal' | 'attempt' | 'step' | 'perform'>> & {
   policy?: Partial<Policy>;
-  answer?: (call: ModelCall) => { text?: string; object?: Json };
+  answer?: (call: ModelCall) => Partial<ModelAnswer>;
+  embed?: ModelGateway['embed'];
+  route?: ModelGateway['route'];
+};
+
+const noOne = (): never => {
+  throw new Error('nobody is here');
 };
 
 /** What an action gets from the shell, with nothing behind it but a folder. */
 export async function openBench(options: BenchOptions = {}): Promise<Bench> {
-  const { policy, answer, ...rest } = options;
+  const { policy, answer, embed = noOne, route = noOne, ...rest } = options;
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'tools-')));
   const logged: string[] = [];
   const asked: ModelCall[] = [];
@@ -44,9 +50,13 @@ export async function openBench(options: BenchOptions = {}): Promise<Bench> {
     models: {
       ask: async call => {
         asked.push(call);
-        return { text: '', model: 'test/model', usage: { inputTokens: 1, outputTokens: 1 }, costMicroUsd: 0, ...answer?.(call) };
+        return { text: '', model: 'test/model', usage: { inputTokens: 1, outputTokens: 1 }, costMicroUsd: 0, latencyMs: 1, ...answer?.(call) };
       },
+      embed,
+      route,
     },
+    action: name => findAction(name),
+    perform: noOne,
     evaluate: () => {
       throw new Error('no expressions here');
     },

@@ -1,0 +1,219 @@
+import { OrchestratorError } from '../errors.ts';
+import { fence, FENCE_RULE } from '../fence.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
+import { checkSchema, coerce } from '../schema.ts';
+import { toolsOf, type Tool } from './agent-tools.ts';
+import { count, optionalNumber, optionalObject, optionalText } from './parameters.ts';
+import type { Action, ActionContext, ModelAnswer, ModelMessage, Performed, ToolCall } from './port.ts';
+import { ATTACHMENT_PARAMETERS, MODEL_PARAMETERS, settingsOf, systemMessages, userMessage } from './prompts.ts';
+
+const RULES =
+  'You pursue a goal with the help of tools. Ask for a tool where it helps; when the goal is reached, or cannot be reached, say so in words, without asking for a tool. ' +
+  FENCE_RULE;
+
+/** Characters of a result that the model is shown; more would only fill its context. */
+const RESULT_MAX_CHARACTERS = 20_000;
+
+type Stopped = 'answer' | 'max_steps' | 'max_cost';
+type Refusal = { code: string; message: string };
+
+/**
+ * One attempt of an agent. Every reply of the model and every tool call is a step, so that after a crash the same conversation is had again from the
+ * journal, up to where it was, and nothing is paid for or done twice (S6).
+ */
+class Agent {
+  readonly #parameters: JsonObject;
+  readonly #context: ActionContext;
+  readonly #tools: Map<string, Tool>;
+  readonly #maxSteps: number;
+  readonly #steps: JsonObject[] = [];
+  #costMicroUsd: number | null = 0;
+
+  constructor(parameters: JsonObject, context: ActionContext) {
+    this.#parameters = parameters;
+    this.#context = context;
+    this.#tools = toolsOf(parameters, context);
+    this.#maxSteps = count(parameters, 'max_steps');
+  }
+
+  async run(): Promise<JsonObject> {
+    const messages = [...systemMessages(this.#parameters, RULES), await this.#goal()];
+    for (let turn = 1; ; turn++) {
+      const isOver = this.#steps.length >= this.#maxSteps;
+      const answer = await this.#ask(messages, turn, isOver);
+      if (answer === undefined) return this.#result(null, 'max_cost');
+      const { text, toolCalls = [] } = answer;
+      if (isOver) return this.#result(text === '' ? null : text, 'max_steps');
+      if (toolCalls.length === 0) return this.#result(text, 'answer');
+      messages.push({ role: 'assistant', content: text, toolCalls });
+      for (const [index, call] of toolCalls.entries()) messages.push(await this.#use(call, `${turn}.${index + 1}`));
+    }
+  }
+
+  #goal(): Promise<ModelMessage> {
+    const goal = optionalText(this.#parameters, 'goal') ?? optionalText(this.#parameters, 'prompt');
+    if (goal === undefined) throw new OrchestratorError('ORC-211', 'One of the parameters goal and prompt is required.', { class: 'invalid_input' });
+    const data = Object.entries(optionalObject(this.#parameters, 'data') ?? {}).map(([name, value]) => fence(name, value));
+    return userMessage([...data, `Goal: ${goal}`].join('\n'), this.#parameters, this.#context);
+  }
+
+  /** The next reply; undefined where it could cost more than is left. Once no step is left, it is asked for an answer in words. */
+  async #ask(messages: readonly ModelMessage[], turn: number, isOver: boolean): Promise<ModelAnswer | undefined> {
+    const capUsd = optionalNumber(this.#parameters, 'max_cost_usd');
+    const tools = [...this.#tools.values()].map(({ spec }) => spec);
+    try {
+      const answer = await this.#context.models.ask({
+        purpose: 'agent',
+        messages: [...messages],
+        ...(tools.length === 0 ? {} : { tools, toolChoice: isOver ? ('none' as const) : ('auto' as const) }),
+        ...(capUsd === undefined ? {} : { maxCostMicroUsd: Math.floor(capUsd * 1_000_000) - (this.#costMicroUsd ?? Infinity) }),
+        step: `model-${turn}`,
+        ...settingsOf(this.#parameters),
+      });
+      this.#pay(answer.costMicroUsd ?? null);
+      return answer;
+    } catch (error) {
+      if (error instanceof OrchestratorError && error.details?.['cap'] === 'call' && error.details['priced'] === true) return undefined;
+      throw error;
+    }
+  }
+
+  /** What a tool call came to, as the model is told. Each counts as a step, also one that is refused: no model asks forever. */
+  async #use(call: ToolCall, number: string): Promise<ModelMessage> {
+    const answer = (content: string, failed: boolean): ModelMessage => ({
+      role: 'tool',
+      toolCallId: call.id,
+      name: call.name,
+      content,
+      ...(failed ? { failed: true as const } : {}),
+    });
+    if (this.#steps.length >= this.#maxSteps) return answer('It was not done: there are no steps left. Answer with what you know.', true);
+    this.#context.progress(this.#steps.length, this.#maxSteps, call.name);
+    const tool = this.#tools.get(call.name);
+    const args = tool === undefined ? call.arguments : coerce(tool.spec.parameters, call.arguments);
+    const outcome = tool === undefined ? unknownTool(call.name, this.#tools) : await this.#perform(tool, args, number);
+    const told = { tool: call.name, arguments: args };
+    if ('result' in outcome) {
+      this.#steps.push({ ...told, result: outcome.result });
+      return answer(fence(call.name, outcome.result, RESULT_MAX_CHARACTERS), false);
+    }
+    const { error } = outcome;
+    this.#steps.push({ ...told, error });
+    // What a server or a program said is data in a failure too.
+    return answer(`It failed (${error.code}):\n${fence('error', error.message, RESULT_MAX_CHARACTERS)}`, true);
+  }
+
+  async #perform(tool: Tool, args: Json, number: string): Promise<Performed | { error: Refusal }> {
+    const problems = checkSchema(tool.spec.parameters, args);
+    if (problems.length > 0 || !isObject(args)) {
+      const words = problems.map(({ path, message }) => `${path.length === 0 ? 'the arguments' : `\`${path.join('.')}\``} ${message}`);
+      return { error: { code: 'ORC-212', message: words.join('; ') } };
+    }
+    const outcome = await this.#context.perform(
+      tool.action,
+      { ...args, ...tool.fixed },
+      {
+        step: `tool-${number}-${tool.spec.name}`,
+        mayChange: tool.mayChange,
+        literal: parameter => Object.hasOwn(tool.fixed, parameter) && this.#context.literal?.('tools') === true,
+      },
+    );
+    this.#pay(outcome.costMicroUsd);
+    if ('error' in outcome && outcome.error.code === 'ORC-214') this.#context.log('warn', `refused to the model: ${outcome.error.message}`);
+    return outcome;
+  }
+
+  #pay(costMicroUsd: number | null): void {
+    this.#costMicroUsd = this.#costMicroUsd === null || costMicroUsd === null ? null : this.#costMicroUsd + costMicroUsd;
+  }
+
+  #result(answer: string | null, stopped: Stopped): JsonObject {
+    return { answer, steps: this.#steps, cost_usd: this.#costMicroUsd === null ? null : this.#costMicroUsd / 1_000_000, stopped };
+  }
+}
+
+function unknownTool(name: string, tools: Map<string, Tool>): { error: Refusal } {
+  return { error: { code: 'ORC-210', message: `there is no tool called ${name}; the tools are: ${[...tools.keys()].join(', ') || 'none'}` } };
+}
+
+const TOOL: JsonObject = {
+  type: ['string', 'object'],
+  minLength: 1,
+  required: ['action'],
+  additionalProperties: false,
+  properties: {
+    action: { type: 'string', minLength: 1 },
+    name: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' },
+    description: { type: 'string' },
+    fixed: { type: 'object' },
+    free: { type: ['array', 'object'], items: { type: 'string' }, additionalProperties: { type: ['object', 'boolean'] } },
+    allow_side_effects: { type: 'boolean' },
+  },
+};
+
+export const AGENT_ACTIONS: Action[] = [
+  {
+    name: 'agent',
+    summary: 'Has a model pursue a goal with tools: actions that the author of the task lists, and no others.',
+    effect: 'read',
+    powers: ['model'],
+    description:
+      'A tool is the name of an action, or { action, name, description, fixed, free, allow_side_effects }. `fixed` holds parameters that the author settles; `free` names those that the model may choose, or maps them to a narrower schema; without it, it is all that is not fixed. ' +
+      'What no model may decide by itself (addresses, commands, code, headers, expressions) is free only with an enum or a pattern. An action that changes something is refused to the model unless its tool says `allow_side_effects: true`. ' +
+      'Every reply of the model and every tool call is journaled as a step: after a crash the agent goes on where it was, and nothing is paid for or done twice.',
+    parameters: {
+      type: 'object',
+      required: ['tools'],
+      anyOf: [{ required: ['goal'] }, { required: ['prompt'] }],
+      additionalProperties: false,
+      properties: {
+        goal: { type: 'string', minLength: 1, description: 'What is to be reached.' },
+        prompt: { type: 'string', minLength: 1, description: 'The same as goal.' },
+        data: { type: 'object', description: 'What the model is to work with, by name. It is shown as data, and is no instruction.' },
+        tools: { type: 'array', items: TOOL, 'x-auto': false, description: 'The actions that the model may ask for.' },
+        max_steps: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 1000,
+          default: 10,
+          description: 'So many tool calls at most, refused ones included; then it is asked for its answer.',
+        },
+        max_cost_usd: {
+          type: 'number',
+          minimum: 0,
+          description: 'What its model calls may cost at most, in dollars. One that could cost more than is left is not made.',
+        },
+        ...ATTACHMENT_PARAMETERS,
+        ...MODEL_PARAMETERS,
+      },
+    },
+    result: {
+      type: 'object',
+      required: ['answer', 'steps', 'cost_usd', 'stopped'],
+      additionalProperties: false,
+      properties: {
+        answer: { type: ['string', 'null'], description: 'What the model says in the end; null where it came to no end.' },
+        steps: {
+          type: 'array',
+          description: 'The tool calls in their order: { tool, arguments, result } or { tool, arguments, error }.',
+          items: {
+            type: 'object',
+            required: ['tool', 'arguments'],
+            additionalProperties: false,
+            properties: {
+              tool: { type: 'string' },
+              arguments: true,
+              result: true,
+              error: { type: 'object', properties: { code: { type: 'string' }, message: { type: 'string' } } },
+            },
+          },
+        },
+        cost_usd: { type: ['number', 'null'], description: 'What its model calls cost, those of its tools included; null where a price is unknown.' },
+        stopped: { type: 'string', enum: ['answer', 'max_steps', 'max_cost'], description: 'Why it ended.' },
+      },
+    },
+    example:
+      '- id: research\n  action: agent\n  parameters:\n    goal: "Find out from the notes when the museum opens."\n    tools:\n      - filesystem.list\n      - { action: filesystem.read, free: [path] }\n    max_steps: 8',
+    run: (parameters, context) => new Agent(parameters, context).run(),
+  },
+];
