@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { isObject, type Json } from '../../src/json.ts';
 
 /** A number in [0, 1), the same for the same seed. */
 export type Random = () => number;
@@ -33,6 +34,27 @@ export function pick<T>(random: Random, list: readonly T[]): T {
   return list[below(random, list.length)]!;
 }
 
+/** Whether a thing of this probability happens. */
+export function chance(random: Random, part: number): boolean {
+  return random() < part;
+}
+
+/** A value with a few members changed, doubled, taken away, or given another name. */
+export function bend(random: Random, value: Json, odd: readonly Json[]): Json {
+  if (chance(random, 0.05)) return pick(random, odd);
+  if (Array.isArray(value)) {
+    const bent = value.map(item => bend(random, item, odd));
+    if (chance(random, 0.05)) bent.push(...bent);
+    return chance(random, 0.05) ? bent.slice(1) : bent;
+  }
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(() => !chance(random, 0.03))
+      .map(([name, member]) => [chance(random, 0.02) ? `${name}x` : name, bend(random, member, odd)]),
+  );
+}
+
 /** One of the texts, with a few things deleted, doubled, put in, or taken from another of the texts. */
 export function mutate(random: Random, texts: readonly string[], pieces: readonly string[]): string {
   let text = texts[below(random, texts.length)]!;
@@ -58,12 +80,17 @@ export function mutate(random: Random, texts: readonly string[], pieces: readonl
   return text;
 }
 
-/** Makes `count` inputs and prints those for which `check` says what is wrong, or throws. */
-export function fuzz({ count, seed }: FuzzOptions, make: (random: Random) => string, check: (input: string) => string | undefined): void {
+/** Makes `count` inputs, after those that were `kept` because they once found something, and prints those for which `check` says what is wrong, or throws. */
+export function fuzz(
+  { count, seed }: FuzzOptions,
+  make: (random: Random) => string,
+  check: (input: string) => string | undefined,
+  kept: readonly string[] = [],
+): void {
   const random = randomOf(seed);
   let failures = 0;
-  for (let i = 0; i < count; i++) {
-    const input = make(random);
+  for (let i = 0; i < kept.length + count; i++) {
+    const input = kept[i] ?? make(random);
     let found: string | undefined;
     try {
       found = check(input);
@@ -72,6 +99,6 @@ export function fuzz({ count, seed }: FuzzOptions, make: (random: Random) => str
     }
     if (found !== undefined && ++failures <= 10) console.log(`${JSON.stringify(input)}\n    ${found}`);
   }
-  console.log(`${count} inputs, ${failures} failures (seed ${seed})`);
+  console.log(`${kept.length + count} inputs, ${failures} failures (seed ${seed})`);
   process.exitCode = failures > 0 ? 1 : 0;
 }

@@ -1,7 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { isObject, type Json } from '../../src/json.ts';
 import type { Script } from './hostile.ts';
-import { below, mutate, pick, type Random } from './random.ts';
+import { below, bend, chance, mutate, pick, type Random } from './random.ts';
 
 const STATUSES = [200, 201, 204, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 408, 409, 413, 418, 425, 429, 500, 501, 502, 503, 504, 529];
 const ODD_STATUSES = ['0', '000', '1000', '-1', 'abc', '', '99', '199', '600', '999', '2e2', '100', '101', '102', '103', '205'];
@@ -123,27 +123,10 @@ export type Kind = 'page' | 'completion' | 'message' | 'chunks' | 'events';
 
 /** Bytes as latin-1 text, which is how scripts hold them. */
 const bytes = (text: string | Uint8Array): string => Buffer.from(text as string).toString('latin1');
-const chance = (random: Random, part: number): boolean => random() < part;
-
-/** A value with a few members changed, taken away, or given another name. */
-function bend(random: Random, value: Json): Json {
-  if (chance(random, 0.05)) return pick(random, ODD_VALUES);
-  if (Array.isArray(value)) {
-    const bent = value.map(item => bend(random, item));
-    if (chance(random, 0.05)) bent.push(...bent);
-    return chance(random, 0.05) ? bent.slice(1) : bent;
-  }
-  if (!isObject(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(() => !chance(random, 0.03))
-      .map(([name, member]) => [chance(random, 0.02) ? `${name}x` : name, bend(random, member)]),
-  );
-}
 
 /** JSON text of a bent value, now and then with a token in it that is none. */
 function bentText(random: Random, value: Json): string {
-  const text = JSON.stringify(chance(random, 0.2) ? value : bend(random, value));
+  const text = JSON.stringify(chance(random, 0.2) ? value : bend(random, value, ODD_VALUES));
   if (chance(random, 0.9)) return text;
   const places = [...text.matchAll(/[:[,]/g)].map(({ index }) => index + 1);
   const at = places.length === 0 ? 0 : pick(random, places);
