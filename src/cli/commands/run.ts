@@ -25,7 +25,7 @@ export async function run(terminal: Terminal, { args, flags }: Invocation): Prom
 
 function startOptions(terminal: Terminal, flags: Flags): StartOptions {
   const options: StartOptions = { trigger: isWorker(terminal) ? 'background' : 'cli', tags: flags.list('tag') };
-  for (const name of ['key', 'user', 'until'] as const) {
+  for (const name of ['key', 'user', 'until', 'record', 'replay'] as const) {
     const text = flags.text(name);
     if (text !== undefined) options[name] = text;
   }
