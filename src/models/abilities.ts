@@ -17,6 +17,7 @@ export function checkAbilities(id: string, abilities: Abilities, request: Pick<M
   const modality = what === 'images' ? 'image' : 'file';
   throw new OrchestratorError('ORC-410', `${id} does not read ${what}`, {
     class: 'invalid_input',
+    details: { asked: false },
     help: [
       `let a model be chosen that does: model: { modalities: [${modality}] }`,
       `if it does, say so: models: { catalog: [ { id: ${id}, modalities: [${modality}] } ] }`,

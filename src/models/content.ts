@@ -1,5 +1,6 @@
-import type { Json } from '../json.ts';
+import { fence } from '../fence.ts';
 import { sha256 } from '../hash.ts';
+import type { Json } from '../json.ts';
 import type { Content, ContentPart, ModelMessage, ModelRequest } from './port.ts';
 
 /** An image or a file. */
@@ -41,8 +42,7 @@ export function spelledOut(content: Content): ContentPart[] {
   if (typeof content === 'string') return [{ type: 'text', text: content }];
   return content.map(part => {
     if (part.type !== 'file' || !isText(part.mediaType)) return part;
-    const text = Buffer.from(part.data, 'base64').toString().replaceAll('</file', '<\\/file');
-    return { type: 'text', text: `<file name=${JSON.stringify(part.name ?? 'file')}>\n${text}\n</file>` };
+    return { type: 'text', text: fence(part.name ?? 'file', Buffer.from(part.data, 'base64').toString()) };
   });
 }
 
@@ -62,5 +62,5 @@ export function withoutData(messages: readonly ModelMessage[]): Json {
 
 function tellAttachment(part: Attachment): Json {
   const { data, ...rest } = part;
-  return { ...rest, bytes: bytesOf(part), sha256: sha256(data) };
+  return { ...rest, bytes: bytesOf(part), sha256: sha256(Buffer.from(data, 'base64')) };
 }

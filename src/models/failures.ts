@@ -71,6 +71,8 @@ export function fromThrown(asked: Asked, error: unknown, clock: Clock = systemCl
     if (typeof statusCode !== 'number' || statusCode < 300) continue;
     return fromStatus(asked, { status: statusCode, body: String(responseBody ?? ''), headers: (responseHeaders ?? {}) as Record<string, string> }, clock);
   }
+  const unsupported = chain.find(link => link instanceof Error && link.name === 'AI_UnsupportedFunctionalityError');
+  if (unsupported !== undefined) return unable(asked, (unsupported as { functionality?: unknown }).functionality);
   const broken = chain.map(link => (link as { code?: unknown }).code).find(code => typeof code === 'string');
   if (typeof broken === 'string' && UNREADABLE.test(broken)) return badReply(asked, `it is no HTTP that we can read (${broken})`);
   if (typeof broken === 'string') return unreachable(asked, CONNECTION_WORDS.get(broken) ?? broken, !NEVER_SENT.has(broken));
@@ -91,6 +93,15 @@ function fromOddReply(asked: Asked, chain: unknown[], clock: Clock): Orchestrato
 export function badReply(asked: Asked, reason: string, details: JsonObject = {}): OrchestratorError {
   const message = wordsOf(asked, `the reply of ${nameOf(asked)} cannot be used: ${reason}`);
   return new OrchestratorError('ORC-405', message, { class: 'invalid_output', retryable: true, details: { provider: asked.provider, ...details } });
+}
+
+/** The dialect of the service has no form for what was to be said. */
+function unable(asked: Asked, what: unknown): OrchestratorError {
+  return new OrchestratorError('ORC-410', wordsOf(asked, `${nameOf(asked)} cannot be sent this: ${String(what)}`), {
+    class: 'invalid_input',
+    help: ['name a model of another provider, or give it as text'],
+    details: { provider: asked.provider, asked: false },
+  });
 }
 
 function unreachable(asked: Asked, reason: string, sent: boolean): OrchestratorError {

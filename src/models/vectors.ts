@@ -38,6 +38,7 @@ export function embedOf(model: Embedder): NonNullable<Model['embed']> {
   if (model.embed !== undefined) return (request, options) => model.embed!(request, options);
   throw new OrchestratorError('ORC-410', `${model.id} makes no vectors`, {
     class: 'invalid_input',
+    details: { asked: false },
     help: ['name a model that does: model: openai/text-embedding-3-small', 'or let one be chosen: model: { capabilities: [embeddings] }'],
   });
 }

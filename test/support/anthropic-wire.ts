@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../../src/json.ts';
-import type { Answer, RecordedRequest } from './model-server.ts';
+import type { Answer, RecordedRequest, WireCall } from './model-server.ts';
 
 /** An answer in the dialect of Anthropic's messages. */
 export function anthropicMessage(request: RecordedRequest, given: Answer): JsonObject {
@@ -8,7 +8,7 @@ export function anthropicMessage(request: RecordedRequest, given: Answer): JsonO
     type: 'message',
     role: 'assistant',
     model: given.model ?? (request.body['model'] as string),
-    content: given.fault === 'empty' ? [] : [block(request, given)],
+    content: given.fault === 'empty' ? [] : blocks(request, given),
     stop_reason: stopReason(request, given),
     stop_sequence: null,
     ...usageOf(request, given),
@@ -20,19 +20,34 @@ export function anthropicEvents(request: RecordedRequest, given: Answer): string
   const event = (type: string, rest: JsonObject): string => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
   const message = anthropicMessage(request, given);
   const usage = (message['usage'] ?? undefined) as JsonObject | undefined;
+  const streamed = (index: number, started: JsonObject, deltas: JsonObject[]): string[] => [
+    event('content_block_start', { index, content_block: started }),
+    ...deltas.map(delta => event('content_block_delta', { index, delta })),
+    event('content_block_stop', { index }),
+  ];
   const tool = toolOf(request);
-  const pieces = (given.text ?? '').match(/[\s\S]{1,4}/g) ?? [];
-  const started = tool === undefined ? { type: 'text', text: '' } : { type: 'tool_use', id: 'toolu_1', name: tool, input: {} };
-  const delta = (text: string): JsonObject => (tool === undefined ? { type: 'text_delta', text } : { type: 'input_json_delta', partial_json: text });
-  return [
-    event('message_start', { message: { ...message, content: [], stop_reason: null, usage: { ...usage, output_tokens: 1 } } }),
-    ...(given.fault === 'empty'
+  const calls = given.toolCalls ?? (tool === undefined ? [] : [{ name: tool, arguments: given.text ?? '' }]);
+  const text = tool === undefined || given.toolCalls !== undefined ? given.text : undefined;
+  const texts =
+    text === undefined && calls.length > 0
       ? []
       : [
-          event('content_block_start', { index: 0, content_block: started }),
-          ...pieces.map(text => event('content_block_delta', { index: 0, delta: delta(text) })),
-          event('content_block_stop', { index: 0 }),
-        ]),
+          streamed(
+            0,
+            { type: 'text', text: '' },
+            piecesOf(text).map(piece => ({ type: 'text_delta', text: piece })),
+          ),
+        ];
+  const uses = calls.map((call, at) =>
+    streamed(
+      texts.length + at,
+      { type: 'tool_use', id: `toolu_${at + 1}`, name: call.name, input: {} },
+      piecesOf(call.arguments).map(piece => ({ type: 'input_json_delta', partial_json: piece })),
+    ),
+  );
+  return [
+    event('message_start', { message: { ...message, content: [], stop_reason: null, usage: { ...usage, output_tokens: 1 } } }),
+    ...(given.fault === 'empty' ? [] : [...texts, ...uses].flat()),
     event('message_delta', {
       delta: { stop_reason: stopReason(request, given), stop_sequence: null },
       ...(usage === undefined ? {} : { usage: { output_tokens: usage['output_tokens'] ?? null } }),
@@ -41,33 +56,42 @@ export function anthropicEvents(request: RecordedRequest, given: Answer): string
   ];
 }
 
-/** Structured output comes as the input of the one tool that must be used. */
-function block(request: RecordedRequest, { text = '' }: Answer): JsonObject {
-  const tool = toolOf(request);
-  if (tool === undefined) return { type: 'text', text };
-  let input: JsonObject;
-  try {
-    input = JSON.parse(text) as JsonObject;
-  } catch {
-    return { type: 'text', text };
-  }
-  return { type: 'tool_use', id: 'toolu_1', name: tool, input };
+function piecesOf(text = ''): string[] {
+  return text.match(/[\s\S]{1,4}/g) ?? [];
 }
 
+/** Structured output comes as the input of a tool of the client's own. Input is JSON already: what is none can only be streamed. */
+function blocks(request: RecordedRequest, { text, toolCalls }: Answer): JsonObject[] {
+  const tool = toolOf(request);
+  if (toolCalls === undefined && tool !== undefined) return [useOf({ name: tool, arguments: text ?? '' }, 0) ?? { type: 'text', text: text ?? '' }];
+  const calls = (toolCalls ?? []).map(useOf).filter(use => use !== undefined);
+  return [...(text === undefined && calls.length > 0 ? [] : [{ type: 'text', text: text ?? '' }]), ...calls];
+}
+
+function useOf({ name, arguments: given }: WireCall, at: number): JsonObject | undefined {
+  try {
+    return { type: 'tool_use', id: `toolu_${at + 1}`, name, input: JSON.parse(given) as JsonObject };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The tool by which the AI SDK asks for structured output. */
 function toolOf({ body }: RecordedRequest): string | undefined {
   const tools = Array.isArray(body['tools']) ? body['tools'].filter(isObject) : [];
-  return tools.map(tool => tool['name']).find(name => typeof name === 'string');
+  return tools.some(tool => tool['name'] === 'json') ? 'json' : undefined;
 }
 
-/** The schema of the tool by which structured output is asked for. */
+/** The schema of that tool. */
 export function toolSchema({ body }: RecordedRequest): JsonObject | undefined {
   const tools = Array.isArray(body['tools']) ? body['tools'].filter(isObject) : [];
-  return tools[0] === undefined || !isObject(tools[0]['input_schema']) ? undefined : tools[0]['input_schema'];
+  const schema = tools.find(tool => tool['name'] === 'json')?.['input_schema'];
+  return schema !== undefined && isObject(schema) ? schema : undefined;
 }
 
-function stopReason(request: RecordedRequest, { finishReason, refusal }: Answer): string {
+function stopReason(request: RecordedRequest, { finishReason, refusal, toolCalls }: Answer): string {
   if (refusal !== undefined) return 'refusal';
-  return finishReason ?? (toolOf(request) === undefined ? 'end_turn' : 'tool_use');
+  return finishReason ?? (toolCalls === undefined && toolOf(request) === undefined ? 'end_turn' : 'tool_use');
 }
 
 function usageOf(request: RecordedRequest, { usage, text = '' }: Answer): JsonObject {

@@ -24,8 +24,18 @@ export type Fault =
   | 'stall' // half of the body, then silence
   | 'hang'; // silence
 
+/** A tool call as it goes over the wire. */
+export interface WireCall {
+  name: string;
+  /** Sent as they are, JSON or not. */
+  arguments: string;
+}
+
 export interface Answer {
   text?: string;
+  toolCalls?: WireCall[];
+  /** Of a request for vectors; by itself the server makes them of the texts. */
+  vectors?: Json[];
   model?: string;
   finishReason?: string;
   refusal?: string;
@@ -122,6 +132,7 @@ async function answer(request: RecordedRequest, given: Answer, models: JsonObjec
 const DIALECTS = [
   { route: '/chat/completions', whole: completion, events },
   { route: '/messages', whole: anthropicMessage, events: anthropicEvents },
+  { route: '/embeddings', whole: embeddings, events: () => [] },
 ];
 
 /** The whole body of an answer, for those who want to cut it somewhere. */
@@ -155,9 +166,44 @@ async function sendParts(response: ServerResponse, type: string, parts: string[]
 }
 
 function completion(request: RecordedRequest, given: Answer): JsonObject {
-  const message: JsonObject = { role: 'assistant', content: given.text ?? '', ...(given.refusal === undefined ? {} : { refusal: given.refusal }) };
-  const choices = given.fault === 'empty' ? [] : [{ index: 0, message, finish_reason: given.finishReason ?? 'stop' }];
+  const message: JsonObject = {
+    role: 'assistant',
+    content: given.text ?? (given.toolCalls === undefined ? '' : null),
+    ...(given.refusal === undefined ? {} : { refusal: given.refusal }),
+    ...(given.toolCalls === undefined ? {} : { tool_calls: given.toolCalls.map((call, at) => wireCall(call, at)) }),
+  };
+  const choices = given.fault === 'empty' ? [] : [{ index: 0, message, finish_reason: finishOf(given) }];
   return { ...head(request, given), object: 'chat.completion', choices, ...usageOf(request, given) };
+}
+
+function finishOf({ finishReason, toolCalls }: Answer): string {
+  return finishReason ?? (toolCalls === undefined ? 'stop' : 'tool_calls');
+}
+
+function wireCall({ name, arguments: given }: WireCall, at: number): JsonObject {
+  return { id: `call_${at + 1}`, type: 'function', function: { name, arguments: given } };
+}
+
+/** A tool call of a stream: its head, then its arguments, four characters a piece. */
+function callDeltas(call: WireCall, index: number): JsonObject[] {
+  const pieces = call.arguments.match(/[\s\S]{1,4}/g) ?? [];
+  return [
+    { tool_calls: [{ index, ...wireCall({ ...call, arguments: '' }, index) }] },
+    ...pieces.map(piece => ({ tool_calls: [{ index, function: { arguments: piece } }] })),
+  ];
+}
+
+/** Vectors of four numbers, the same for the same text. */
+function embeddings(request: RecordedRequest, given: Answer): JsonObject {
+  const texts = [request.body['input'] ?? []].flat().map(String);
+  const vectors = given.vectors ?? texts.map(text => [text.length, text.codePointAt(0) ?? 0, text.codePointAt(text.length - 1) ?? 0, 1]);
+  const input = texts.reduce((sum, text) => sum + Math.ceil(text.length / 4), 0);
+  return {
+    object: 'list',
+    model: given.model ?? (request.body['model'] as string),
+    data: vectors.map((embedding, index) => ({ object: 'embedding', index, embedding })),
+    ...(given.usage === null ? {} : { usage: given.usage ?? { prompt_tokens: input, total_tokens: input } }),
+  };
 }
 
 /** The completion as server-sent events, four characters a piece. */
@@ -170,8 +216,9 @@ function events(request: RecordedRequest, given: Answer): string[] {
   return [
     chunk(choice({ role: 'assistant', content: '' }, null)),
     ...(given.fault === 'empty' ? [] : pieces.map(content => chunk(choice({ content }, null)))),
+    ...(given.toolCalls ?? []).flatMap(callDeltas).map(delta => chunk(choice(delta, null))),
     ...(given.refusal === undefined ? [] : [chunk(choice({ refusal: given.refusal }, null))]),
-    ...(given.fault === 'empty' ? [] : [chunk(choice({}, given.finishReason ?? 'stop'))]),
+    ...(given.fault === 'empty' ? [] : [chunk(choice({}, finishOf(given)))]),
     ...('usage' in usage ? [chunk({ choices: [], ...usage })] : []),
     'data: [DONE]\n\n',
   ];
@@ -200,9 +247,20 @@ function sendJson(response: ServerResponse, status: number, body: Json, headers:
 }
 
 function defaultAnswer(request: RecordedRequest): Answer {
+  const forced = forcedTool(request);
+  if (forced !== undefined) return { toolCalls: [{ name: forced.name, arguments: JSON.stringify(sample(forced.parameters)) }] };
   const format = request.body['response_format'];
   const wanted = isObject(format) && isObject(format['json_schema']) ? format['json_schema']['schema'] : toolSchema(request);
   return { text: wanted === undefined ? 'ok' : JSON.stringify(sample(wanted as JsonSchema)) };
+}
+
+/** The tool that a request must be answered with, in the dialect of OpenAI. */
+function forcedTool({ body }: RecordedRequest): { name: string; parameters: JsonSchema } | undefined {
+  const choice = body['tool_choice'];
+  const tools = (Array.isArray(body['tools']) ? body['tools'] : []).filter(isObject).map(tool => (tool['function'] ?? {}) as JsonObject);
+  const named = isObject(choice) && isObject(choice['function']) ? choice['function']['name'] : undefined;
+  const tool = named === undefined ? (choice === 'required' ? tools[0] : undefined) : tools.find(({ name }) => name === named);
+  return tool === undefined ? undefined : { name: tool['name'] as string, parameters: (tool['parameters'] ?? {}) as JsonSchema };
 }
 
 /** A small value that fits a plain schema. */
