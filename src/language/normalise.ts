@@ -205,16 +205,24 @@ function normaliseAction(reporter: Reporter, map: YAMLMap, path: Path): void {
   if (tool === undefined && normaliseEcho(reporter, map, action!)) return;
   const parameters = findPair(map, 'parameters')?.value;
   const operation = isMap(parameters) ? textOf(parameters, 'action') : undefined;
-  const { name, prose, fromParameter } = nameAction(toolName, actionName, operation, modelOf(map));
+  const { name, prose, fromParameter, parameters: fixed = {} } = nameAction(toolName, actionName, operation, modelOf(map));
   if (prose !== undefined) return;
   if (fromParameter === true) removePair(parameters as YAMLMap, findPair(parameters as YAMLMap, 'action')!);
   const [kept, dropped] = action === undefined ? [tool!] : [action, tool];
   if (dropped !== undefined) removePair(map, dropped);
   if (kept === tool) renameKey(reporter, map, kept, 'action', path);
   const value = valueOf(kept);
+  for (const [key, text] of Object.entries(fixed)) fixParameter(map, kept, key, text);
   if (name === scalarText(value as DerivedScalar)) return;
   reporter.spelling(nodeSpan(value), name, at(path, 'action'));
   replaceValue(kept, derived(name, nodeSpan(value)));
+}
+
+/** Writes a parameter that the operation of a tool stands for, unless its author did. */
+function fixParameter(map: YAMLMap, operation: Pair, key: string, text: string): void {
+  const span = nodeSpan(valueOf(operation));
+  const parameters = ensureMap(map, 'parameters', span, operation);
+  if (parameters !== undefined && findPair(parameters, key) === undefined) insertPair(parameters, key, derived(text, span), span);
 }
 
 function modelOf(map: YAMLMap): boolean {

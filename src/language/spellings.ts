@@ -92,8 +92,19 @@ export const ACTION_SPELLINGS: Table = {
   display: 'echo',
 };
 
-/** What `tool: NAME` with `action: OPERATION` is called; `otherwise` is the operation of a tool that is named alone or beside prose. */
-export const TOOLS: Readonly<Record<string, { operations: Table; otherwise: string }>> = {
+export interface Tool {
+  /** The action behind each operation. */
+  operations: Table;
+  /** The action of a tool that is named alone or beside prose. */
+  otherwise: string;
+  /** Parameters that an operation stands for, beside its action. */
+  fixed?: Readonly<Record<string, Table>>;
+}
+
+const METHODS = ['put', 'patch', 'delete', 'head'];
+
+/** What `tool: NAME` with `action: OPERATION` is called. */
+export const TOOLS: Readonly<Record<string, Tool>> = {
   filesystem: {
     operations: {
       ...same('filesystem', ['read', 'write', 'append', 'copy', 'move', 'delete', 'list', 'exists']),
@@ -111,7 +122,11 @@ export const TOOLS: Readonly<Record<string, { operations: Table; otherwise: stri
   'pdf-compiler': { operations: { compile: 'pdf.write' }, otherwise: 'pdf.write' },
   'web-search': { operations: { search: 'web_search' }, otherwise: 'web_search' },
   'headless-browser': { operations: { search: 'web_search', scrape: 'web_fetch' }, otherwise: 'web_search' },
-  'http-client': { operations: same('http', ['get', 'post', 'put', 'patch', 'delete', 'head', 'request']), otherwise: 'http.request' },
+  'http-client': {
+    operations: { ...same('http', ['get', 'post', 'request']), ...Object.fromEntries(METHODS.map(method => [method, 'http.request'])) },
+    otherwise: 'http.request',
+    fixed: Object.fromEntries(METHODS.map(method => [method, { method: method.toUpperCase() }])),
+  },
 };
 
 function same(room: string, operations: string[]): Table {
@@ -125,6 +140,8 @@ export interface NamedAction {
   prose?: string;
   /** `parameters.action` named the operation, and is no parameter. */
   fromParameter?: boolean;
+  /** Parameters that the words stand for, where they are not given. */
+  parameters?: Table;
 }
 
 /** The canonical name of an action; `operation` is what `parameters.action` says, `hasModel` whether the task names a model. */
@@ -133,8 +150,8 @@ export function nameAction(tool: string | undefined, action: string | undefined,
   const name = action ?? '';
   if (Object.hasOwn(ACTION_SPELLINGS, name)) return { name: ACTION_SPELLINGS[name]! };
   const dot = name.indexOf('.');
-  const operations = dot < 0 ? undefined : findTool(name.slice(0, dot))?.operations;
-  if (operations !== undefined && Object.hasOwn(operations, name.slice(dot + 1))) return { name: operations[name.slice(dot + 1)]! };
+  const named = dot < 0 ? undefined : nameOperation(findTool(name.slice(0, dot)), name.slice(dot + 1));
+  if (named !== undefined) return named;
   if (findTool(name) !== undefined) return nameToolAction(name, undefined, operation);
   if (hasModel && isProse(name)) return { name: 'generate_text', prose: name };
   return { name };
@@ -147,15 +164,23 @@ function nameToolAction(tool: string, action: string | undefined, operation: str
     return isProse(action) ? { name: tool, prose: action } : { name: `${tool}.${action}` };
   }
   if (action === undefined) {
-    if (operation !== undefined && Object.hasOwn(known.operations, operation)) return { name: known.operations[operation]!, fromParameter: true };
-    return { name: known.otherwise };
+    const named = operation === undefined ? undefined : nameOperation(known, operation);
+    return named === undefined ? { name: known.otherwise } : { ...named, fromParameter: true };
   }
   const word = action.startsWith(`${tool}.`) ? action.slice(tool.length + 1) : action;
-  if (Object.hasOwn(known.operations, word)) return { name: known.operations[word]! };
+  const named = nameOperation(known, word);
+  if (named !== undefined) return named;
   return isProse(action) ? { name: known.otherwise, prose: action } : { name: `${tool}.${word}` };
 }
 
-function findTool(name: string): (typeof TOOLS)[string] | undefined {
+function nameOperation(tool: Tool | undefined, operation: string): NamedAction | undefined {
+  if (tool === undefined || !Object.hasOwn(tool.operations, operation)) return undefined;
+  const name = tool.operations[operation]!;
+  const fixed = tool.fixed ?? {};
+  return Object.hasOwn(fixed, operation) ? { name, parameters: fixed[operation]! } : { name };
+}
+
+function findTool(name: string): Tool | undefined {
   const hyphened = name.replaceAll('_', '-');
   return Object.hasOwn(TOOLS, hyphened) ? TOOLS[hyphened] : undefined;
 }

@@ -51,6 +51,7 @@ test('the actions of LANGUAGE.md are there', () => {
     'log',
     'model.compare',
     'model.route',
+    'pdf.write',
     'pipeline.run',
     'python.run',
     'report.generate',

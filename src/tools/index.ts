@@ -9,6 +9,7 @@ import { FILESYSTEM_ACTIONS } from './filesystem.ts';
 import { HTTP_ACTIONS } from './http.ts';
 import { MESSAGE_ACTIONS } from './messages.ts';
 import { withFilledParameters } from './parameters.ts';
+import { PDF_ACTIONS } from './pdf.ts';
 import type { Action, ActionSpec } from './port.ts';
 import { PROCESS_ACTIONS } from './process.ts';
 import { REPORT_ACTIONS } from './report.ts';
@@ -38,6 +39,7 @@ export const BUILTIN_ACTIONS: readonly Action[] = [
   ...CHOOSING_ACTIONS,
   ...WEB_ACTIONS,
   ...REPORT_ACTIONS,
+  ...PDF_ACTIONS,
   ...WAIT_ACTIONS,
 ].map(withFilledParameters);
 

@@ -3,7 +3,7 @@ import type { JsonObject } from '../json.ts';
 import type { Action, ActionSpec } from './port.ts';
 
 /** An action that is declared so that pipelines compile, and that nothing performs until a provider is configured. */
-function byProvider(spec: ActionSpec & Required<Pick<ActionSpec, 'provider'>>): Action {
+export function byProvider(spec: ActionSpec & Required<Pick<ActionSpec, 'provider'>>): Action {
   return {
     ...spec,
     run: () => {
