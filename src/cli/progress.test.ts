@@ -13,10 +13,12 @@ const task = (path: string, more: Partial<ActiveTask> = {}): ActiveTask => ({
   reason: null,
   since: NOW - 4100,
   until: null,
+  waitsFor: null,
   attempt: 1,
   iterations: null,
   progress: null,
   tokens: null,
+  writing: null,
   ...more,
 });
 const view = (more: Partial<RunView> = {}): RunView => ({
@@ -48,6 +50,17 @@ describe('the live picture', () => {
       '    ‖ each_doc[32]/summarise  waits for a rate limit, 2.0 s left',
       '  Ctrl-C stops',
     ]);
+  });
+
+  test('C20 shows the end of what a model is writing, with nothing in it that could steer the terminal', () => {
+    const writing = (text: string | null): string => draw(view({ active: [task('write', { action: 'generate_text', tokens: 812, writing: text })] }), 80)[1]!;
+    expect(writing(null)).toBe('  ◐ write                   generate_text  4.1 s  812 tok ▸ streaming');
+    expect(writing('Once')).toBe('  ◐ write                   generate_text  4.1 s  812 tok ▸ Once');
+    expect(writing('red \u001b[31m\tend')).toContain('▸ red \\x1b[31m\\tend');
+    const long = writing(`${'long ago '.repeat(40)}the end`);
+    expect(long).toMatch(/▸ ….*the end$/);
+    expect(widthOf(long)).toBeLessThanOrEqual(80);
+    expect(widthOf(writing('日本'.repeat(60)))).toBeLessThanOrEqual(80);
   });
 
   test('has at most 12 lines, and says how many more there are', () => {

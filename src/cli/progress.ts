@@ -2,7 +2,7 @@ import { formatDuration } from '../duration.ts';
 import { formatUsd } from '../money.ts';
 import type { ActiveTask, RunView } from '../runtime/api.ts';
 import { markOf, reasonText } from './glyphs.ts';
-import { escapeLine, fit, pad, widthOf, type Paint, type Style } from './text.ts';
+import { escapeLine, fit, fitEnd, pad, widthOf, type Paint, type Style } from './text.ts';
 
 /** More lines than these would push what one reads out of sight. */
 const MAX_LINES = 12;
@@ -68,7 +68,9 @@ function taskLine(task: ActiveTask, options: ProgressOptions): string {
   const width = Math.min(Math.max(24, widthOf(label)), Math.floor(columns / 2));
   const head = pad(fit(label, width), width);
   const style: Style = task.status === 'waiting' ? 'warning' : 'busy';
-  return `  ${paint(style, head)}  ${fit(facts, Math.max(4, columns - width - 4))}`;
+  const room = Math.max(4, columns - width - 4);
+  const written = task.tokens === null || task.writing === null ? '' : fitEnd(escapeLine(task.writing), room - widthOf(facts) - 1);
+  return `  ${paint(style, head)}  ${fit(written === '' ? facts : `${facts} ${written}`, room)}`;
 }
 
 function factsOf(task: ActiveTask, nowMs: number): string {
@@ -83,7 +85,7 @@ function factsOf(task: ActiveTask, nowMs: number): string {
   if (task.status === 'waiting') facts.push(waitText(task, nowMs));
   else facts.push(formatDuration(Math.max(0, nowMs - task.since)));
   if (task.attempt > 1) facts.push(`attempt ${task.attempt}`);
-  if (task.tokens !== null && task.tokens > 0) facts.push(`${task.tokens} tok ▸ streaming`);
+  if (task.tokens !== null && task.tokens > 0) facts.push(`${task.tokens} tok ▸${task.writing === null ? ' streaming' : ''}`);
   return facts.join('  ');
 }
 

@@ -80,7 +80,16 @@ export function fit(text: string, columns: number): string {
   return `${kept}…`;
 }
 
-/** The same, filled up with blanks. */
+/** The end of a text in so many columns, with `…` where something before it is left out. */
+export function fitEnd(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  const characters = [...text];
+  let from = characters.length;
+  for (let width = 1; from > 0 && (width += characterWidth(characters[from - 1]!)) <= columns;) from--;
+  return columns < 1 ? '' : `…${characters.slice(from).join('')}`;
+}
+
+/** A text in so many columns, filled up with blanks. */
 export function pad(text: string, columns: number, align: 'left' | 'right' = 'left'): string {
   const blanks = ' '.repeat(Math.max(0, columns - widthOf(text)));
   return align === 'left' ? text + blanks : blanks + text;

@@ -95,7 +95,7 @@ export class Tracker implements Pick<RunHandle, 'id' | 'view'> {
 
   #begin(path: string, at: number, attempt: number): ActiveTask {
     const action = this.#plan === undefined ? '' : (taskAt(this.#plan, path)?.action ?? '');
-    const task: ActiveTask = { path, action, status: 'running', reason: null, since: at, until: null, attempt, iterations: null, progress: null, tokens: null };
+    const task: ActiveTask = { path, action, status: 'running', reason: null, since: at, until: null, attempt, iterations: null, progress: null, tokens: null, writing: null };
     this.#active.set(path, task);
     return task;
   }

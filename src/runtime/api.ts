@@ -83,6 +83,8 @@ export interface ActiveTask {
   tokens: number | null;
 }
 
+  /** The end of the line that a model is writing, without secrets. */
+  writing: string | null;
 export interface ForkOptions {
   /** A task path (keeps all but it and what depends on it) or a sequence number (keeps what had settled by then). */
   at: string | number;

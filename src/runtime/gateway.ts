@@ -106,6 +106,7 @@ export class Gateway implements ModelGateway {
       const limited = cap === undefined ? request : { ...request, maxTokens: this.#within(chosen.model.id, request, cap) };
       const meter = new Meter(this.#shop, this.#run, this.#slot, call.purpose, chosen, this.#flight);
       const reply = await meter.generate(limited, { signal: this.#flight.signal, onToken: this.#flight.writing() }, request);
+      this.#flight.written = '';
       return { id: reply.fallback?.id ?? chosen.model.id, reply };
     };
   }

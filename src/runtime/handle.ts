@@ -55,7 +55,7 @@ export class Handle implements RunHandle {
     const active: ActiveTask[] = [];
     for (let slot = 0; slot < state.slots && active.length < SHOWN; slot++) {
       const name = TASK_STATUSES[state.taskStatus[slot]!]!;
-      if (name === 'running' || name === 'waiting' || name === 'scheduled') active.push(activeTask(this.#run, slot, name));
+      if (name === 'running' || name === 'waiting' || name === 'scheduled') active.push(activeTask(this.#shop, this.#run, slot, name));
     }
     return {
       run: this.id,
@@ -72,7 +72,7 @@ export class Handle implements RunHandle {
   }
 }
 
-function activeTask(run: LiveRun, slot: number, status: TaskStatus): ActiveTask {
+function activeTask({ secrets }: Shop, run: LiveRun, slot: number, status: TaskStatus): ActiveTask {
   const { state, plan } = run;
   const extra = state.extra.get(slot);
   const flight = run.inFlight.get(slot) ?? run.inFlight.get(-2 - slot);
@@ -89,4 +89,13 @@ function activeTask(run: LiveRun, slot: number, status: TaskStatus): ActiveTask 
     progress: flight?.progress ?? null,
     tokens: flight?.tokens ?? null,
   };
+    writing: flight === undefined || flight.written === '' ? null : lastLine(secrets.redactGrowing(flight.written)),
+}
+
+/** Characters of a line that fit a terminal. */
+const LINE_MAX = 300;
+
+function lastLine(text: string): string {
+  const end = text.trimEnd();
+  return end.slice(end.lastIndexOf('\n') + 1).slice(-LINE_MAX);
 }

@@ -16,7 +16,7 @@ import { plainJson, ValuePending, valueAt, type ValueStore } from './values.ts';
 /** How long an action that was told to stop may take to clean up before it is left behind. */
 const GRACE_MS = 3000;
 /** Characters of a reply under way that are kept to be shown. */
-const WRITTEN_MAX = 4096;
+const WRITTEN_MAX = 16_384;
 
 /** What performing needs of its process. */
 export interface Workshop {
@@ -61,7 +61,8 @@ export class Flight implements InFlight {
   writing(): (piece: string) => void {
     let text = '';
     return piece => {
-      text = (text + piece).slice(-WRITTEN_MAX);
+      text += piece;
+      if (text.length > 2 * WRITTEN_MAX) text = text.slice(-WRITTEN_MAX);
       this.written = text;
       this.tokens = (this.tokens ?? 0) + 1;
     };

@@ -41,10 +41,13 @@ export function checkReady(plan: Plan, models: Models, options: StartOptions, bu
   });
 }
 
-const ASKING = new Set(['generate_text', 'generate_structured', 'analyze_text']);
+/** Actions that ask the model of the task, or the default, where their parameters name none. */
+const ASKING = new Set(['agent', 'analyze_text', 'chat', 'classify', 'embed', 'extract', 'generate_structured', 'generate_text']);
 
 /** A locked run asks for no tags. */
 function needsModel(task: Plan['blocks'][number]['tasks'][number], locked = false): boolean {
   if (task.model !== undefined) return false;
-  return ASKING.has(task.action) || (!locked && task.autos.some(tag => tag.default === undefined && tag.model === undefined));
+  const { parameters } = task;
+  const names = 'v' in parameters ? Object.keys(parameters.v ?? {}) : 'o' in parameters ? parameters.o.map(([name]) => name) : [];
+  return (ASKING.has(task.action) && !names.includes('model')) || (!locked && task.autos.some(tag => tag.default === undefined && tag.model === undefined));
 }

@@ -66,3 +66,14 @@ test('C11 short and missing secrets are refused by name; a handle given for an i
   expect(() => setup().value('NONE')).toThrow(/NONE/);
   expect(() => setup().named('hunter2hunter2', 'key')).toThrow(/^(?!.*hunter2).*`key`/);
 });
+
+test('C11 a text that is still being written never shows the beginning of a secret', () => {
+  const secrets = setup();
+  const text = `Authorization: ${SECRET}, and so on`;
+  for (let end = 0; end <= text.length; end++) {
+    const shown = secrets.redactGrowing(text.slice(0, end));
+    expect(shown).not.toContain(SECRET.slice(0, 4));
+    expect(text.slice(0, end).startsWith('Auth') && !shown.startsWith('Auth') && end > 4).toBe(false);
+  }
+  expect(secrets.redactGrowing(text)).toBe('Authorization: ▮▮▮, and so on');
+});

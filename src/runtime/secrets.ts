@@ -76,6 +76,12 @@ export class Secrets {
     return result;
   }
 
+  /** A text that is still being written: what may become a secret at its end is hidden before it is one. */
+  redactGrowing(text: string): string {
+    const begun = this.#forms.reduce((longest, form) => Math.max(longest, beginsAtEnd(text, form)), 0);
+    return this.redactText(text.slice(0, text.length - begun)) + (begun === 0 ? '' : MASK);
+  }
+
   redact(value: Json): Json {
     if (this.#forms.length === 0) return value;
     if (typeof value === 'string') return this.redactText(value);
@@ -97,6 +103,12 @@ export class Secrets {
     for (const key of Object.keys(value)) setOwn(copy, key, this.reveal(value[key]!));
     return copy;
   }
+}
+
+/** How much of a form stands at the end of a text, where its rest may follow; too little of it says nothing. */
+function beginsAtEnd(text: string, form: string): number {
+  for (let length = Math.min(form.length - 1, text.length); length >= SHORTEST / 2; length--) if (text.endsWith(form.slice(0, length))) return length;
+  return 0;
 }
 
 /** The value itself and the encodings in which servers and tools send it back. */
