@@ -75,16 +75,18 @@ export interface ActiveTask {
   reason: Reason | null;
   since: number;
   until: number | null;
+  /** Whose limit it waits for. */
+  waitsFor: string | null;
   attempt: number;
   /** Loops: iterations done and known. */
   iterations: { done: number; total: number | null; failed: number } | null;
   progress: { done: number; total: number | null; text: string | null } | null;
   /** Tokens streamed so far. */
   tokens: number | null;
-}
-
   /** The end of the line that a model is writing, without secrets. */
   writing: string | null;
+}
+
 export interface ForkOptions {
   /** A task path (keeps all but it and what depends on it) or a sequence number (keeps what had settled by then). */
   at: string | number;

@@ -5,8 +5,10 @@ import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
 import { askStructured, autoRequest, type Model, type ModelRequest, type Models } from '../models/index.ts';
 import type { PlanAuto, PlanValue } from '../plan/index.ts';
 import type { Action } from '../tools/port.ts';
+import type { Caps } from './budgets.ts';
 import type { LiveRun } from './live.ts';
 import { Meter, type Chosen } from './meter.ts';
+import { deferredBy, isPutOff } from './patience.ts';
 import { pinnedAnswer } from './pins.ts';
 import { Flight, redacted, type Workshop } from './perform.ts';
 import { isMiss, silentModel } from './tape.ts';
@@ -15,6 +17,8 @@ import type { ValueStore } from './values.ts';
 /** What asking models needs of its process. */
 export interface AskingShop extends Workshop {
   models: Models;
+  /** Caps of the configuration on spending. */
+  caps: Caps;
 }
 
 const ASK_TIMEOUT_MS = 120_000;
@@ -28,7 +32,7 @@ export function ask(shop: AskingShop, run: LiveRun, slot: number, index: number)
   void answerTag(shop, run, slot, index, flight)
     .catch((error: unknown): Answer => {
       const failure = redacted(shop, toFailure(flight.stopReason instanceof OrchestratorError ? flight.stopReason : error, 'ORC-314'));
-      return { ok: false, failure, ...(flight.held ? { held: true } : {}) };
+      return { ok: false, failure, ...(flight.held ? { held: true } : {}), ...deferredBy(failure) };
     })
     .then(answer => {
       flight.done();
@@ -56,7 +60,7 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
     if (tag.default !== undefined) return takeDefault(NO_MODEL);
     throw noModel(tag);
   }
-  const computing = shop.computing(run, []);
+  const computing = shop.computing(run, [], slot);
   const { request, schema } = await shop.values.settle(() => requestFor(shop, run, slot, tag, computing));
   try {
     const answer = await flight.guard(
@@ -76,7 +80,7 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
       retryable: true,
     });
   } catch (error) {
-    if (tag.default === undefined || flight.held || isMiss(error) || run.state.status === 'cancelling') throw error;
+    if (tag.default === undefined || flight.held || isPutOff(error) || isMiss(error) || run.state.status === 'cancelling') throw error;
     return takeDefault(error instanceof Error ? error.message : String(error));
   }
 }
@@ -169,7 +173,7 @@ export function wantedFor(shop: AskingShop, run: LiveRun, slot: number, named: J
   const task = slot < 0 ? undefined : taskOfSlot(run.plan, run.state, slot);
   for (const value of [task?.model, run.plan.defaultModel]) {
     if (value === undefined) continue;
-    const wanted = compute(value, shop.computing(run, []), { slot });
+    const wanted = compute(value, shop.computing(run, [], slot), { slot });
     if (isAsked(wanted)) return wanted;
   }
   return undefined;

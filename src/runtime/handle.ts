@@ -84,12 +84,13 @@ function activeTask({ secrets }: Shop, run: LiveRun, slot: number, status: TaskS
     reason: state.taskReason[slot] ?? null,
     since: state.beganAt[slot]! || state.scheduledAt[slot]!,
     until: extra?.until ?? null,
+    waitsFor: state.taskReason[slot] === 'rate_limit' ? (extra?.waitsFor ?? null) : null,
     attempt: state.attempt[slot]!,
     iterations: loop === undefined ? null : { done: loop.done, total: loop.items === null ? null : loop.count, failed: loop.failed },
     progress: flight?.progress ?? null,
     tokens: flight?.tokens ?? null,
-  };
     writing: flight === undefined || flight.written === '' ? null : lastLine(secrets.redactGrowing(flight.written)),
+  };
 }
 
 /** Characters of a line that fit a terminal. */

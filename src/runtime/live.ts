@@ -44,8 +44,10 @@ export interface LiveRun {
   sinceSnapshot: number;
   /** Number of the next model call, by path: it goes on where a dead process stopped, so that no row of the ledger is written over (S12). */
   readonly nextCall: Map<string, number>;
-  /** Number of the next reservation of this epoch. */
+  /** Number of the next reservation of this epoch; it goes on where another object of the run stopped. */
   reservations: number;
+  /** Its calls count under caps over several runs. */
+  spends: boolean;
 }
 
 /** One effect that is under way. */
@@ -90,7 +92,8 @@ export function newLiveRun(id: string, plan: Plan, state: RunState, epoch: numbe
     lost: null,
     sinceSnapshot: 0,
     nextCall: new Map(),
-    reservations: 0,
+    reservations: state.seq,
+    spends: Object.keys(state.reserved).length > 0,
   };
 }
 

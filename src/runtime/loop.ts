@@ -17,6 +17,7 @@ import {
 import type { Json } from '../json.ts';
 import type { Batch, RunChange, Store, Verdict } from '../store/port.ts';
 import { Admission } from './admission.ts';
+import { putBack, spendingOf, tellSpent } from './budgets.ts';
 import { outsideEvent, type LiveRun } from './live.ts';
 import { ValuePending, type ValueStore } from './values.ts';
 
@@ -32,7 +33,7 @@ export interface Performer {
   ask(run: LiveRun, slot: number, index: number): void;
   /** Effect class of an attempt that is about to begin. */
   effectOf(run: LiveRun, slot: number): string;
-  computing(run: LiveRun, observed: Observation[]): Computing;
+  computing(run: LiveRun, observed: Observation[], slot: number): Computing;
 }
 
 /**
@@ -147,10 +148,10 @@ export class Loop {
     } catch (error) {
       answer = Promise.reject(error);
     }
-    if (!(answer instanceof Promise)) return this.#committed(runs, answer);
+    if (!(answer instanceof Promise)) return this.#committed(batches, runs, answer);
     this.#committing = this.#insist(answer, batches)
       .then(
-        verdicts => this.#committed(runs, verdicts),
+        verdicts => this.#committed(batches, runs, verdicts),
         error => runs.forEach(run => this.lose(run, error)),
       )
       .finally(() => {
@@ -173,10 +174,14 @@ export class Loop {
     return answer;
   }
 
-  #committed(runs: LiveRun[], verdicts: Verdict[]): void {
+  #committed(batches: Batch[], runs: LiveRun[], verdicts: Verdict[]): void {
     runs.forEach((run, i) => {
-      if (verdicts[i] === 'ok') this.#durable(run);
-      else this.lose(run, refusal(run, verdicts[i]!));
+      const batch = batches[i]!;
+      if (verdicts[i] === 'ok') {
+        if (batch.spending !== undefined) tellSpent(run, batch, this.#clock.now());
+        this.#durable(run);
+      } else if (verdicts[i] !== 'over_budget' || !putBack(run, batch, this.#clock.now())) this.lose(run, refusal(run, verdicts[i]!));
+      if (run.inputs.length > 0) this.#wake(run);
     });
   }
 
@@ -265,7 +270,7 @@ export class Loop {
 
   #evaluation(run: LiveRun, { slot, site, index }: Extract<Effect, { type: 'evaluate' }>): Evaluation {
     const observed: Observation[] = [];
-    const result = evaluateSite(this.#performer.computing(run, observed), slot, site, index);
+    const result = evaluateSite(this.#performer.computing(run, observed, slot), slot, site, index);
     if (!result.ok) return result;
     const kept: Json = site === 'loop' ? (result.value as { items: Json }).items : result.value;
     return { ok: true, value: result.value, ref: this.#values.refer(kept, run.blobs), observed };
@@ -278,6 +283,8 @@ export class Loop {
     if (run.blobs.length > 0) [batch.blobs, run.blobs] = [run.blobs, []];
     if (run.ledger.length > 0) [batch.ledger, run.ledger] = [run.ledger, []];
     if (run.consumed.length > 0) [batch.consumed, run.consumed] = [run.consumed, []];
+    const spending = run.spends ? spendingOf(run.events) : undefined;
+    if (spending !== undefined) batch.spending = spending;
     run.sinceSnapshot += run.events.length;
     if (run.sinceSnapshot >= SNAPSHOT_EVERY) {
       batch.snapshot = snapshot(run.state);

@@ -1,5 +1,5 @@
 import { pathOf, type CallRecord } from '../engine/index.ts';
-import { OrchestratorError, toFailure } from '../errors.ts';
+import { toFailure } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { canonicalJson, isObject, type Json } from '../json.ts';
 import {
@@ -15,16 +15,20 @@ import {
   type ModelUsage,
   type Route,
 } from '../models/index.ts';
-import { formatUsd } from '../money.ts';
 import type { AskingShop } from './asking.ts';
 import type { LiveRun } from './live.ts';
+import { patienceOf } from './patience.ts';
 import type { Flight } from './perform.ts';
+import { isCapped, reserveCall } from './reserving.ts';
+import { keepReply, modelQuestion, playReply, type Spot } from './tape.ts';
 
 /** A model that was chosen for a task or tag, and how. */
 export interface Chosen {
   model: Model;
   /** Undefined where it was named. */
   route: Route | undefined;
+  /** What was asked for; absent where the default was taken. */
+  wanted?: Json;
 }
 
 /** So many of those that were not taken stand in the journal. */
@@ -35,7 +39,7 @@ const NO_USAGE: ModelUsage = { inputTokens: 0, outputTokens: 0, cachedInputToken
 
 /**
  * A model whose every reply, and every failure that is billed, is journaled with its cost, also where the attempt fails later: in the same commit as the
- * result that it paid for (S12). Where the run has a budget, the worst case of a call is durable before the call is made (C24).
+ * result that it paid for (S12). Where anything caps it, the worst case of a call is durable before the call is made (C24).
  */
 export class Meter {
   readonly #shop: AskingShop;
@@ -44,6 +48,8 @@ export class Meter {
   readonly #purpose: string;
   readonly #chosen: Chosen;
   readonly #flight: Flight;
+  /** What was set aside for the call under way. */
+  #key: string | undefined;
 
   constructor(shop: AskingShop, run: LiveRun, slot: number, purpose: string, chosen: Chosen, flight: Flight) {
     this.#shop = shop;
@@ -54,10 +60,36 @@ export class Meter {
     this.#flight = flight;
   }
 
-  async generate(request: ModelRequest, options: GenerateOptions): Promise<ModelReply> {
+  /** `asked` is the request as its author made it, by which it is found in a cassette. */
+  async generate(request: ModelRequest, options: GenerateOptions, asked = request): Promise<ModelReply> {
+    const tape = this.#shop.tapes.of(this.#run);
+    if (tape === undefined) return this.#generate(request, options);
+    const { model, wanted } = this.#chosen;
+    return tape.exchange(modelQuestion(this.#purpose, wanted, asked), this.#spot, {
+      perform: () => this.#generate(request, options),
+      keep: reply => keepReply(reply, model),
+      play: reply => this.#play(request, playReply(reply), options),
+    });
+  }
+
+  /** Enters a reply of a cassette, for which nobody is paid. */
+  #play(request: ModelRequest, reply: ModelReply, options: GenerateOptions): ModelReply {
+    options.onToken?.(reply.text);
+    const told = { model: reply.fallback!.id, ...tokensOf(reply.usage), costMicroUsd: 0, latencyMs: 0, finish: reply.finishReason };
+    this.#enter(request, reply.text, { ...told, replayed: true });
+    return reply;
+  }
+
+  get #spot(): Spot {
+    const { plan, state } = this.#run;
+    return { slot: this.#slot, path: () => pathOf(plan, state, this.#slot), attempt: this.#slot < 0 ? 0 : state.attempt[this.#slot]! };
+  }
+
+  async #generate(request: ModelRequest, options: GenerateOptions): Promise<ModelReply> {
     const { model } = this.#chosen;
-    if (this.#run.state.budget === null) return (await this.#call(model, request, options)).reply;
-    const held = await this.#reserve(request);
+    if (!isCapped(this.#shop, this.#run)) return (await this.#call(model, request, options)).reply;
+    const held = await reserveCall(this.#shop, this.#run, this.#slot, this.#flight, model, request);
+    this.#key = held.key;
     let isSure = false;
     try {
       const { reply, isSettled } = await this.#call(held.model, { ...request, maxTokens: held.maxTokens }, options);
@@ -67,15 +99,18 @@ export class Meter {
       isSure = this.#bills(error, held.model).every(({ bill }) => bill.billed !== 'uncertain');
       throw error;
     } finally {
+      const { loop } = this.#shop;
       // What may be billed, and nobody knows how much, stays set aside.
-      if (isSure) this.#shop.loop.send(this.#run, { type: 'release', slot: this.#slot, key: held.key, now: this.#shop.loop.now() });
+      if (isSure) loop.send(this.#run, { type: 'release', slot: this.#slot, key: held.key, now: loop.now() });
+      else loop.send(this.#run, { type: 'doubt', key: held.key, now: loop.now() });
     }
   }
 
   async #call(model: Model, request: ModelRequest, options: GenerateOptions): Promise<{ reply: ModelReply; isSettled: boolean }> {
     const startedAt = this.#shop.loop.now();
     try {
-      const reply = await model.generate(request, { ...options, onWait: wait => this.#tellWait(wait) });
+      const reply = await model.generate(request, { ...options, ...patienceOf(this.#run, this.#slot, this.#flight), onWait: wait => this.#tellWait(wait) });
+      this.#flight.answered = true;
       const id = reply.fallback?.id ?? model.id;
       const before = (reply.fallback?.tried ?? []).map(one => ({ ...one, bill: failedBill(one.failure, this.#shop.models.describe(one.id)) }));
       for (const one of before) this.#enterFailed(request, one.id, one.failure.code, one.bill, 0);
@@ -135,73 +170,29 @@ export class Meter {
     const record: CallRecord = {
       purpose: this.#purpose,
       ...told,
-      ...(told.model === asked.id ? {} : { asked: asked.id }),
-      request: requestKey(told.model, request).slice(0, HASH_LENGTH),
+      ...(told.replayed === true || told.model === asked.id ? {} : { asked: asked.id }),
+      // A replay pays nothing: it neither repeats a call nor is repeated by one.
+      ...(told.replayed === true ? {} : { request: requestKey(told.model, request).slice(0, HASH_LENGTH) }),
       ...(request.schema === undefined ? {} : { schema: sha256(canonicalJson(request.schema)).slice(0, HASH_LENGTH) }),
     };
     run.ledger.push({ ...record, run: run.id, path, attempt: this.#slot < 0 ? 0 : run.state.attempt[this.#slot]!, call: number, at: now });
     const call: CallRecord = { ...record, ...(route === undefined ? {} : { route: recordOf(route) }) };
     const refer = (value: Json): ReturnType<typeof values.refer> => values.refer(secrets.redact(value), run.blobs);
-    loop.send(run, { type: 'called', slot: this.#slot, call, prompt: refer(request.messages as unknown as Json), reply: refer(text), now });
+    loop.send(run, {
+      type: 'called',
+      slot: this.#slot,
+      call,
+      prompt: refer(request.messages as unknown as Json),
+      reply: refer(text),
+      ...(this.#key === undefined ? {} : { key: this.#key }),
+      now,
+    });
   }
 
   /** Whom a call waits for, and until when, in the live view. */
   #tellWait({ who, why, untilMs }: { who: string; why: string; untilMs: number }): void {
     const seconds = Math.max(0, Math.ceil((untilMs - this.#shop.loop.now()) / 1000));
     this.#flight.progress = { done: 0, total: null, text: `waits for ${who}: ${why}, ${seconds} s at most` };
-  }
-
-  /** Sets the worst case of a call aside, of the model that was chosen or, where the pipeline says so, of the first of its chain that fits. */
-  async #reserve(request: ModelRequest): Promise<{ key: string; model: Model; maxTokens: number }> {
-    const { loop, models } = this.#shop;
-    const run = this.#run;
-    const { onExceed } = run.state.budget!;
-    const others =
-      onExceed === 'fallback-model'
-        ? models
-            .chain(this.#chosen.model.id)
-            .chain.slice(1)
-            .map(id => models.get(id))
-        : [];
-    let least = Infinity;
-    for (const model of [this.#chosen.model, ...others]) {
-      const { microUsd, maxTokens } = this.#worst(model, request);
-      least = Math.min(least, microUsd);
-      const key = `${run.epoch}.${run.reservations++}`;
-      await loop.sendDurably(run, { type: 'reserve', slot: this.#slot, key, microUsd, now: loop.now() });
-      if (Object.hasOwn(run.state.reserved, key)) return { key, model, maxTokens };
-    }
-    const { budget, costMicroUsd, reservedMicroUsd } = run.state;
-    const left = Math.max(0, budget!.microUsd - costMicroUsd - reservedMicroUsd);
-    const words = `the next call could cost ${formatUsd(least)}, and ${formatUsd(left)} of the budget of ${formatUsd(budget!.microUsd)} is left`;
-    if (onExceed !== 'fail') {
-      this.#flight.held = true;
-      // What is held fails nowhere, so that its log is where a person finds the figures.
-      if (this.#slot >= 0) loop.send(run, { type: 'logged', slot: this.#slot, level: 'warn', text: words, now: loop.now() });
-    }
-    throw new OrchestratorError('ORC-602', words, {
-      class: 'budget',
-      help: [`orchestrator resume ${run.id} --budget ${(Math.max(budget!.microUsd, least) * 2) / 1_000_000}`, 'or limit the answer: max_tokens'],
-    });
-  }
-
-  /** The most that a call can cost, with all of its chain that may have to be paid before one answers. Throws ORC-602 where a price is unknown. */
-  #worst(model: Model, request: ModelRequest): { microUsd: number; maxTokens: number } {
-    const { models } = this.#shop;
-    let sum = 0;
-    let tokens = 0;
-    for (const id of models.chain(model.id).chain) {
-      const { microUsd, maxTokens } = reservationFor([models.describe(id)], request);
-      if (microUsd === undefined) {
-        throw new OrchestratorError('ORC-602', `the price of ${id} is not known, and the run has a budget`, {
-          class: 'budget',
-          help: [`give its price: models: { catalog: [ { id: ${id}, cost: { input_per_million: …, output_per_million: … } } ] }`, 'or run it without a budget'],
-        });
-      }
-      sum += microUsd;
-      tokens = maxTokens;
-    }
-    return { microUsd: sum, maxTokens: tokens };
   }
 }
 

@@ -9,6 +9,7 @@ import type { Action, EffectClass, ModelGateway, Policy } from '../tools/port.ts
 import { checkResult, TaskContext } from './context.ts';
 import type { InFlight, LiveRun } from './live.ts';
 import type { Loop } from './loop.ts';
+import { deferredBy } from './patience.ts';
 import { hasMarker, type Secrets } from './secrets.ts';
 import { actThrough, type Tapes } from './tape.ts';
 import { plainJson, ValuePending, valueAt, type ValueStore } from './values.ts';
@@ -27,7 +28,9 @@ export interface Workshop {
   policy: Policy;
   stateFolder: string | undefined;
   secrets: Secrets;
-  computing(run: LiveRun, observed: Observation[]): Computing;
+  tapes: Tapes;
+  /** Of a slot whose expressions may see the world. */
+  computing(run: LiveRun, observed: Observation[], slot?: number): Computing;
   gateway(run: LiveRun, slot: number, flight: Flight, keep: Keep): ModelGateway;
 }
 
@@ -41,6 +44,8 @@ export class Flight implements InFlight {
   written = '';
   /** It met the cap of a budget that may be raised: it is taken back, not failed. */
   held = false;
+  /** A model has answered in it. */
+  answered = false;
   #controller: AbortController | null = null;
   #stopped: { reason: unknown } | null = null;
   #abandon: ((reason: unknown) => void) | null = null;
@@ -108,7 +113,8 @@ async function settle(shop: Workshop, run: LiveRun, task: PlanTask, slot: number
   try {
     outcome = await attemptOf(shop, run, task, slot, attempt, flight);
   } catch (error) {
-    outcome = { ok: false, failure: redacted(shop, failureOf(flight, error)), ...(flight.held ? { held: true as const } : {}) };
+    const failure = redacted(shop, failureOf(flight, error));
+    outcome = { ok: false, failure, ...(flight.held ? { held: true as const } : {}), ...deferredBy(failure) };
   }
   flight.done();
   if (run.inFlight.get(slot) === flight) run.inFlight.delete(slot);
@@ -137,7 +143,7 @@ async function attemptOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: num
       help: ['orchestrator actions'],
     });
   const observed: Observation[] = [];
-  const computing = shop.computing(run, observed);
+  const computing = shop.computing(run, observed, slot);
   const parameters = await parametersOf(shop, run, task, slot, computing);
   const tape = shop.tapes.of(run);
   // What is recorded shall be there in the replay, and what is replayed is not what a later run may take.

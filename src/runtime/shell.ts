@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { steadyClock, systemClock, type Clock } from '../clock.ts';
-import { documentOf, type Command, type Computing, type Event, type Observation, type RunDocument } from '../engine/index.ts';
+import { documentOf, pathOf, type Command, type Computing, type Event, type Observation, type RunDocument } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import { newId } from '../ids.ts';
@@ -13,7 +13,7 @@ import type { RunFilter, RunRow, Store } from '../store/port.ts';
 import type { Action, Policy } from '../tools/port.ts';
 import type { ForkOptions, ResumeOptions, RunEvent, RunHandle, Shell, StartOptions } from './api.ts';
 import { ask, type AskingShop } from './asking.ts';
-import { budgetOf, checkBudget } from './budgets.ts';
+import { budgetOf, Caps, checkBudget } from './budgets.ts';
 import { checkCommand } from './commands.ts';
 import { compileFile, startInputs, type Compiled } from './compile.ts';
 import type { Config } from './config/index.ts';
@@ -30,6 +30,7 @@ import { effectOf, perform } from './perform.ts';
 import { pinsOf } from './pins.ts';
 import { checkReady } from './ready.ts';
 import type { Secrets } from './secrets.ts';
+import { cassetteOf, Tapes } from './tape.ts';
 import { ValueStore } from './values.ts';
 import { Watch } from './watch.ts';
 
@@ -83,8 +84,14 @@ export class EmbeddedShell implements Shell {
       stateFolder: settings.stateFolder,
       secrets: settings.secrets,
       models: settings.models,
+      caps: new Caps(settings.budget),
       loop: undefined as unknown as Loop,
-      computing: (run, observed) => this.#computing(run, observed),
+      computing: (run, observed, slot) => this.#computing(run, observed, slot),
+      tapes: new Tapes({
+        secrets: settings.secrets,
+        now: () => this.#clock.now(),
+        warn: (run, slot, text) => this.#loop.send(run, { type: 'logged', slot, level: 'warn', text, now: this.#clock.now() }),
+      }),
       gateway: (run, slot, flight, keep) => new Gateway(shop, run, slot, flight, keep),
       shell: this,
     };
@@ -97,7 +104,7 @@ export class EmbeddedShell implements Shell {
         perform: (run, slot, attempt) => perform(shop, run, slot, attempt),
         ask: (run, slot, index) => ask(shop, run, slot, index),
         effectOf: (run, slot) => effectOf(shop, run, slot),
-        computing: (run, observed) => this.#computing(run, observed),
+        computing: (run, observed, slot) => this.#computing(run, observed, slot),
       },
     });
     this.#watch = new Watch({
@@ -112,9 +119,14 @@ export class EmbeddedShell implements Shell {
     this.shop = shop;
   }
 
-  #computing(run: LiveRun, observed: Observation[]): Computing {
-    const { values } = this.shop;
-    return { plan: run.plan, state: run.state, run: run.id, load: ref => values.load(ref), host: new RunHost(run, this.#clock, observed) };
+  /** What expressions see. With a slot it is recorded, or comes out of the cassette. */
+  #computing(run: LiveRun, observed: Observation[], slot?: number): Computing {
+    const { values, tapes } = this.shop;
+    const tape = tapes.of(run);
+    const taped = tape === undefined || slot === undefined ? undefined : { tape, path: pathOf(run.plan, run.state, slot) };
+    const host = new RunHost(run, this.#clock, observed, taped);
+    const computing: Computing = { plan: run.plan, state: run.state, run: run.id, load: ref => values.load(ref), host };
+    return tape?.origin === undefined ? computing : { ...computing, origin: tape.origin };
   }
 
   compile(file: string): Promise<Compiled> {
@@ -132,7 +144,7 @@ export class EmbeddedShell implements Shell {
     };
     const inputs = startInputs(plan, given, host);
     for (const { name, type } of plan.inputs) if (type === 'secret' && typeof inputs[name] === 'string') this.#settings.secrets.named(inputs[name], name);
-    checkReady(plan, this.#settings.models, options, this.#settings.budget);
+    checkReady(plan, this.#settings.models, options);
     const control = await this.store.control();
     if (control.drain || control.stop)
       throw new OrchestratorError('ORC-514', `nothing new is started: ${control.reason ?? 'the system is draining'}`, {
@@ -188,6 +200,7 @@ export class EmbeddedShell implements Shell {
     const workspace = resolve(this.#settings.cwd, options.workspace ?? '.');
     const blobs: LiveRun['blobs'] = [];
     const pins = pinsOf(plan, this.#settings.cwd, options);
+    const cassette = cassetteOf(options, path => resolve(this.#settings.cwd, path));
     const created: Event = {
       type: 'run.created',
       at: now,
@@ -197,12 +210,13 @@ export class EmbeddedShell implements Shell {
       program: this.#settings.program,
       trigger: options.trigger ?? 'cli',
       user: options.user ?? null,
-      tags: options.tags ?? [],
+      tags: [...(options.tags ?? []), ...(cassette?.mode === 'replay' ? ['replay'] : [])],
       key: options.key ?? null,
       parent: null,
       until: options.until ?? null,
       mocks: options.mocks ?? null,
       ...(pins === undefined ? {} : { pins }),
+      ...(cassette === undefined ? {} : { cassette }),
     };
     const budget = budgetOf(plan, options.budgetUsd, this.#settings.budget, now);
     return this.#bear(id, plan, body, budget === undefined ? [created] : [created, budget], blobs, {
@@ -427,7 +441,7 @@ export class EmbeddedShell implements Shell {
   async resumeAll(): Promise<RunHandle[]> {
     const handles: RunHandle[] = [];
     for (const row of await this.store.orphans()) {
-      if (row.status === 'paused') continue;
+      if (row.status === 'paused' && !(await this.#mayGoOn(row))) continue;
       try {
         handles.push(await this.resume(row.run));
       } catch (error) {
@@ -436,6 +450,12 @@ export class EmbeddedShell implements Shell {
       }
     }
     return handles;
+  }
+
+  /** Is a run that is paused on a cap due because the cap began anew, or told to go on because it was raised? */
+  async #mayGoOn({ run, reason, dueAt }: RunRow): Promise<boolean> {
+    if (reason !== 'budget') return false;
+    return (dueAt !== null && dueAt <= this.#clock.now()) || (await this.store.inbox(run)).some(({ command }) => command.type === 'resume');
   }
 
   /** Takes a run that only waited back into memory. */

@@ -175,13 +175,29 @@ function guardProviders(beneath: JsonObject, value: JsonObject, file: ConfigFile
 function guardBudget(beneath: JsonObject, value: JsonObject, file: ConfigFile): Diagnostic[] {
   const before = (beneath as unknown as Config).budget;
   const after = (value as unknown as Config).budget;
-  return Object.entries(before).flatMap(([name, cap]) => {
-    const key = name as keyof Config['budget'];
-    if (!((after[key] ?? Infinity) > cap)) return [];
-    after[key] = cap;
-    return [leftOut(file, ['budget', name], 'lets more be spent than your own file allows')];
+  const tooMuch = (...path: string[]): Diagnostic => leftOut(file, ['budget', ...path], 'lets more be spent than your own file allows');
+  const warnings = CAPS.flatMap(key => {
+    if (!((after[key] ?? Infinity) > (before[key] ?? Infinity))) return [];
+    after[key] = before[key]!;
+    return [tooMuch(key)];
   });
+  for (const [kind, every] of [
+    ['pipelines', 'per_pipeline_usd'],
+    ['users', 'per_user_usd'],
+  ] as const) {
+    for (const [name, cap] of Object.entries(after[kind] ?? {})) {
+      const own = before[kind] !== undefined && Object.hasOwn(before[kind], name) ? before[kind][name]! : undefined;
+      const most = own ?? before[every] ?? Infinity;
+      if (cap <= most) continue;
+      if (own === undefined) delete after[kind]![name];
+      else after[kind]![name] = own;
+      warnings.push(tooMuch(kind, name));
+    }
+  }
+  return warnings;
 }
+
+const CAPS = ['per_call_usd', 'per_task_usd', 'per_run_usd', 'per_pipeline_usd', 'per_user_usd', 'per_day_usd'] as const;
 
 function absoluteUrl(url: string, folder: string): string {
   if (!url.startsWith('sqlite:')) return url;

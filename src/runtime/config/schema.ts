@@ -11,7 +11,17 @@ export interface Config {
   policy: Policy;
   secrets: { [name: string]: string };
   mcp: { servers: { [name: string]: { command?: string[]; env?: string[]; url?: string } } };
-  budget: { per_run_usd?: number; per_day_usd?: number };
+  budget: {
+    per_call_usd?: number;
+    per_task_usd?: number;
+    per_run_usd?: number;
+    per_pipeline_usd?: number;
+    per_user_usd?: number;
+    per_day_usd?: number;
+    pipelines?: { [name: string]: number };
+    users?: { [name: string]: number };
+    on_exceed?: 'pause' | 'fail' | 'fallback-model';
+  };
   alerts: { rules: JsonObject[]; smtp?: JsonObject; slack?: JsonObject };
   logging: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'json' | 'text'; file: string };
   server: { host: string; port: number };
@@ -52,6 +62,7 @@ export const IDLE: { [key: string]: { lacks: string; help: string } } = {
 const later = (key: string, description: string): string => `${description} Not acted on by this version: ${IDLE[key]!.lacks}.`;
 
 const text = (description: string, more: JsonObject = {}): JsonObject => ({ type: 'string', description, ...more });
+const dollars = (description: string): JsonObject => ({ type: 'number', minimum: 0, description });
 const texts = (description: string): JsonObject => ({ type: 'array', items: { type: 'string' }, description });
 const map = (description: string, properties: JsonObject, more: JsonObject = {}): JsonObject => ({
   type: 'object',
@@ -113,9 +124,23 @@ const KEYS: JsonObject = {
   mcp: map(later('mcp', 'MCP servers whose tools are actions.'), {
     servers: { type: 'object', additionalProperties: MCP_SERVER, description: 'Servers by name.' },
   }),
-  budget: map('Caps on spending, in dollars.', {
-    per_run_usd: { type: 'number', minimum: 0, description: 'Of one run.' },
-    per_day_usd: { type: 'number', minimum: 0, description: 'Of all runs of a day (UTC).' },
+  budget: map('Caps on spending, in dollars: the worst case of a call is set aside under each of them before it is made (`orchestrator budget`).', {
+    per_call_usd: dollars('Of one model call, in the worst case.'),
+    per_task_usd: dollars('Of one task run: all its attempts and `<AUTO>` questions, an iteration of a loop by itself.'),
+    per_run_usd: dollars('Of one run.'),
+    per_pipeline_usd: dollars('Of all runs of one pipeline (by its name), a day (UTC).'),
+    per_user_usd: dollars('Of all runs for one user (`--user`; those for nobody count together), a day (UTC).'),
+    per_day_usd: dollars('Of all runs on the store, a day (UTC). A call counts for the day on which it begins.'),
+    pipelines: {
+      type: 'object',
+      additionalProperties: { type: 'number', minimum: 0 },
+      description: 'Of some pipelines by name, a day, instead of `per_pipeline_usd`.',
+    },
+    users: { type: 'object', additionalProperties: { type: 'number', minimum: 0 }, description: 'Of some users by name, a day, instead of `per_user_usd`.' },
+    on_exceed: choice(
+      'What happens on a cap where the pipeline does not say: `pause` (the default), `fail`, or `fallback-model`, which takes the first of the fallback chain that fits.',
+      ['pause', 'fail', 'fallback-model'],
+    ),
   }),
   alerts: map(later('alerts', 'When to tell somebody, and how.'), {
     rules: { type: 'array', items: ALERT_RULE, description: 'The rules.' },
