@@ -51,7 +51,12 @@ export class Teller {
               text: `  ${this.#paint('warning', '↻')} ${name(path)}  attempt ${event.attempt} failed, again in ${formatDuration(event.retryAt - event.at)}: ${failureText(event.failure)}`,
             };
       case 'attempt.deferred':
-        return this.#line('state', 'waiting', path, `waits ${formatDuration(event.until - event.at)} ${reasonText(event.reason)}`);
+        return this.#line(
+          'state',
+          'waiting',
+          path,
+          `waits ${formatDuration(event.until - event.at)} ${reasonText(event.reason)}${event.for === undefined ? '' : ` of ${escapeLine(event.for)}`}`,
+        );
       case 'approval.requested':
         return this.#line('state', 'waiting', path, `asks: ${fit(escapeLine(event.prompt), 100)} [${event.choices.map(escapeLine).join(', ')}]`);
       case 'approval.given':

@@ -41,13 +41,13 @@ describe('the live picture', () => {
     const active = [
       task('each_doc', { action: 'for_each', iterations: { done: 29, total: 58, failed: 1 } }),
       task('each_doc[31]/summarise', { action: 'generate_text', tokens: 812, attempt: 2 }),
-      task('each_doc[32]/summarise', { status: 'waiting', reason: 'rate_limit', until: NOW + 2000 }),
+      task('each_doc[32]/summarise', { status: 'waiting', reason: 'rate_limit', until: NOW + 2000, waitsFor: 'lab/small' }),
     ];
     expect(draw(view({ active }))).toEqual([
       '● research  run_7q2k                                                 12/40 · 0:41 · $0.182',
       '  ◐ each_doc                ████████░░░░░░░░  29/58  1 ✕  4.1 s',
       '    ◐ each_doc[31]/summarise  generate_text  4.1 s  attempt 2  812 tok ▸ streaming',
-      '    ‖ each_doc[32]/summarise  waits for a rate limit, 2.0 s left',
+      '    ‖ each_doc[32]/summarise  waits for a rate limit of lab/small, 2.0 s left',
       '  Ctrl-C stops',
     ]);
   });

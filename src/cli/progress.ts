@@ -96,8 +96,8 @@ function iterationsText({ done, total, failed }: NonNullable<ActiveTask['iterati
   return `${bar}${counts}${failed > 0 ? `  ${failed} ✕` : ''}`;
 }
 
-function waitText({ reason, until }: ActiveTask, nowMs: number): string {
-  const what = reasonText(reason);
+function waitText({ reason, until, waitsFor }: ActiveTask, nowMs: number): string {
+  const what = `${reasonText(reason)}${waitsFor === null ? '' : ` of ${escapeLine(waitsFor)}`}`;
   const left = until === null ? '' : `, ${formatDuration(Math.max(0, until - nowMs))} left`;
   return `waits ${what}${left}`;
 }

@@ -78,7 +78,7 @@ export class Tracker implements Pick<RunHandle, 'id' | 'view'> {
         if (event.kind === 'sleep') this.#wait(path, event.at, 'timer', event.until);
         break;
       case 'attempt.deferred':
-        this.#wait(path, event.at, event.reason, event.until);
+        this.#wait(path, event.at, event.reason, event.until, event.for);
         break;
       case 'attempt.failed':
         if (event.retryAt !== null) this.#wait(path, event.at, 'backoff', event.retryAt);
@@ -95,14 +95,27 @@ export class Tracker implements Pick<RunHandle, 'id' | 'view'> {
 
   #begin(path: string, at: number, attempt: number): ActiveTask {
     const action = this.#plan === undefined ? '' : (taskAt(this.#plan, path)?.action ?? '');
-    const task: ActiveTask = { path, action, status: 'running', reason: null, since: at, until: null, attempt, iterations: null, progress: null, tokens: null, writing: null };
+    const task: ActiveTask = {
+      path,
+      action,
+      status: 'running',
+      reason: null,
+      since: at,
+      until: null,
+      waitsFor: null,
+      attempt,
+      iterations: null,
+      progress: null,
+      tokens: null,
+      writing: null,
+    };
     this.#active.set(path, task);
     return task;
   }
 
-  #wait(path: string, at: number, reason: ActiveTask['reason'], until: number | null): void {
+  #wait(path: string, at: number, reason: ActiveTask['reason'], until: number | null, waitsFor: string | null = null): void {
     const task = this.#active.get(path) ?? this.#begin(path, at, 1);
-    Object.assign(task, { status: 'waiting', reason, until });
+    Object.assign(task, { status: 'waiting', reason, until, waitsFor });
   }
 
   #settle(path: string, hasFailed: boolean): void {

@@ -1,7 +1,7 @@
 export { apply, takeBack } from './apply.ts';
 export { decide, owed, type Decision } from './decide.ts';
 export type { RunDocument, TaskDocument } from './document.ts';
-export type { Answer, CallLimits, Effect, Evaluation, Input, Outcome, Site, Stage } from './effect.ts';
+export type { Answer, CallLimits, Deferral, Effect, Evaluation, Input, Outcome, Site, Stage } from './effect.ts';
 export { completeInputs, compute, evaluateSite, expressionOf, SecretText, type Computing } from './evaluate.ts';
 export type { CallRecord, Command, Event, EventType, Observation, OnExceed, Pins, Reason, Ref, Refusal, RunStatus, Span, TaskStatus } from './event.ts';
 export { firstFailure } from './finish.ts';

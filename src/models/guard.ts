@@ -144,14 +144,14 @@ type AnyReply = Pick<ModelReply, 'usage' | 'usageUnknown' | 'latencyMs' | 'rates
 async function callOnce<R extends AnyReply>(
   model: Model,
   tokens: number,
-  { signal, onWait }: Pick<GenerateOptions, 'signal' | 'onWait'>,
+  { signal, onWait, patienceMs }: Pick<GenerateOptions, 'signal' | 'onWait' | 'patienceMs'>,
   { state, limiter, limitsOf, clock }: Guards,
   perform: () => Promise<R>,
 ): Promise<R> {
   state.enter(model.id);
   let entry: Entry;
   try {
-    const asked = { tokens, leaseMs: LEASE_MS, signal, ...(onWait === undefined ? {} : { onWait }) };
+    const asked = { tokens, leaseMs: LEASE_MS, signal, patienceMs, ...(onWait === undefined ? {} : { onWait }) };
     entry = await limiter.enter(limitsOf(model), asked);
   } catch (error) {
     state.settle(model.id, 'unsaid');

@@ -355,7 +355,7 @@ function heldBack(wait: Wait, nowMs: number): OrchestratorError {
     class: 'rate_limit',
     retryable: true,
     retryAfterMs: afterMs,
-    details: { sent: false, wait: { ...wait } },
+    details: { asked: false, wait: { ...wait } },
   });
 }
 

@@ -103,6 +103,8 @@ export interface GenerateOptions {
   onToken?: (text: string) => void;
   /** Called when the call has to wait for a limit: whose, and until when. */
   onWait?: (wait: { who: string; why: string; untilMs: number }) => void;
+  /** How long to wait for a limit here; where that takes longer, ORC-601 says when to come back (`waitOf`). For ever when absent. */
+  patienceMs?: number;
   /** Whether the response cache may answer and keep; by default only what is deterministic (a temperature of 0, or a seed). */
   cache?: boolean;
   /** Whether a reply is what was asked for, for whoever keeps an account of calls. */
@@ -114,7 +116,7 @@ export interface EmbedRequest {
   texts: string[];
 }
 
-export type EmbedOptions = Pick<GenerateOptions, 'signal' | 'onWait' | 'cache'>;
+export type EmbedOptions = Pick<GenerateOptions, 'signal' | 'onWait' | 'patienceMs' | 'cache'>;
 
 export interface EmbedReply {
   /** Id of the model that answered, as its provider says. */

@@ -99,7 +99,7 @@ function cellsOf(path: string, task: TaskDocument): (Cell | string)[] {
   const { glyph, style } = markOf(task.status);
   const remarks = [
     task.error === null ? '' : `${task.error.code}: ${task.error.message.split('\n')[0]}`,
-    task.error === null ? reasonText(task.reason) : '',
+    task.error === null ? `${reasonText(task.reason)}${task.waiting === undefined ? '' : ` of ${task.waiting.for} until ${task.waiting.until}`}` : '',
     task.attempts > 1 ? `${task.attempts} attempts` : '',
     task.cached ? '⚡ cached' : '',
     task.recovered ? 'recovered' : '',

@@ -1,0 +1,111 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import type { OrchestratorError } from '../../src/errors.ts';
+import { openShell, type EmbeddedShell } from '../../src/runtime/index.ts';
+import { startModelServer, type ModelServer } from '../support/model-server.ts';
+import { makeFolder, startChild, until } from './bench.ts';
+
+interface Place {
+  folder: string;
+  server: ModelServer;
+  file: string;
+  open(): Promise<EmbeddedShell>;
+}
+
+/** A place whose model asked, a moment ago, to be left alone for so long. */
+async function place(tasks: string, askedMs: number, model = ''): Promise<Place> {
+  const folder = makeFolder();
+  const server = await startModelServer();
+  onTestFinished(() => server.close());
+  writeFileSync(
+    join(folder, 'orchestrator.config.yaml'),
+    `models:\n  default: lab/small\n  providers: { lab: { type: openai-compatible, base_url: "${server.url}" } }\n  catalog: [ { id: lab/small${model} } ]\n`,
+  );
+  const file = join(folder, 'p.yaml');
+  writeFileSync(file, `name: p\nversion: "1"\ntasks:\n${tasks}\n`);
+  const open = async (): Promise<EmbeddedShell> => {
+    const shell = await openShell({ cwd: folder, env: {} });
+    onTestFinished(() => shell.close());
+    return shell;
+  };
+  if (askedMs > 0) {
+    server.reply({ status: 429, headers: { 'retry-after-ms': String(askedMs) }, body: {} });
+    const shell = await open();
+    const { signal } = new AbortController();
+    const asked = shell.shop.models.get('lab/small').generate({ messages: [{ role: 'user', content: 'hi' }] }, { signal });
+    await expect(asked).rejects.toMatchObject({ code: 'ORC-601' } satisfies Partial<OrchestratorError>);
+  }
+  return { folder, server, file, open };
+}
+
+const ASK = '  - { id: a, action: generate_text, parameters: { prompt: say a, max_tokens: 5 } }';
+
+test('S8 a long wait for a limit is the task’s: it says for whom and until when, outlives kill -9, and counts one attempt', async () => {
+  const { folder, server, file, open } = await place(ASK, 8000);
+  const blockedUntil = Date.now() + 7900;
+  const child = startChild(
+    folder,
+    `
+    import { openShell } from '${new URL('../../src/runtime/index.ts', import.meta.url).href}';
+    const other = await openShell({ cwd: ${JSON.stringify(folder)}, env: {} });
+    const handle = await other.start(${JSON.stringify(file)});
+    while (handle.view().active[0]?.status !== 'waiting') await new Promise(resolve => setTimeout(resolve, 10));
+    say({ run: handle.id, active: handle.view().active[0] });`,
+  );
+  const { run, active } = (await child.line()) as unknown as { run: string; active: object };
+  expect(active).toMatchObject({ path: 'a', status: 'waiting', reason: 'rate_limit', waitsFor: 'lab/small', until: expect.any(Number) });
+  const shell = await open();
+  await until(async () => (await shell.store.run(run))?.status === 'waiting');
+  expect(await shell.runs({})).toMatchObject([{ status: 'waiting', reason: 'rate_limit', dueAt: expect.any(Number) }]);
+  await child.kill();
+  expect(await shell.show(run)).toMatchObject({
+    status: 'waiting',
+    reason: 'rate_limit',
+    tasks: { a: { status: 'waiting', reason: 'rate_limit', attempts: 0, waiting: { for: 'lab/small', until: expect.any(String) } } },
+  });
+  expect(server.requests).toHaveLength(1);
+  const document = await (await shell.resume(run)).result();
+  expect(Date.now()).toBeGreaterThan(blockedUntil);
+  expect(document).toMatchObject({ status: 'completed', tasks: { a: { attempts: 1 } } });
+  expect(server.requests).toHaveLength(2);
+  expect((await shell.store.ledger({ run })).map(({ attempt, call }) => [attempt, call])).toEqual([[1, 0]]);
+  const told = (await shell.store.read(run)).map(({ event }) => event);
+  expect(told.filter(({ type }) => type === 'attempt.deferred')).toMatchObject([{ reason: 'rate_limit', for: 'lab/small' }]);
+  expect(told.filter(({ type }) => type === 'attempt.failed')).toEqual([]);
+});
+
+test('a short wait stays in the process, and the live view says for whom', async () => {
+  const { server, file, open } = await place(ASK, 1500);
+  const shell = await open();
+  const handle = await shell.start(file);
+  await until(() => handle.view().active[0]?.progress?.text);
+  expect(handle.view().active[0]).toMatchObject({ status: 'running', progress: { text: expect.stringContaining('waits for lab/small') } });
+  const { run, status } = await handle.result();
+  expect([status, server.requests.length]).toEqual(['completed', 2]);
+  expect((await shell.store.read(run)).filter(({ event }) => event.type === 'attempt.deferred')).toEqual([]);
+});
+
+test('many tasks at a slow limit wait in the journal, each for a time of its own, and hold no place meanwhile', async () => {
+  const tasks = Array.from({ length: 20 }, (_, i) => ASK.replaceAll(' a,', ` t${i},`)).join('\n');
+  const { server, file, open } = await place(tasks, 0, ', limits: { requests_per_minute: 10 }');
+  const shell = await open();
+  const handle = await shell.start(file);
+  await until(() => handle.view().active.filter(({ status }) => status === 'waiting').length >= 17, 20_000);
+  const times = handle.view().active.flatMap(task => (task.status === 'waiting' ? [task.until!] : []));
+  expect(new Set(times).size).toBeGreaterThan(8);
+  expect(server.requests.length).toBeLessThanOrEqual(3);
+  expect(handle.view().active.every(({ status, attempt }) => status === 'waiting' || attempt === 1)).toBe(true);
+  await handle.cancel();
+  expect(await handle.result()).toMatchObject({ status: 'cancelled' });
+}, 30_000);
+
+test('a question of an AUTO tag is put off too, and its default does not answer for it', async () => {
+  const { file, open } = await place('  - { id: a, action: echo, parameters: { text: \'<AUTO default="red">a colour</AUTO>\' } }', 6500);
+  const shell = await open();
+  const handle = await shell.start(file);
+  await until(() => handle.view().active[0]?.status === 'waiting');
+  expect(handle.view()).toMatchObject({ status: 'waiting', reason: 'rate_limit', active: [{ waitsFor: 'lab/small' }] });
+  const { status, autos } = await handle.result();
+  expect([status, autos[0]?.source]).toEqual(['completed', 'model']);
+});
