@@ -46,6 +46,17 @@ export function ledgerCases(one: () => Promise<Store>): void {
     expect(await store.verify()).toEqual([]);
   });
 
+  it('S12 keeps a call that a cassette answered, and counts it in no sum', async () => {
+    const store = await one();
+    const replayed = call('run_a', NOON, { costMicroUsd: 0, replayed: true, schema: 's' });
+    await store.commit([creation('run_a')]);
+    await store.commit([addition('run_a', 1, 1, { ledger: [replayed] })]);
+    expect(await store.ledger({})).toEqual([replayed]);
+    expect(await sums(store, ['model'])).toEqual({});
+    expect(await sums(store, ['model'], { since: NOON - 1, until: NOON + 1 })).toEqual({});
+    expect(await store.verify()).toEqual([]);
+  });
+
   totalsCases(one);
 }
 

@@ -1,8 +1,9 @@
+import { DAY_MS, utcDay } from '../clock.ts';
 import { rowChecksum } from './checksum.ts';
 import type { Database } from './database.ts';
 import { damaged } from './failures.ts';
 import type { LedgerFilter, LedgerRow, RunRow, TotalsFilter, TotalsKey, TotalsRow, Totals } from './port.ts';
-import { bookingsOf, COUNTS, DAY_MS, dayText, isMeant, keysOf, totalsOf, Sums, taskOf, type Booking, type KnownCalls } from './totals.ts';
+import { bookingsOf, COUNTS, isMeant, keysOf, totalsOf, Sums, taskOf, type Booking, type KnownCalls } from './totals.ts';
 
 type Value = string | number | null;
 
@@ -25,8 +26,9 @@ const LATER = [
   'schema',
   'unmet',
   'repeated',
+  'replayed',
 ] as const;
-const FLAGS: ReadonlySet<string> = new Set(['cached', 'uncertain', 'unmet', 'repeated']);
+const FLAGS: ReadonlySet<string> = new Set(['cached', 'uncertain', 'unmet', 'repeated', 'replayed']);
 const COLUMNS = [...FIRST, 'sum', ...LATER].map(column);
 const INSERT = `INSERT OR REPLACE INTO ledger (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`;
 const SELECT = `SELECT ${[...FIRST, 'sum', ...LATER].map(field => `l.${column(field)} AS "${field}"`).join(', ')}`;
@@ -181,7 +183,7 @@ function wholeDays(db: Database, by: readonly TotalsKey[], first: number, end: n
   return db
     .all<{ [field: string]: Value }>(`SELECT ${[...by, ...sums].join(', ')} FROM totals WHERE ${where.join(' AND ')}${group}`, ...values)
     .map(({ ...row }) => {
-      const keys = by.map(key => (key === 'day' ? dayText(Number(row[key])) : String(row[key])));
+      const keys = by.map(key => (key === 'day' ? utcDay(Number(row[key]) * DAY_MS) : String(row[key])));
       for (const key of by) delete row[key];
       return { keys, ...(row as unknown as Totals) };
     });

@@ -102,6 +102,8 @@ export const MIGRATIONS: readonly string[] = [
     id INTEGER PRIMARY KEY, scope TEXT NOT NULL, day TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, micro_usd INTEGER NOT NULL, sum TEXT NOT NULL
   );
   `,
+  // Calls that a cassette answered.
+  'ALTER TABLE ledger ADD COLUMN replayed INTEGER',
 ];
 
 /** The version from which on the sums of the ledger are kept. */

@@ -1,6 +1,5 @@
+import { utcDay } from '../clock.ts';
 import type { LedgerRow, TotalsFilter, TotalsKey, TotalsRow, Totals } from './port.ts';
-
-export const DAY_MS = 86_400_000;
 
 const NOTHING: Totals = {
   calls: 0,
@@ -64,8 +63,9 @@ export function taskOf(path: string): string {
   return path.replace(/\[\d+\]|@\d+/g, '');
 }
 
-/** One call as sums. What came out of a cache took no tokens. */
+/** One call as sums. What came out of a cache took no tokens; what came out of a cassette was no call. */
 export function totalsOf(row: LedgerRow, isWasted: boolean): Totals {
+  if (row.replayed === true) return NOTHING;
   const { costMicroUsd, cached, uncertain, failed, schema } = row;
   const one = (is: boolean): number => (is ? 1 : 0);
   const paid = costMicroUsd ?? 0;
@@ -135,7 +135,7 @@ export interface RunBooking extends Booking {
 }
 
 export function keysOf(booked: RunBooking, by: readonly TotalsKey[]): string[] {
-  return by.map(key => (key === 'day' ? dayText(Math.floor(booked.at / DAY_MS)) : booked[key]));
+  return by.map(key => (key === 'day' ? utcDay(booked.at) : booked[key]));
 }
 
 export function isMeant(booked: RunBooking, { since, until, pipeline, user }: TotalsFilter): boolean {
@@ -145,9 +145,4 @@ export function isMeant(booked: RunBooking, { since, until, pipeline, user }: To
     (pipeline === undefined || booked.pipeline === pipeline) &&
     (user === undefined || booked.user === user)
   );
-}
-
-/** `2026-01-31`, of the number of a day since 1970. */
-export function dayText(day: number): string {
-  return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }

@@ -35,7 +35,8 @@ export async function list(terminal: Terminal, { flags }: Invocation): Promise<n
   const { listed, failures } = await withShell(terminal, async shell => {
     const { models } = shell.shop;
     const found = await models.list(AbortSignal.timeout(PATIENCE_MS));
-    const rows = await shell.store.ledger({});
+    // What came out of a cassette says nothing about its model.
+    const rows = (await shell.store.ledger({})).filter(({ replayed }) => replayed !== true);
     return { listed: found.models.map(({ id }) => listedModel(models.describe(id), rows)), failures: found.failures };
   });
   if (flags.on('json')) {
