@@ -1,6 +1,6 @@
 import { OrchestratorError } from '../errors.ts';
 import { attachmentsOf, isText } from './content.ts';
-import type { Abilities, ModelRequest } from './port.ts';
+import type { Abilities, ModelInfo, ModelRequest } from './port.ts';
 
 /** What a request holds that a model is known not to read; undefined where there is nothing of the kind. */
 export function unreadable(abilities: Abilities, { messages }: Pick<ModelRequest, 'messages'>): string | undefined {
@@ -11,7 +11,7 @@ export function unreadable(abilities: Abilities, { messages }: Pick<ModelRequest
 }
 
 /** Refuses what a model is known not to read, before anybody is asked: ORC-410. */
-export function checkAbilities(id: string, abilities: Abilities, request: Pick<ModelRequest, 'messages'>): void {
+export function checkAbilities({ id, local, abilities = {} }: Pick<ModelInfo, 'id' | 'local' | 'abilities'>, request: Pick<ModelRequest, 'messages'>): void {
   const what = unreadable(abilities, request);
   if (what === undefined) return;
   const modality = what === 'images' ? 'image' : 'file';
@@ -20,7 +20,7 @@ export function checkAbilities(id: string, abilities: Abilities, request: Pick<M
     details: { asked: false },
     help: [
       `let a model be chosen that does: model: { modalities: [${modality}] }`,
-      `if it does, say so: models: { catalog: [ { id: ${id}, modalities: [${modality}] } ] }`,
+      ...(local ? [] : [`if it does, say so: models: { catalog: [ { id: ${id}, modalities: [${modality}] } ] }`]),
     ],
   });
 }

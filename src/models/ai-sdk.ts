@@ -64,7 +64,7 @@ export function aiSdkProvider(options: AiSdkOptions): Provider {
 
   async function generate(model: string, request: ModelRequest, how: GenerateOptions): Promise<ModelReply> {
     const { abilities } = describe(model);
-    checkAbilities(`${name}/${model}`, abilities, request);
+    checkAbilities({ id: `${name}/${model}`, local, abilities }, request);
     const plainly = toolsByShape(asked(model), (inner, innerHow) => ask(model, inner, innerHow));
     if (abilities.tools === false || toolless.has(model)) return plainly(request, how);
     try {

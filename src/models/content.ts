@@ -42,7 +42,7 @@ export function spelledOut(content: Content): ContentPart[] {
   if (typeof content === 'string') return [{ type: 'text', text: content }];
   return content.map(part => {
     if (part.type !== 'file' || !isText(part.mediaType)) return part;
-    return { type: 'text', text: fence(part.name ?? 'file', Buffer.from(part.data, 'base64').toString()) };
+    return { type: 'text', text: `\n${fence(part.name ?? 'file', Buffer.from(part.data, 'base64').toString())}\n` };
   });
 }
 

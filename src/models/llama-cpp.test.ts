@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OrchestratorError } from '../errors.ts';
-import type { Json } from '../json.ts';
+import type { Json, JsonObject } from '../json.ts';
 import { askStructured } from './answers.ts';
 import { autoRequest, type AutoShape } from './auto.ts';
 import { llamaCpp } from './llama-cpp.ts';
 import type { GenerateOptions, ModelRequest, Provider } from './port.ts';
+import { embedAll } from './vectors.ts';
 
 /** Beside the project, never in it: ../shared/models from the project's root. */
 const MODELS = fileURLToPath(new URL('../../../shared/models', import.meta.url));
@@ -147,6 +148,43 @@ describe.skipIf(!MODEL_IS_HERE)('a real small model', { timeout: 60_000 }, () =>
     expect(await running).toMatchObject({ code: 'ORC-231' });
     expect(order).toEqual(['waiting', 'running']);
     expect((await after).text).toContain('Paris');
+  });
+
+  test('takes a tool or answers, held to it by a grammar', async () => {
+    const weather = { type: 'object', properties: { city: { enum: ['Oslo', 'Rome'] } }, required: ['city'] } as const;
+    const tools = [{ name: 'weather', description: 'Tells the weather of a city.', parameters: weather as unknown as JsonObject }];
+    const ask: ModelRequest = { messages: [{ role: 'user', content: 'How is the weather in Oslo?' }], tools, maxTokens: 80 };
+    expect(await generate({ ...ask, toolChoice: 'required' })).toMatchObject({
+      finishReason: 'tool_calls',
+      toolCalls: [{ id: 'call_1', name: 'weather', arguments: { city: expect.toBeOneOf(['Oslo', 'Rome']) } }],
+    });
+    const called: ModelRequest['messages'] = [
+      ...ask.messages,
+      { role: 'assistant', content: '', toolCalls: [{ id: 'call_1', name: 'weather', arguments: { city: 'Oslo' } }] },
+      { role: 'tool', toolCallId: 'call_1', name: 'weather', content: 'It snows in Oslo.' },
+    ];
+    expect((await generate({ ...ask, messages: called, toolChoice: 'none' })).text).not.toBe('');
+  });
+
+  test('makes vectors in which what is alike is near, the same each time', async () => {
+    const texts = ['A cat sits on the mat.', 'A kitten lies on a rug.', 'The stock market fell today.'];
+    const { vectors, replies } = await embedAll(provider.model('smollm2'), texts, { signal });
+    const [cat, kitten, market] = vectors as [number[], number[], number[]];
+    const likeness = (a: number[], b: number[]): number => a.reduce((sum, value, at) => sum + value * b[at]!, 0);
+    expect(likeness(cat, cat)).toBeCloseTo(1, 6);
+    expect(likeness(cat, kitten)).toBeGreaterThan(likeness(cat, market) + 0.05);
+    expect(replies[0]!.usage.inputTokens).toBeGreaterThan(15);
+    const [again] = (await embedAll(provider.model('smollm2'), texts.slice(0, 1), { signal })).vectors;
+    expect(likeness(cat, again!)).toBeCloseTo(1, 6);
+    expect(await caught(embedAll(provider.model('smollm2'), ['word '.repeat(2000)], { signal }))).toMatchObject({ code: 'ORC-409' });
+  });
+
+  test('reads no images, and says so', async () => {
+    const image = { type: 'image', mediaType: 'image/png', data: 'AAAA' } as const;
+    expect(await caught(generate({ messages: [{ role: 'user', content: [image] }] }))).toMatchObject({
+      code: 'ORC-410',
+      message: 'local/smollm2 does not read images',
+    });
   });
 
   test('a prompt that does not fit is refused, not cut', async () => {

@@ -1,13 +1,15 @@
 import { join } from 'node:path';
-import type { ChatHistoryItem, Llama, LlamaChat, LlamaContextSequence, LlamaModel } from 'node-llama-cpp';
+import type { ChatHistoryItem, Llama, LlamaChat, LlamaContextSequence, LlamaEmbeddingContext, LlamaModel } from 'node-llama-cpp';
 import { systemClock, type Clock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
+import { checkAbilities } from './abilities.ts';
 import { parseAnswer } from './answer-text.ts';
-import { textOf } from './content.ts';
+import { spelledOut, textOf } from './content.ts';
 import { aborted, unlessAborted } from './failures.ts';
 import { grammarSchema } from './grammar.ts';
 import { findFile, listFiles } from './model-files.ts';
-import type { GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, Provider } from './port.ts';
+import type { Abilities, EmbedOptions, EmbedReply, GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, Provider } from './port.ts';
+import { toolsByShape } from './tool-choice.ts';
 
 export interface LlamaCppOptions {
   /** Name of the provider in the configuration. */
@@ -27,16 +29,27 @@ const CONTEXT_SIZE = 4096;
 const OUTPUT_TOKENS_MAX = 1024;
 /** What the template of a chat adds to each message, at most. */
 const TEMPLATE_TOKENS = 16;
+/** Tools come by a grammar, and vectors out of any model. */
+const ABILITIES: Abilities = { tools: false, images: false, files: false, embeddings: true };
+const EMBEDS_AT_ONCE = 64;
 
 type Library = typeof import('node-llama-cpp');
 
 type GrammarInput = Parameters<Llama['createGrammarForJsonSchema']>[0];
 
-interface Loaded {
-  model: LlamaModel;
+interface Conversation {
   chat: LlamaChat;
   sequence: LlamaContextSequence;
+}
+
+/** A model whose contexts are made when they are first used: each takes memory of its own. */
+interface Loaded {
+  library: Library;
+  llama: Llama;
+  model: LlamaModel;
   contextSize: number;
+  conversation(): Promise<Conversation>;
+  embedding(): Promise<LlamaEmbeddingContext>;
 }
 
 /** Models on this machine, by llama.cpp on the CPU: free, private, one call at a time. Needs the optional package node-llama-cpp. */
@@ -52,9 +65,10 @@ export function llamaCpp(options: LlamaCppOptions): Provider {
     contextWindow: options.contextSize ?? CONTEXT_SIZE,
     local: true,
     price: { inputPerMillion: 0, outputPerMillion: 0 },
+    abilities: ABILITIES,
   });
 
-  async function load(model: string): Promise<Loaded & { library: Library; llama: Llama }> {
+  async function load(model: string): Promise<Loaded> {
     const file = findFile(model, await listFiles(modelsDir), name, modelsDir);
     backend ??= openBackend(threads);
     backend.catch(() => (backend = undefined));
@@ -65,7 +79,7 @@ export function llamaCpp(options: LlamaCppOptions): Provider {
       loaded.set(file, ready);
       ready.catch(() => loaded.delete(file));
     }
-    return { ...(await ready), library, llama };
+    return ready;
   }
 
   /** One call after another: a second one would only slow the first. */
@@ -84,7 +98,16 @@ export function llamaCpp(options: LlamaCppOptions): Provider {
     model: (model): Model => ({
       ...info(model),
       probe: async () => void findFile(model, await listFiles(modelsDir), name, modelsDir),
-      generate: (request, how) => inTurn(how.signal, async () => answer(await load(model), model, request, how, clock)),
+      generate: async (request, how) => {
+        checkAbilities(info(model), request);
+        const asked = { provider: name, model, baseUrl: modelsDir, secrets: [] };
+        return inTurn(how.signal, async () => {
+          const ready = await load(model);
+          return toolsByShape(asked, (inner, innerHow) => answer(ready, model, inner, innerHow, clock))(request, how);
+        });
+      },
+      embed: ({ texts }, how) => inTurn(how.signal, async () => embed(await load(model), model, texts, how, clock)),
+      embedsAtOnce: EMBEDS_AT_ONCE,
     }),
     async close() {
       await queue;
@@ -132,22 +155,43 @@ async function loadFile(library: Library, llama: Llama, path: string, contextSiz
   let model: LlamaModel | undefined;
   try {
     model = await llama.loadModel({ modelPath: path });
+    const opened = model;
     const size = Math.min(contextSize, model.trainContextSize);
-    const context = await model.createContext({ contextSize: size, threads, sequences: 1 });
-    const sequence = context.getSequence();
-    return { model, chat: new library.LlamaChat({ contextSequence: sequence }), sequence, contextSize: size };
+    const conversation = once(path, async () => {
+      const sequence = (await opened.createContext({ contextSize: size, threads, sequences: 1 })).getSequence();
+      return { chat: new library.LlamaChat({ contextSequence: sequence }), sequence };
+    });
+    const embedding = once(path, () => opened.createEmbeddingContext({ contextSize: size, batchSize: size, threads }));
+    return { library, llama, model, contextSize: size, conversation, embedding };
   } catch (cause) {
     await model?.dispose();
-    throw new OrchestratorError('ORC-408', `the model file ${path} cannot be loaded: ${messageOf(cause)}`, {
-      class: 'failed',
-      help: ['fetch it again: orchestrator models pull'],
-      cause,
-    });
+    throw unloadable(path, cause);
   }
 }
 
+function unloadable(path: string, cause: unknown): OrchestratorError {
+  return new OrchestratorError('ORC-408', `the model file ${path} cannot be loaded: ${messageOf(cause)}`, {
+    class: 'failed',
+    help: ['fetch it again: orchestrator models pull'],
+    cause,
+  });
+}
+
+/** The same result each time, made when it is first asked for; made anew where that failed. */
+function once<T>(path: string, make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return async () => {
+    try {
+      return await (made ??= make());
+    } catch (cause) {
+      made = undefined;
+      throw unloadable(path, cause);
+    }
+  };
+}
+
 async function answer(
-  { library, llama, model, chat, sequence, contextSize }: Loaded & { library: Library; llama: Llama },
+  { library, llama, model, contextSize, conversation }: Loaded,
   name: string,
   request: ModelRequest,
   { signal, onToken }: GenerateOptions,
@@ -157,6 +201,7 @@ async function answer(
   const startedAt = clock.monotonic();
   let firstTokenMs: number | undefined;
   const grammar = request.schema === undefined ? undefined : await llama.createGrammarForJsonSchema(grammarSchema(request.schema) as GrammarInput);
+  const { chat, sequence } = await conversation();
   await sequence.clearHistory();
   const meter = sequence.tokenMeter.getState();
   try {
@@ -188,9 +233,33 @@ async function answer(
   }
 }
 
+/** Vectors of length 1, as services make them: their product is their likeness. */
+async function embed({ contextSize, embedding }: Loaded, name: string, texts: readonly string[], { signal }: EmbedOptions, clock: Clock): Promise<EmbedReply> {
+  const startedAt = clock.monotonic();
+  const context = await embedding();
+  const lengths = texts.map(text => context.calculateInputLength(text));
+  const longest = Math.max(...lengths);
+  if (longest >= contextSize) {
+    throw new OrchestratorError('ORC-409', `a text has ${longest} tokens, and ${name} has a context of ${contextSize}`, {
+      class: 'invalid_input',
+      help: ['make vectors of parts of it', 'or give the model more room: context_size of the provider in orchestrator.config.yaml'],
+    });
+  }
+  const vectors: number[][] = [];
+  for (const text of texts) {
+    if (signal.aborted) throw aborted(signal);
+    const { vector } = await context.getEmbeddingFor(text);
+    const length = Math.hypot(...vector) || 1;
+    vectors.push(vector.map(value => value / length));
+  }
+  const inputTokens = lengths.reduce((sum, tokens) => sum + tokens, 0);
+  const usage = { inputTokens, outputTokens: 0, cachedInputTokens: 0, reasoningTokens: 0 };
+  return { model: name, vectors, usage, latencyMs: clock.monotonic() - startedAt };
+}
+
 /** How many tokens an answer may have; a prompt that leaves too few is refused, since llama.cpp would silently drop its beginning. */
 function outputRoom(model: LlamaModel, name: string, request: ModelRequest, contextSize: number): number {
-  const prompt = request.messages.reduce((sum, { content }) => sum + model.tokenize(textOf(content)).length + TEMPLATE_TOKENS, 0);
+  const prompt = request.messages.reduce((sum, { content }) => sum + model.tokenize(textOf(spelledOut(content))).length + TEMPLATE_TOKENS, 0);
   const wanted = request.maxTokens ?? OUTPUT_TOKENS_MAX;
   const room = contextSize - prompt;
   if (room < Math.min(wanted, contextSize / 4)) {
@@ -205,7 +274,8 @@ function outputRoom(model: LlamaModel, name: string, request: ModelRequest, cont
 function historyOf({ messages }: ModelRequest): ChatHistoryItem[] {
   const history = messages.flatMap(({ role, content }): ChatHistoryItem[] => {
     if (role === 'tool') return [];
-    return [role === 'assistant' ? { type: 'model', response: [textOf(content)] } : { type: role, text: textOf(content) }];
+    const text = textOf(spelledOut(content));
+    return [role === 'assistant' ? { type: 'model', response: [text] } : { type: role, text }];
   });
   return [...history, { type: 'model', response: [] }];
 }
