@@ -83,10 +83,14 @@ export function fit(text: string, columns: number): string {
 /** The end of a text in so many columns, with `…` where something before it is left out. */
 export function fitEnd(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text;
-  const characters = [...text];
-  let from = characters.length;
-  for (let width = 1; from > 0 && (width += characterWidth(characters[from - 1]!)) <= columns;) from--;
-  return columns < 1 ? '' : `…${characters.slice(from).join('')}`;
+  let kept = '';
+  let width = 0;
+  for (const character of [...text].reverse()) {
+    width += characterWidth(character);
+    if (width > columns - 1) break;
+    kept = character + kept;
+  }
+  return columns < 1 ? '' : `…${kept}`;
 }
 
 /** A text in so many columns, filled up with blanks. */
