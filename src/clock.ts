@@ -35,7 +35,7 @@ export function isoTime(ms: number): string {
   return texts[place]!;
 }
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 
 /** The day of a time, in UTC: `2026-11-24`. */
 export function utcDay(ms: number): string {

@@ -15,9 +15,9 @@ const COST: CommandSpec = {
   group: 'Models',
   summary: 'Tell what models cost, and how less would have done',
   description:
-    'Adds up the calls of the store. What a call of unknown price cost is unknown, and never counted as free. TIME is a duration back from now (7d), or a date.',
+    'Adds up the calls of the store, also of runs that were pruned since. A call of unknown price, and one whose reply was lost, are told apart, and never counted as free. A task is `<pipeline>/<task>`, all iterations of a loop together; days are those of UTC. TIME is a duration back from now (7d), or a date.',
   options: [
-    { flags: '--by <part>', description: 'model (the default), pipeline, user or day' },
+    { flags: '--by <part>', description: 'model (the default), pipeline, task, user or day' },
     { flags: '--since <time>', description: 'calls from then on' },
     { flags: '--until <time>', description: 'calls before then' },
     { flags: '--pipeline <name>', description: 'calls of this pipeline' },

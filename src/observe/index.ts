@@ -1,3 +1,3 @@
-export { costReport, type CostFilter, type CostLine, type CostReport } from './costs.ts';
+export { costReport, type CostFilter, type CostLine, type CostReport, type Ledger } from './costs.ts';
 export { CostMonitor, readTime, type CostReportOptions, type Observed } from './monitor.ts';
 export type { CostSuggestion, PricedModels } from './savings.ts';

@@ -1,12 +1,11 @@
 import { parseDuration } from '../duration.ts';
 import { OrchestratorError } from '../errors.ts';
-import type { Store } from '../store/index.ts';
-import { costReport, type CostReport } from './costs.ts';
+import { costReport, type CostReport, type Ledger } from './costs.ts';
 import type { PricedModels } from './savings.ts';
 
 /** What a monitor looks at. */
 export interface Observed {
-  store: Pick<Store, 'ledger' | 'runs' | 'read'>;
+  store: Ledger;
   models: PricedModels;
   close(): Promise<void>;
 }

@@ -1,9 +1,9 @@
 import type { Command, Event } from '../engine/event.ts';
 import { sha256 } from '../hash.ts';
 import type { Json } from '../json.ts';
-import { MemoryBudgetRows } from './budget-rows.ts';
+import { callsOf, costOf, MemoryBudgetRows } from './budget-rows.ts';
 import { Budgets } from './budgets.ts';
-import { dayStart, endOfDay, utcDay } from '../clock.ts';
+import { utcDay } from '../clock.ts';
 import { damaged, openRun, unknownRun } from './failures.ts';
 import type {
   Batch,
@@ -51,16 +51,14 @@ export class MemoryHub {
   readonly living = new Set<string>();
   /** What every call added to the sums of the ledger; they outlive their runs. */
   readonly bookings: RunBooking[] = [];
-  readonly caps = new MemoryBudgetRows((scope, day) => this.#spent(scope, day));
+  readonly caps = new MemoryBudgetRows((scope, day) => {
+    const { by, filter, name } = callsOf(scope, day);
+    const sums = new Sums();
+    for (const one of this.bookings) if (isMeant(one, filter)) sums.add(keysOf(one, by), one.totals);
+    return costOf(sums.rows(), name);
+  });
   readonly budgets = new Budgets(this.caps);
   control: Control = { drain: false, stop: false, reason: null, since: null };
-
-  #spent(scope: string, day: string): number {
-    const isMeant = ({ pipeline, user }: RunRow): boolean => scope === 'day' || scope === `pipeline:${pipeline}` || scope === `user:${user ?? ''}`;
-    const calls = [...this.runs.values()].flatMap(({ row, ledger }) => (isMeant(row) ? [...ledger.values()] : []));
-    const ofDay = calls.filter(({ at }) => at >= dayStart(day) && at < endOfDay(day));
-    return ofDay.reduce((sum, { costMicroUsd }) => sum + (costMicroUsd ?? 0), 0);
-  }
 }
 
 /** The store of tests, simulations and `memory:`: it means what the others mean, and forgets all when its process ends. */

@@ -141,13 +141,14 @@ describe('models pull and remove', () => {
 });
 
 describe('cost', () => {
-  test('adds up by model, pipeline, user and day, and says what is unknown', async () => {
+  test('adds up by model, pipeline, task, user and day, and says what is unknown', async () => {
     const { call } = await setup({ 'p.yaml': ASKS });
     await call(['run', 'p.yaml', '-q', '--user', 'ada']);
     const { out } = await call(['cost', '--since', '7d']);
-    expect(out).toMatch(/^model +cost +share +calls +tokens in +out\n\S+ +\$0\.0+\d+ +100 % +1 +\d+ +\d+\n\n\$0\.0+\d+ for 1 call\n/);
+    expect(out).toMatch(/^model +cost +share +calls +failed +tokens in +cached +out\n\S+ +\$0\.0+\d+ +100 % +1 +\d+ +\d+\n\n\$0\.0+\d+ for 1 call\n/);
     expect((await call(['cost', '--by', 'user'])).out).toMatch(/^user .*\nada +\$/);
     expect((await call(['models', 'cost', '--by', 'pipeline'])).out).toMatch(/^pipeline .*\nasks +\$/);
+    expect((await call(['cost', '--by', 'task'])).out).toMatch(/^task .*\nasks\/\w+ +\$/);
     expect((await call(['cost', '--by', 'day'])).out).toMatch(/^day .*\n\d{4}-\d\d-\d\d +\$/);
     expect(JSON.parse((await call(['cost', '--json', '--user', 'bob'])).out)).toMatchObject({ v: 1, calls: 0, totalCost: 0 });
     expect(await call(['cost', '--until', '7d'])).toMatchObject({ code: 0, out: '', err: 'no model was called\n' });
@@ -160,7 +161,7 @@ describe('cost', () => {
     const config = join(folder, 'orchestrator.config.yaml');
     writeFileSync(config, readFileSync(config, 'utf8').replace(/, cost: \{.*?\}/, ''));
     await call(['run', 'p.yaml', '-q']);
-    expect((await call(['cost'])).out).toMatch(/^model .*\n\S+ +unknown +0 % +1 .*\n\nunknown for 1 call · 1 call of unknown price\n$/);
+    expect((await call(['cost'])).out).toMatch(/^model .*\n\S+ +unknown +0 % +1 .*\n\nunknown for 1 call\n! 1 call of unknown price, not in the sum\n$/);
   });
 });
 

@@ -1,3 +1,4 @@
+import { dayStart, DAY_MS, utcDay } from '../../clock.ts';
 import { formatUsd, microUsd } from '../../money.ts';
 import { costReport, readTime, type CostLine, type CostReport } from '../../observe/index.ts';
 import type { Invocation } from '../invocation.ts';
@@ -7,10 +8,12 @@ import { tableLines, type Cell } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 import { count, escapeLine } from '../text.ts';
 
-const PARTS = ['model', 'pipeline', 'user', 'day'] as const;
+const PARTS = ['model', 'pipeline', 'task', 'user', 'day'] as const;
+/** Days that a sparkline shows at most. */
+const DAYS_MAX = 60;
 type Part = (typeof PARTS)[number];
 
-/** What models cost, by model, pipeline, user or day, and how less would have done. */
+/** What models cost, by model, pipeline, task, user or day, and how less would have done. */
 export async function cost(terminal: Terminal, { flags }: Invocation): Promise<number> {
   const by = flags.choice('by', PARTS, 'model');
   const now = Date.now();
@@ -41,12 +44,15 @@ function tell(terminal: Terminal, report: CostReport, by: Part): void {
     costText(line),
     `${Math.round(line.share * 100)} %`,
     line.calls.toLocaleString('en-US'),
+    line.failedCalls === 0 ? '' : { text: line.failedCalls.toLocaleString('en-US'), style: 'warning' },
     line.inputTokens.toLocaleString('en-US'),
+    line.cachedInputTokens === 0 ? '' : line.cachedInputTokens.toLocaleString('en-US'),
     line.outputTokens.toLocaleString('en-US'),
   ]);
-  const numbers = ['cost', 'share', 'calls', 'tokens in', 'out'].map(title => ({ title, align: 'right' as const }));
+  const numbers = ['cost', 'share', 'calls', 'failed', 'tokens in', 'cached', 'out'].map(title => ({ title, align: 'right' as const }));
   out(`${tableLines([{ title: by, flexible: true }, ...numbers], rows, outIsTerminal ? columns : 120, paint).join('\n')}\n\n`);
-  out(`${totalText(report, Object.values(report.byDay))}\n`);
+  out(`${totalText(report).join(' · ')}\n`);
+  for (const text of apartTexts(report)) out(`${paint('warning', '!')} ${text}\n`);
   for (const { text, saving } of report.suggestions) out(`${paint('ok', `save ${formatUsd(microUsd(saving))}`)}: ${escapeLine(text)}\n`);
 }
 
@@ -56,6 +62,8 @@ function linesOf(report: CostReport, by: Part): { [name: string]: CostLine } {
       return report.byModel;
     case 'pipeline':
       return report.byPipeline;
+    case 'task':
+      return report.byTask;
     case 'user':
       return report.byUser;
     case 'day':
@@ -63,19 +71,40 @@ function linesOf(report: CostReport, by: Part): { [name: string]: CostLine } {
   }
 }
 
-/** Calls of an unknown price are never counted as free. */
-function costText({ cost: dollars, calls, unpricedCalls }: Pick<CostLine, 'cost' | 'calls' | 'unpricedCalls'>): string {
-  if (unpricedCalls === calls) return 'unknown';
+/** Calls of an unknown price are never counted as free, nor are those whose reply was lost. */
+function costText({ cost: dollars, calls, unpricedCalls, uncertainCalls }: Pick<CostLine, 'cost' | 'calls' | 'unpricedCalls' | 'uncertainCalls'>): string {
+  if (unpricedCalls + uncertainCalls === calls) return 'unknown';
   return `${formatUsd(microUsd(dollars))}${unpricedCalls === 0 ? '' : ' + unknown'}`;
 }
 
-function totalText(report: CostReport, days: readonly CostLine[]): string {
-  const { totalCost, calls, unpricedCalls, trend } = report;
-  const parts = [`${costText({ cost: totalCost, calls, unpricedCalls })} for ${count(calls, 'call')}`];
-  if (unpricedCalls > 0) parts.push(`${count(unpricedCalls, 'call')} of unknown price`);
+function totalText(report: CostReport): string[] {
+  const { totalCost, calls, cacheHits, saved, trend } = report;
+  const parts = [`${costText({ ...report, cost: totalCost })} for ${count(calls, 'call')}`];
+  if (cacheHits > 0) parts.push(`${formatUsd(microUsd(saved))} saved by ${count(cacheHits, 'hit')} of the cache`);
+  const days = dailyCosts(report.byDay);
   if (days.length > 1) {
     const change = trend.change === null ? '' : ` (${trend.change > 0 ? '+' : ''}${Math.round(trend.change * 100)} %)`;
-    parts.push(`${trend.direction}${change} ${sparkline(days.map(({ cost: dollars }) => dollars))}`);
+    parts.push(`${trend.direction}${change} ${sparkline(days)}`);
   }
-  return parts.join(' · ');
+  return parts;
+}
+
+/** What the sum leaves out. */
+function apartTexts({ unpricedCalls, uncertainCalls, uncertainCost }: CostReport): string[] {
+  const texts: string[] = [];
+  if (unpricedCalls > 0) texts.push(`${count(unpricedCalls, 'call')} of unknown price, not in the sum`);
+  if (uncertainCalls > 0) {
+    const most = uncertainCost === 0 ? '' : `, up to ${formatUsd(microUsd(uncertainCost))}`;
+    texts.push(`${count(uncertainCalls, 'call')} whose reply was lost, not in the sum: they may be billed${most}`);
+  }
+  return texts;
+}
+
+/** The newest days up to the last that cost something, those between that cost nothing too. */
+function dailyCosts(byDay: CostReport['byDay']): number[] {
+  const days = Object.keys(byDay);
+  if (days.length === 0) return [];
+  const last = dayStart(days.at(-1)!);
+  const first = Math.max(dayStart(days[0]!), last - (DAYS_MAX - 1) * DAY_MS);
+  return Array.from({ length: (last - first) / DAY_MS + 1 }, (_, i) => byDay[utcDay(first + i * DAY_MS)]?.cost ?? 0);
 }
