@@ -24,7 +24,7 @@ export async function askStructured(model: Pick<Model, 'generate'>, request: Mod
   let messages = withFormat(request.messages, schema);
   for (;;) {
     const next: ModelRequest = { ...request, messages, schema: wrapped };
-    const reply = await model.generate(next, { ...how, fits: one => 'value' in readAnswer(one, schema) });
+    const reply = await model.generate(next, { ...how, ...(replies.length > 0 ? { cache: false } : {}), fits: one => 'value' in readAnswer(one, schema) });
     asked.push(next);
     replies.push(reply);
     const read = readAnswer(reply, schema);

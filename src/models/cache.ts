@@ -2,7 +2,8 @@ import { createHmac } from 'node:crypto';
 import { systemClock, type Clock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
-import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts';
+import { canonicalJson, isObject, own, type Json } from '../json.ts';
+import { readAnswer } from './answers.ts';
 import { CircuitBreaker } from './breaker.ts';
 import type { ModelReply, ModelRequest } from './port.ts';
 
@@ -44,7 +45,7 @@ export function memoryCache({ maxEntries = 1000, clock = systemClock }: { maxEnt
     },
     set(key, reply, ttlMs) {
       kept.delete(key);
-      kept.set(key, { reply: structuredClone(reply), untilMs: clock.now() + ttlMs });
+      kept.set(key, { reply: structuredClone(keptReply(reply)), untilMs: clock.now() + ttlMs });
       if (kept.size > maxEntries) kept.delete(kept.keys().next().value!);
     },
     ping: async () => {},
@@ -100,7 +101,7 @@ export function redisCache({ url, timeoutMs = REDIS_TIMEOUT_MS, secret = '', clo
       return typeof text === 'string' && text.length <= ENTRY_MAX_BYTES ? readEntry(text, key, sign) : undefined;
     },
     set(key, reply, ttlMs) {
-      const body = canonicalJson(reply as unknown as Json);
+      const body = canonicalJson(keptReply(reply) as unknown as Json);
       if (body.length > ENTRY_MAX_BYTES || ttlMs < 1) return;
       const entry = JSON.stringify({ v: 1, key, sign: sign(key, body), body });
       void attempt(client => client.set(nameOf(key), entry, { expiration: { type: 'PX', value: Math.ceil(ttlMs) } }));
@@ -159,11 +160,46 @@ function readEntry(text: string, key: string, sign: (key: string, body: string) 
     const entry = JSON.parse(text) as Json;
     if (!isObject(entry) || typeof entry['body'] !== 'string' || entry['key'] !== key) return undefined;
     if (entry['sign'] !== sign(key, entry['body'])) return undefined;
-    const reply = JSON.parse(entry['body']) as JsonObject;
-    return typeof reply['text'] === 'string' && isObject(reply['usage']) ? (reply as unknown as ModelReply) : undefined;
+    const reply = JSON.parse(entry['body']) as Json;
+    return isReply(reply) ? (reply as unknown as ModelReply) : undefined;
   } catch {
     return undefined;
   }
+}
+
+const FINISHES: readonly Json[] = ['stop', 'length', 'refused', 'tool_calls', 'other'];
+
+/** Has it all that is counted on? What it holds beyond that is nothing that a reply can bring with it. */
+function isReply(value: Json): boolean {
+  if (!isObject(value) || !isObject(value['usage'])) return false;
+  const { model, text, usage, finishReason, latencyMs, firstTokenMs = 0, toolCalls = [] } = value;
+  const counts = ['inputTokens', 'outputTokens', 'cachedInputTokens', 'reasoningTokens'].map(name => own(usage, name));
+  return (
+    typeof model === 'string' &&
+    typeof text === 'string' &&
+    FINISHES.includes(finishReason ?? null) &&
+    [latencyMs, firstTokenMs, ...counts].every(count => typeof count === 'number' && count >= 0) &&
+    Array.isArray(toolCalls) &&
+    KNOWN_ONLY.every(name => !Object.hasOwn(value, name))
+  );
+}
+
+/** Facts of the one call that was made, which no later one shares. */
+const KNOWN_ONLY = ['rates', 'fallback', 'cached'] as const;
+
+/** A reply as it is kept. */
+function keptReply(reply: ModelReply): ModelReply {
+  const kept = { ...reply };
+  for (const name of KNOWN_ONLY) delete kept[name];
+  return kept;
+}
+
+/** May a reply stand for others to the same request? Not one that was cut off or refused, nor one without the shape that was asked for. */
+export function isSound(reply: ModelReply, { schema }: ModelRequest, fits?: (reply: ModelReply) => boolean): boolean {
+  if (reply.finishReason === 'tool_calls') return true;
+  if (reply.finishReason !== 'stop') return false;
+  if (fits !== undefined) return fits(reply);
+  return schema === undefined || 'value' in readAnswer(reply, schema);
 }
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {

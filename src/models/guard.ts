@@ -4,7 +4,7 @@ import type { JsonObject } from '../json.ts';
 import { unreadable } from './abilities.ts';
 import { isServiceFailure } from './breaker.ts';
 import { failedBill } from './billing.ts';
-import { isDeterministic, requestKey, vectorKey, type ResponseCache } from './cache.ts';
+import { isDeterministic, isSound, requestKey, vectorKey, type ResponseCache } from './cache.ts';
 import { aborted } from './failures.ts';
 import { fallbackChain, mayFallBack, type FallbackSettings } from './fallback.ts';
 import { estimateTokens, type Entry, type Limit, type Limiter } from './limits.ts';
@@ -12,7 +12,7 @@ import type { EmbedOptions, EmbedReply, EmbedRequest, GenerateOptions, Model, Mo
 import { replyCost } from './prices.ts';
 import { noteCall } from './profiler.ts';
 import type { ModelState } from './state.ts';
-import { embedOf, fromKept, joinVectors, toKept } from './vectors.ts';
+import { alike, embedOf, fromKept, joinVectors, toKept } from './vectors.ts';
 
 /** What stands around every call. */
 export interface Guards {
@@ -68,10 +68,11 @@ async function probe(model: Model, signal: AbortSignal, { state, clock }: Guards
 
 async function generate(model: Model, request: ModelRequest, options: GenerateOptions, guards: Guards): Promise<ModelReply> {
   const { cache, fallback, find } = guards;
-  const keeps = cache !== undefined && (options.cache ?? isDeterministic(request));
-  const key = keeps ? requestKey(model.id, request) : '';
-  const kept = keeps ? await cache.store.get(key) : undefined;
-  if (kept !== undefined) {
+  const use = cache === undefined ? false : (options.cache ?? isDeterministic(request));
+  const key = use === false ? '' : requestKey(model.id, request);
+  const isFit = (reply: ModelReply): boolean => isSound(reply, request, options.fits);
+  const kept = use === true ? await cache!.store.get(key) : undefined;
+  if (kept !== undefined && isFit(kept)) {
     if (options.signal.aborted) throw aborted(options.signal);
     options.onToken?.(kept.text);
     return { ...kept, cached: true, costMicroUsd: 0 };
@@ -87,7 +88,7 @@ async function generate(model: Model, request: ModelRequest, options: GenerateOp
       const reply = await callOnce(one, thought.input + thought.output, options, guards, () => one.generate(request, options));
       const told: ModelReply = id === model.id ? reply : { ...reply, fallback: { id, tried } };
       // Who falls back today may have its own model again tomorrow.
-      if (keeps && id === model.id) cache.store.set(key, told, cache.ttlMs);
+      if (use !== false && id === model.id && isFit(told)) cache!.store.set(key, told, cache!.ttlMs);
       return told;
     } catch (error) {
       if (at === 0 && mayFallBack(error) && fallback.models.length > 0) chain = chainFor(model, request, guards);
@@ -108,7 +109,7 @@ function chainFor(model: Model, request: ModelRequest, { fallback, find }: Guard
 async function embed(model: Model, { texts }: EmbedRequest, options: EmbedOptions, guards: Guards): Promise<EmbedReply> {
   const keeps = guards.cache !== undefined && options.cache !== false ? guards.cache : undefined;
   const keys = keeps === undefined ? [] : texts.map(text => vectorKey(model.id, text));
-  const kept = await Promise.all(keys.map(async key => fromKept(await keeps!.store.get(key))));
+  const kept = options.cache === 'refresh' ? [] : alike(await Promise.all(keys.map(async key => fromKept(await keeps!.store.get(key)))));
   const missing = [...new Set(texts.filter((_, at) => kept[at] === undefined))];
   if (missing.length === 0) {
     if (options.signal.aborted) throw aborted(options.signal);

@@ -105,8 +105,8 @@ export interface GenerateOptions {
   onWait?: (wait: { who: string; why: string; untilMs: number }) => void;
   /** How long to wait for a limit here; where that takes longer, ORC-601 says when to come back (`waitOf`). For ever when absent. */
   patienceMs?: number;
-  /** Whether the response cache may answer and keep; by default only what is deterministic (a temperature of 0, or a seed). */
-  cache?: boolean;
+  /** Whether the response cache may answer and keep, or (`refresh`) only keep; by default it may what is deterministic (a temperature of 0, or a seed). */
+  cache?: boolean | 'refresh';
   /** Whether a reply is what was asked for, for whoever keeps an account of calls. */
   fits?: (reply: ModelReply) => boolean;
 }

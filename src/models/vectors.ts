@@ -82,7 +82,14 @@ export interface KeptVector {
 export function fromKept(reply: ModelReply | undefined): KeptVector | undefined {
   if (reply === undefined) return undefined;
   const bytes = Buffer.from(reply.text, 'base64');
-  return { reply, vector: Array.from({ length: Math.floor(bytes.length / 8) }, (_, at) => bytes.readDoubleLE(at * 8)) };
+  const vector = Array.from({ length: Math.floor(bytes.length / 8) }, (_, at) => bytes.readDoubleLE(at * 8));
+  return vector.length > 0 && vector.every(Number.isFinite) ? { reply, vector } : undefined;
+}
+
+/** What was kept, if it is of one length: else some of it is of another model, and none of it can be trusted. */
+export function alike(kept: (KeptVector | undefined)[]): (KeptVector | undefined)[] {
+  const lengths = new Set(kept.flatMap(one => one?.vector.length ?? []));
+  return lengths.size > 1 ? kept.map(() => undefined) : kept;
 }
 
 /** Vectors of all texts, out of the cache or a reply to those that were missing. */
