@@ -1,4 +1,5 @@
 import { OrchestratorError } from '../errors.ts';
+import { FENCE_RULE } from '../fence.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import { given, optionalNumber, optionalText, texts } from './parameters.ts';
 import type { Action, ActionContext, ModelMessage } from './port.ts';
@@ -40,7 +41,7 @@ function latest(messages: JsonObject[], most: number | undefined): JsonObject[] 
 
 async function chat(parameters: JsonObject, context: ActionContext): Promise<JsonObject> {
   const conversation = conversationOf(parameters);
-  const messages: ModelMessage[] = systemMessages(parameters);
+  const messages: ModelMessage[] = systemMessages(parameters, conversation.some(message => 'files' in message) ? FENCE_RULE : undefined);
   for (const message of latest(conversation, optionalNumber(parameters, 'max_messages'))) {
     const content = String(message['content']);
     messages.push(message['role'] === 'user' ? await userMessage(content, message, context) : { role: 'assistant', content });

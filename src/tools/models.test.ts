@@ -125,7 +125,7 @@ describe('chat', () => {
       { role: 'assistant', content: 'A cat.' },
     ]);
     await bench.perform('chat', { prompt: 'Sure?', messages: first['messages']! });
-    expect(bench.asked[1]!.messages[0]!.content).toEqual([
+    expect(bench.asked[1]!.messages[1]!.content).toEqual([
       { type: 'image', mediaType: 'image/png', data: PNG.toString('base64') },
       { type: 'file', mediaType: 'text/plain', data: Buffer.from('It is a cat.').toString('base64'), name: 'notes.md' },
       { type: 'text', text: 'What is it?' },

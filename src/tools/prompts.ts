@@ -1,4 +1,5 @@
 import { OrchestratorError } from '../errors.ts';
+import { FENCE_RULE } from '../fence.ts';
 import type { Json, JsonObject } from '../json.ts';
 import { given, optionalNumber, optionalText, texts } from './parameters.ts';
 import type { ActionContext, ContentPart, ModelAnswer, ModelCall, ModelMessage } from './port.ts';
@@ -31,8 +32,8 @@ export function settingsOf(parameters: JsonObject): Pick<ModelCall, 'model' | 't
   };
 }
 
-/** What stands above a conversation: rules of the action, then the author's own words. */
-export function systemMessages(parameters: JsonObject, rules?: string): ModelMessage[] {
+/** What stands above a conversation: rules of the action, else what files that are shown mean, then the author's own words. */
+export function systemMessages(parameters: JsonObject, rules = texts(parameters, 'files').length > 0 ? FENCE_RULE : undefined): ModelMessage[] {
   const words = [rules, optionalText(parameters, 'system')].filter(text => text !== undefined && text !== '');
   return words.length === 0 ? [] : [{ role: 'system', content: words.join('\n\n') }];
 }
