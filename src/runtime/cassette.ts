@@ -50,7 +50,8 @@ export class CassetteWriter {
     try {
       mkdirSync(join(folder, EXCHANGES), { recursive: true });
       // A process that was killed may have left half a line: what follows begins its own.
-      if (existsSync(this.#index) && !readFileSync(this.#index, 'utf8').endsWith('\n')) appendFileSync(this.#index, '\n');
+      const isCut = existsSync(this.#index) && /[^\n]$/.test(readFileSync(this.#index, 'utf8'));
+      appendFileSync(this.#index, isCut ? '\n' : '');
     } catch (error) {
       throw new OrchestratorError('ORC-521', `the cassette ${folder} cannot be written: ${(error as Error).message}`, { class: 'unavailable', cause: error });
     }

@@ -4,7 +4,7 @@ import { isObject, type Json, type JsonObject } from '../json.ts';
 import type { Model, ModelReply, ModelRequest } from '../models/index.ts';
 import { BUILTIN_ACTIONS, type Action } from '../tools/index.ts';
 import type { StartOptions } from './api.ts';
-import { Cassette, CassetteWriter, type Answer, type Found, type Place } from './cassette.ts';
+import { Cassette, CassetteWriter, keyOf, type Answer, type Found, type Place } from './cassette.ts';
 import { differencesOf, distanceBetween, tellDifferences } from './difference.ts';
 import type { LiveRun } from './live.ts';
 import type { Secrets } from './secrets.ts';
@@ -83,7 +83,7 @@ class Repeats {
 
   next(request: JsonObject, { path: pathOf, attempt }: Spot): Place {
     const path = pathOf();
-    const key = JSON.stringify([path, attempt, request]);
+    const key = `${path}\n${attempt}\n${keyOf(request)}`;
     const repeat = this.#counts.get(key) ?? 0;
     this.#counts.set(key, repeat + 1);
     return { path, attempt, repeat };
@@ -183,7 +183,7 @@ class Replay implements Tape {
     const nearest = this.#nearest(of, asked, path);
     const { plan } = this.#run;
     const help = [`record it anew: orchestrator run ${plan.files[0]?.file ?? 'FILE'} --record ${relative(process.cwd(), this.#cassette.folder) || '.'}`];
-    const first = `the cassette holds no answer to what \`${path}\` asks of ${of}`;
+    const first = `the cassette holds no answer to a request of \`${path}\` (${of})`;
     const how = { class: 'not_found', help } as const;
     if (nearest === undefined) return new OrchestratorError('ORC-520', `${first}, nor to anything like it`, how);
     const differences = differencesOf(nearest.exchange.request, asked);
@@ -246,7 +246,7 @@ export function playReply(reply: Json): ModelReply {
 
 /** What is asked of a model, whoever it is: the id only where the pipeline names one, so that a replay needs no configuration. */
 export function modelQuestion(purpose: string, wanted: Json | undefined, request: ModelRequest): Question {
-  return { of: `model for ${purpose}`, request: plainJson({ model: wanted ?? null, ...request }) as JsonObject };
+  return { of: `model: ${purpose}`, request: plainJson({ model: wanted ?? null, ...request }) as JsonObject };
 }
 
 /** Stands for the model in a replay. It is never asked: the cassette answers. */

@@ -6,6 +6,7 @@ import { gatherInputs, gatherMocks } from '../inputs.ts';
 import type { Flags, Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
+import { escapeLine } from '../text.ts';
 import { isWorker } from '../worker.ts';
 
 export async function run(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
@@ -18,7 +19,9 @@ export async function run(terminal: Terminal, { args, flags }: Invocation): Prom
     if (warnings.length > 0 && !terminal.quiet) terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);
     const inputs = gatherInputs(compiled.plan, flags.list('input'), flags.text('inputs'), terminal);
     const handle = await shell.start(compiled, inputs, startOptions(terminal, flags));
-    return drive(terminal, shell, handle, flags);
+    const code = await drive(terminal, shell, handle, flags);
+    if (!terminal.quiet) tellCassette(terminal, file, flags);
+    return code;
   };
   return withShell(terminal, work, { works: true });
 }
@@ -31,7 +34,14 @@ function startOptions(terminal: Terminal, flags: Flags): StartOptions {
   }
   const budgetUsd = flags.number('budget');
   if (budgetUsd !== undefined) options.budgetUsd = budgetUsd;
+  if (!flags.on('cache')) options.cache = false;
   if (flags.list('mock').length > 0) options.mocks = gatherMocks(flags.list('mock'), terminal);
   if (flags.on('locked')) options.locked = true;
   return options;
+}
+
+function tellCassette({ err, paint }: Terminal, file: string, flags: Flags): void {
+  const [record, replay] = [flags.text('record'), flags.text('replay')];
+  if (record !== undefined) err(`  ${paint('faint', 'replay:')} orchestrator run ${file} --replay ${record}\n`);
+  if (replay !== undefined) err(`  answered by the cassette ${escapeLine(replay)}: no model was asked, nothing was paid\n`);
 }
