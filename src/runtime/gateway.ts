@@ -1,7 +1,21 @@
 import { pathOf } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
 import type { Json } from '../json.ts';
-import { askStructured, reservationFor, textOf, type Model, type ModelInfo, type ModelReply, type ModelRequest } from '../models/index.ts';
+import {
+  askStructured,
+  embedAll,
+  embedOf,
+  reservationFor,
+  textOf,
+  type EmbedReply,
+  type EmbedRequest,
+  type GenerateOptions,
+  type Model,
+  type ModelInfo,
+  type ModelReply,
+  type ModelRequest,
+  type ModelUsage,
+} from '../models/index.ts';
 import { formatUsd } from '../money.ts';
 import type { ModelAnswer, ModelCall, ModelChoice, ModelGateway, ModelVectors } from '../tools/port.ts';
 import { modelFor, wantedFor, type AskingShop } from './asking.ts';
@@ -13,6 +27,8 @@ import { plainJson } from './values.ts';
 
 /** A reply, and the id of the model that gave it. */
 type Told = { id: string; reply: ModelReply };
+/** What an answer of a shape asks of its calls. */
+type How = Pick<GenerateOptions, 'cache' | 'fits'>;
 
 /** Models as the actions of one attempt ask them. */
 export class Gateway implements ModelGateway {
@@ -33,8 +49,8 @@ export class Gateway implements ModelGateway {
   async ask(call: ModelCall): Promise<ModelAnswer> {
     const asked = this.#asker(call);
     const told: Told[] = [];
-    const generate = async (request: ModelRequest): Promise<ModelReply> => {
-      const ask = async (): Promise<Told> => asked(request);
+    const generate = async (request: ModelRequest, how: How = {}): Promise<ModelReply> => {
+      const ask = async (): Promise<Told> => asked(request, how);
       // A name is used once: the questions that mend an answer are steps of their own.
       const name = told.length === 0 ? call.step : `${call.step}.${told.length + 1}`;
       const one = call.step === undefined ? await ask() : ((await this.#keep(name!, ask as () => Promise<never>)) as Told);
@@ -56,23 +72,25 @@ export class Gateway implements ModelGateway {
     const vectorsOf = async (): Promise<ModelVectors> => {
       const chosen = await this.#shop.values.settle(() => modelFor(this.#shop, this.#run, this.#slot, model));
       if (chosen === undefined) throw this.#nobody();
-      const { embedder, vectors } = embedderOf(chosen.model, texts);
-      const meter = new Meter(this.#shop, this.#run, this.#slot, purpose, { ...chosen, model: embedder }, this.#flight);
-      const { usage, costMicroUsd } = await meter.generate(
-        { messages: [{ role: 'user', content: texts.join('\n') }], maxTokens: 0 },
-        { signal: this.#flight.signal },
-      );
-      const { inputTokens, outputTokens } = usage;
-      return { vectors: vectors(), model: embedder.id, usage: { inputTokens, outputTokens }, costMicroUsd };
+      const { model: one } = chosen;
+      const { signal } = this.#flight;
+      const embed = async ({ texts: batch }: EmbedRequest): Promise<EmbedReply> => {
+        const { embedder, vectors } = embedderOf(one, batch);
+        const meter = new Meter(this.#shop, this.#run, this.#slot, purpose, { ...chosen, model: embedder }, this.#flight);
+        const reply = await meter.generate({ messages: batch.map(content => ({ role: 'user', content })), maxTokens: 0 }, { signal });
+        return { ...reply, vectors: vectors() };
+      };
+      const { vectors, replies } = await embedAll({ id: one.id, embed, embedsAtOnce: one.embedsAtOnce ?? 1 }, texts, { signal });
+      return { vectors, model: one.id, ...billOf(replies) };
     };
-    const ask = async (): Promise<ModelVectors> => this.#taped({ of: `vectors for ${purpose}`, request: { model: wanted ?? null, texts } }, vectorsOf);
+    const ask = async (): Promise<ModelVectors> => this.#taped({ of: `vectors: ${purpose}`, request: { model: wanted ?? null, texts } }, vectorsOf);
     return step === undefined ? ask() : ((await this.#keep(step, ask as () => Promise<never>)) as ModelVectors);
   }
 
   async route(model: Json | undefined, text: string): Promise<ModelChoice> {
     const { values } = this.#shop;
     const wanted = await values.settle(() => wantedFor(this.#shop, this.#run, this.#slot, model));
-    return this.#taped({ of: 'the choice of a model', request: { model: wanted ?? null, text } }, () => this.#choose(wanted, text));
+    return this.#taped({ of: 'model choice', request: { model: wanted ?? null, text } }, () => this.#choose(wanted, text));
   }
 
   #choose(wanted: Json | undefined, text: string): ModelChoice {
@@ -95,17 +113,23 @@ export class Gateway implements ModelGateway {
   }
 
   /** Asks the model that the call is for. It is chosen when it is needed: what is known already needs none. */
-  #asker(call: ModelCall): (request: ModelRequest) => Promise<Told> {
+  #asker(call: ModelCall): (request: ModelRequest, how: How) => Promise<Told> {
     const { values } = this.#shop;
     const text = call.messages.findLast(({ role }) => role === 'user')?.content ?? '';
     let chosen: ReturnType<typeof modelFor>;
-    return async request => {
+    return async (request, { cache, fits }) => {
       chosen ??= await values.settle(() => modelFor(this.#shop, this.#run, this.#slot, call.model, textOf(text)));
       if (chosen === undefined) throw this.#nobody();
       const cap = this.#tape?.replays === true ? undefined : call.maxCostMicroUsd;
       const limited = cap === undefined ? request : { ...request, maxTokens: this.#within(chosen.model.id, request, cap) };
       const meter = new Meter(this.#shop, this.#run, this.#slot, call.purpose, chosen, this.#flight);
-      const reply = await meter.generate(limited, { signal: this.#flight.signal, onToken: this.#flight.writing() }, request);
+      const how: GenerateOptions = {
+        signal: this.#flight.signal,
+        onToken: this.#flight.writing(),
+        ...(cache === undefined ? {} : { cache }),
+        ...(fits === undefined ? {} : { fits }),
+      };
+      const reply = await meter.generate(limited, how, request);
       this.#flight.written = '';
       return { id: reply.fallback?.id ?? chosen.model.id, reply };
     };
@@ -140,16 +164,12 @@ export class Gateway implements ModelGateway {
 
 /** A model whose one reply are vectors, so that they are metered like every other reply. */
 function embedderOf(model: Model, texts: string[]): { embedder: Model; vectors(): number[][] } {
-  if (model.embed === undefined)
-    throw new OrchestratorError('ORC-402', `${model.id} makes no vectors of texts`, {
-      class: 'not_found',
-      help: ['name a model for it: model: <provider>/<name of an embedding model>'],
-    });
+  const embed = embedOf(model);
   let made: number[][] | undefined;
   const embedder: Model = {
     ...infoOf(model),
     generate: async (_request, { onToken: _onToken, ...options }) => {
-      const { vectors, ...told } = await model.embed!({ texts }, options);
+      const { vectors, ...told } = await embed({ texts }, options);
       made = vectors;
       return { ...told, text: '', finishReason: 'stop', firstTokenMs: undefined };
     },
@@ -179,13 +199,21 @@ function requestOf({ messages, tools, toolChoice, temperature, maxTokens }: Mode
 /** The last reply, with what all have used and cost. */
 function answerOf(told: readonly Told[], { text, toolCalls }: ModelReply): ModelAnswer {
   const replies = told.map(({ reply }) => reply);
-  const sum = (of: (reply: ModelReply) => number): number => replies.reduce((total, reply) => total + of(reply), 0);
   return {
     text,
     ...(toolCalls === undefined ? {} : { toolCalls }),
     model: told.at(-1)!.id,
-    usage: { inputTokens: sum(({ usage }) => usage.inputTokens), outputTokens: sum(({ usage }) => usage.outputTokens) },
-    costMicroUsd: replies.some(({ costMicroUsd }) => costMicroUsd === undefined) ? undefined : sum(({ costMicroUsd }) => costMicroUsd!),
-    latencyMs: Math.round(sum(({ latencyMs }) => latencyMs)),
+    ...billOf(replies),
+    latencyMs: Math.round(replies.reduce((total, { latencyMs }) => total + latencyMs, 0)),
+  };
+}
+
+/** What replies have used and cost together; one of unknown cost makes the whole unknown. */
+function billOf(replies: readonly Pick<ModelReply, 'usage' | 'costMicroUsd'>[]): Pick<ModelAnswer, 'usage' | 'costMicroUsd'> {
+  const sum = (of: (usage: ModelUsage) => number): number => replies.reduce((total, { usage }) => total + of(usage), 0);
+  const costs = replies.map(({ costMicroUsd }) => costMicroUsd);
+  return {
+    usage: { inputTokens: sum(({ inputTokens }) => inputTokens), outputTokens: sum(({ outputTokens }) => outputTokens) },
+    costMicroUsd: costs.includes(undefined) ? undefined : costs.reduce<number>((total, cost) => total + cost!, 0),
   };
 }

@@ -7,6 +7,7 @@ import {
   replyCost,
   requestKey,
   reservationFor,
+  withoutData,
   type FailedBill,
   type GenerateOptions,
   type Model,
@@ -16,10 +17,11 @@ import {
   type Route,
 } from '../models/index.ts';
 import type { AskingShop } from './asking.ts';
+import { cacheUse } from './caching.ts';
 import type { LiveRun } from './live.ts';
 import { patienceOf } from './patience.ts';
 import type { Flight } from './perform.ts';
-import { isCapped, reserveCall } from './reserving.ts';
+import { announceCall, isCapped, reserveCall } from './reserving.ts';
 import { keepReply, modelQuestion, playReply, type Spot } from './tape.ts';
 
 /** A model that was chosen for a task or tag, and how. */
@@ -76,7 +78,7 @@ export class Meter {
   #play(request: ModelRequest, reply: ModelReply, options: GenerateOptions): ModelReply {
     options.onToken?.(reply.text);
     const told = { model: reply.fallback!.id, ...tokensOf(reply.usage), costMicroUsd: 0, latencyMs: 0, finish: reply.finishReason };
-    this.#enter(request, reply.text, { ...told, replayed: true });
+    this.#enter(request, saidIn(reply), { ...told, replayed: true });
     return reply;
   }
 
@@ -86,36 +88,55 @@ export class Meter {
   }
 
   async #generate(request: ModelRequest, options: GenerateOptions): Promise<ModelReply> {
-    const { model } = this.#chosen;
-    if (!isCapped(this.#shop, this.#run)) return (await this.#call(model, request, options)).reply;
-    const held = await reserveCall(this.#shop, this.#run, this.#slot, this.#flight, model, request);
+    const held = await this.#announce(request);
     this.#key = held.key;
     let isSure = false;
     try {
-      const { reply, isSettled } = await this.#call(held.model, { ...request, maxTokens: held.maxTokens }, options);
+      const { reply, isSettled } = await this.#call(held.model, held.request, options);
       isSure = isSettled;
       return reply;
     } catch (error) {
       isSure = this.#bills(error, held.model).every(({ bill }) => bill.billed !== 'uncertain');
       throw error;
     } finally {
-      const { loop } = this.#shop;
-      // What may be billed, and nobody knows how much, stays set aside.
-      if (isSure) loop.send(this.#run, { type: 'release', slot: this.#slot, key: held.key, now: loop.now() });
-      else loop.send(this.#run, { type: 'doubt', key: held.key, now: loop.now() });
+      this.#settle(isSure);
     }
+  }
+
+  /** What stands in the journal before the call is made: its worst case, where it may be billed; and whom to ask, within which limit, where there is a cap. */
+  async #announce(request: ModelRequest): Promise<{ key: string | undefined; model: Model; request: ModelRequest }> {
+    const [shop, run] = [this.#shop, this.#run];
+    const { model } = this.#chosen;
+    const asked = { model, request, purpose: this.#purpose };
+    if (!isCapped(shop, run)) return { key: await announceCall(shop, run, this.#slot, asked), model, request };
+    const { maxTokens, ...held } = await reserveCall(shop, run, this.#slot, this.#flight, asked);
+    return { ...held, request: { ...request, maxTokens } };
+  }
+
+  /** What may be billed, and nobody knows how much, stays set aside. */
+  #settle(isSure: boolean): void {
+    const { loop } = this.#shop;
+    const key = this.#key;
+    if (key === undefined) return;
+    if (isSure) loop.send(this.#run, { type: 'release', slot: this.#slot, key, now: loop.now() });
+    else loop.send(this.#run, { type: 'doubt', key, now: loop.now() });
   }
 
   async #call(model: Model, request: ModelRequest, options: GenerateOptions): Promise<{ reply: ModelReply; isSettled: boolean }> {
     const startedAt = this.#shop.loop.now();
     try {
-      const reply = await model.generate(request, { ...options, ...patienceOf(this.#run, this.#slot, this.#flight), onWait: wait => this.#tellWait(wait) });
+      const reply = await model.generate(request, {
+        ...cacheUse(this.#run, this.#slot),
+        ...options,
+        ...patienceOf(this.#run, this.#slot, this.#flight),
+        onWait: wait => this.#tellWait(wait),
+      });
       this.#flight.answered = true;
       const id = reply.fallback?.id ?? model.id;
       const before = (reply.fallback?.tried ?? []).map(one => ({ ...one, bill: failedBill(one.failure, this.#shop.models.describe(one.id)) }));
       for (const one of before) this.#enterFailed(request, one.id, one.failure.code, one.bill, 0);
       const tried = before.map(({ id: other, failure }) => ({ id: other, code: failure.code, message: this.#shop.secrets.redactText(failure.message) }));
-      this.#enter(request, reply.text, {
+      this.#enter(request, saidIn(reply), {
         model: id,
         ...(id.endsWith(`/${reply.model}`) ? {} : { answered: reply.model }),
         ...tokensOf(reply.usage),
@@ -158,7 +179,7 @@ export class Meter {
     return { cached: true, ...(saved === undefined ? {} : { savedMicroUsd: saved }) };
   }
 
-  #enter(request: ModelRequest, text: string, told: Omit<CallRecord, 'purpose' | 'route'>): void {
+  #enter(request: ModelRequest, said: Json, told: Omit<CallRecord, 'purpose' | 'route'>): void {
     const { loop, values, secrets } = this.#shop;
     const run = this.#run;
     if (run.lost !== null) return;
@@ -182,8 +203,8 @@ export class Meter {
       type: 'called',
       slot: this.#slot,
       call,
-      prompt: refer(request.messages as unknown as Json),
-      reply: refer(text),
+      prompt: refer(withoutData(request.messages)),
+      reply: refer(said),
       ...(this.#key === undefined ? {} : { key: this.#key }),
       now,
     });
@@ -194,6 +215,11 @@ export class Meter {
     const seconds = Math.max(0, Math.ceil((untilMs - this.#shop.loop.now()) / 1000));
     this.#flight.progress = { done: 0, total: null, text: `waits for ${who}: ${why}, ${seconds} s at most` };
   }
+}
+
+/** What a reply said, for the journal. */
+function saidIn({ text, toolCalls }: ModelReply): Json {
+  return toolCalls === undefined ? text : ({ text, toolCalls } as unknown as Json);
 }
 
 function tokensOf({ inputTokens, outputTokens, cachedInputTokens, reasoningTokens }: ModelUsage): Omit<ModelUsage, 'cacheWriteTokens'> {
