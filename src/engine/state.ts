@@ -168,6 +168,11 @@ export interface RunState {
   handlerScope: number;
 }
 
+const NO_BYTES = new Uint8Array(0);
+const NO_COUNTS = new Uint16Array(0);
+const NO_NUMBERS = new Int32Array(0);
+const NO_TIMES = new Float64Array(0);
+
 export function initial(): RunState {
   return {
     seq: 0,
@@ -184,15 +189,15 @@ export function initial(): RunState {
     outputs: null,
     failure: null,
     slots: 0,
-    taskStatus: new Uint8Array(0),
-    phase: new Uint8Array(0),
+    taskStatus: NO_BYTES,
+    phase: NO_BYTES,
     taskReason: [],
-    waitingOn: new Int32Array(0),
-    attempt: new Uint16Array(0),
-    scopeOf: new Int32Array(0),
-    scheduledAt: new Float64Array(0),
-    beganAt: new Float64Array(0),
-    settledAt: new Float64Array(0),
+    waitingOn: NO_NUMBERS,
+    attempt: NO_COUNTS,
+    scopeOf: NO_NUMBERS,
+    scheduledAt: NO_TIMES,
+    beganAt: NO_TIMES,
+    settledAt: NO_TIMES,
     output: [],
     extra: new Map(),
     scopes: [],
@@ -261,7 +266,8 @@ export function openScope(plan: Plan, state: RunState, scope: Omit<Scope, 'base'
 function reserve(state: RunState, slots: number): void {
   const size = state.taskStatus.length;
   if (slots <= size) return;
-  const next = Math.max(slots, size * 2, 16);
+  // The first scope is most often the only one; small arrays without room to spare stay within the heap.
+  const next = Math.max(slots, size * 2);
   const grow = <T extends Uint8Array | Uint16Array | Int32Array | Float64Array>(old: T, fresh: T): T => {
     fresh.set(old);
     return fresh;

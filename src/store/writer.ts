@@ -182,7 +182,8 @@ export class Writer {
       this.#writeRow(held, fields);
     } else if (batch.events.length > 0) this.#unsealed.add(run);
     this.#attach(batch, row);
-    if (row.endedAt !== null) this.forget(run);
+    // A run that ended is not written again, one that waits not soon: many may.
+    if ((row.endedAt !== null || row.status === 'waiting' || row.status === 'paused') && !this.#unsealed.has(run)) this.#held.delete(run);
   }
 
   #writeRow(held: Owned, fields: (keyof RunChange)[]): void {
