@@ -1,44 +1,27 @@
-import { OrchestratorError, type OrchestratorErrorOptions } from '../errors.ts';
-import type { Code } from '../codes.ts';
+import { OrchestratorError } from '../errors.ts';
+import { BackendConnectionError, notConnected, type Backend, type ConnectionProblem } from './connection.ts';
 import { resultCode, SQLITE } from './failures.ts';
 import { openStore, unsupported } from './open.ts';
 import type { Store } from './port.ts';
+import { RedisBackend } from './redis-backend.ts';
 
-/** What stands between us and a store. */
-export type ConnectionProblem = 'refused' | 'auth' | 'missing_database' | 'timeout' | 'tls' | 'schema';
+export { BackendConnectionError, type Backend, type ConnectionProblem };
 
-/** A store that cannot be reached, with the one thing to do about it. */
-export class BackendConnectionError extends OrchestratorError {
-  readonly kind: ConnectionProblem;
-  readonly fix: string;
+const URLS = { memory: 'memory:', sqlite: 'sqlite:.orchestrator/state.db', redis: 'redis://127.0.0.1:6379' };
 
-  constructor(code: Code, kind: ConnectionProblem, message: string, fix: string, options: OrchestratorErrorOptions = {}) {
-    super(code, message, { class: 'storage', help: [fix], ...options });
-    this.name = 'BackendConnectionError';
-    this.kind = kind;
-    this.fix = fix;
-  }
-}
-
-/** A connection to a state store, to be tried out. */
-export interface Backend {
-  readonly kind: 'memory' | 'sqlite';
-  /** Opens the store, and makes it where it is not there. Throws BackendConnectionError. */
-  connect(): Promise<void>;
-  /** Reads one row. Throws BackendConnectionError. */
-  ping(): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** For scripts that want to see whether a store can be reached. Its one option is `url`: `sqlite:PATH`, or the path alone. */
+/**
+ * For scripts that want to see whether a store, or the Redis that keeps replies, can be reached. Its one option is `url`: `sqlite:PATH`, or the path alone;
+ * `redis://…`.
+ */
 export function createBackend(kind: string, options: { url?: string } = {}): Backend {
-  if (kind !== 'memory' && kind !== 'sqlite') throw unsupported(kind, options.url ?? kind);
+  if (kind !== 'memory' && kind !== 'sqlite' && kind !== 'redis') throw unsupported(kind, options.url ?? kind);
   const unknown = Object.keys(options).filter(name => name !== 'url');
   if (unknown.length > 0) {
     throw new OrchestratorError('ORC-518', `createBackend takes the option \`url\`, not \`${unknown.join('`, `')}\``, {
-      help: [`createBackend('${kind}', { url: '${kind === 'memory' ? 'memory:' : 'sqlite:.orchestrator/state.db'}' })`],
+      help: [`createBackend('${kind}', { url: '${URLS[kind]}' })`],
     });
   }
+  if (kind === 'redis') return new RedisBackend(options.url ?? URLS.redis);
   if (kind === 'memory') return new StoreBackend(kind, 'memory:');
   const url = options.url ?? '.orchestrator/state.db';
   return new StoreBackend(kind, url.startsWith('sqlite:') ? url : `sqlite:${url}`);
@@ -63,7 +46,7 @@ class StoreBackend implements Backend {
   }
 
   async ping(): Promise<void> {
-    if (this.#store === undefined) throw new BackendConnectionError('ORC-501', 'refused', 'the backend is not connected', 'await backend.connect() first');
+    if (this.#store === undefined) throw notConnected();
     try {
       await this.#store.control();
     } catch (error) {

@@ -1,7 +1,7 @@
 /** The guide's snippets, in TypeScript, in the guide's order. Each test is named by the words of the guide that it follows. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   AutoTagError,
   AutoTagYAMLParser,
@@ -17,7 +17,11 @@ import {
   ValidationError,
   type Task,
 } from '../../src/index.ts';
+import { startModelServer } from '../support/model-server.ts';
+import { hasRedis, startRedis } from '../support/redis.ts';
 import { makePlace, thrownBy } from './place.ts';
+
+if (!hasRedis) console.warn('SKIPPED: the guide about Redis, because there is no redis-server (apt-get install redis-server)');
 
 const RESEARCH = `pipeline:
   name: research_pipeline
@@ -80,6 +84,46 @@ describe('Connection and Network Issues', () => {
     expect(error).toBeInstanceOf(BackendConnectionError);
     expect((error as BackendConnectionError).fix).not.toBe('');
     expect(await thrownBy(() => createBackend('sqlite', { ur: file } as never))).toMatchObject({ code: 'ORC-518' });
+  });
+});
+
+describe.skipIf(!hasRedis)('Connection and Network Issues: a Redis', () => {
+  test('"Redis cache connection issues": r = redis.Redis(…); await r.ping()', async () => {
+    const redis = await startRedis();
+    onTestFinished(redis.close);
+    const r = createBackend('redis', { url: `${redis.url}/0` });
+    await r.connect();
+    await r.ping();
+    // "Fix: Check Redis server status"
+    await redis.close();
+    await expect.poll(() => thrownBy(() => r.ping())).toMatchObject({ kind: 'refused', fix: `start it: redis-server --port ${redis.port}` });
+    await r.close();
+    const error = await thrownBy(() => createBackend('redis', { url: redis.url }).connect());
+    expect(error).toBeInstanceOf(BackendConnectionError);
+    expect(error).toMatchObject({ kind: 'refused' });
+  });
+
+  test('replies come out of a Redis for every process that shares it, and a Redis that is gone costs no run', async () => {
+    const [{ folder, write }, redis, server] = [makePlace(), await startRedis(), await startModelServer()];
+    onTestFinished(async () => void (await Promise.all([redis.close(), server.close()])));
+    write(
+      '.config/orchestrator/config.yaml',
+      `cache: { url: "${redis.url}" }\nmodels: { default: lab/small, providers: { lab: { type: openai-compatible, base_url: "${server.url}" } } }\n`,
+    );
+    write(
+      'ask.yaml',
+      'name: ask\ntasks:\n  - { id: a, action: generate_text, parameters: { prompt: hello, temperature: 0 } }\noutputs: { said: "{{ a.result }}" }\n',
+    );
+    const run = async (): Promise<unknown> => {
+      await using orchestrator = await Orchestrator.open({ cwd: folder });
+      return (await orchestrator.run('ask.yaml')).outputs;
+    };
+    server.reply('the first', 'the second');
+    expect(await run()).toEqual({ said: 'the first' });
+    await expect.poll(run).toEqual({ said: 'the first' });
+    expect(server.requests).toHaveLength(1);
+    await redis.close();
+    expect(await run()).toEqual({ said: 'the second' });
   });
 });
 
