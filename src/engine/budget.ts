@@ -21,7 +21,7 @@ export function setBudget(turn: Turn, microUsd: MicroUsd, by: string): void {
  * Sets the worst case of a call aside where it has room under the caps of this run (S12); else says under which it has none, and the call is not made (C24).
  * Caps over several runs are judged by the store, in the commit of the event: where one has no room, the event is taken back and `refused` comes instead.
  */
-export function reserve(turn: Turn, { slot, key, microUsd, limits = {}, spans }: Of<'reserve'>): void {
+export function reserve(turn: Turn, { slot, key, microUsd, limits = {}, spans, asks }: Of<'reserve'>): void {
   const { budget, costMicroUsd, reservedMicroUsd, reservedBy, extra } = turn.state;
   const caps = [
     { scope: 'call', capMicroUsd: limits.callMicroUsd, usedMicroUsd: 0 },
@@ -33,7 +33,7 @@ export function reserve(turn: Turn, { slot, key, microUsd, limits = {}, spans }:
     const refusal: Refusal = { scope, microUsd, capMicroUsd, leftMicroUsd: Math.max(0, capMicroUsd - usedMicroUsd), until: null };
     return emit(turn, { type: 'budget.refused', slot, key, refusal });
   }
-  emit(turn, { type: 'budget.reserved', slot, key, microUsd, ...(spans === undefined ? {} : { spans }) });
+  emit(turn, { type: 'budget.reserved', slot, key, microUsd, ...(spans === undefined ? {} : { spans }), ...(asks === undefined ? {} : { asks }) });
 }
 
 /** A call was settled: what it cost, if anything, is folded already. */

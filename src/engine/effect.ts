@@ -1,6 +1,6 @@
 import type { Failure } from '../errors.ts';
 import type { Json } from '../json.ts';
-import type { CallRecord, Command, Observation, Ref, Refusal, Span } from './event.ts';
+import type { CallIntent, CallRecord, Command, Observation, Ref, Refusal, Span } from './event.ts';
 
 /** Where a task stands when it asks to go on: before anything of it, before a model is asked for a tag, before its effect. */
 export type Stage = 'enter' | 'auto' | 'call';
@@ -35,7 +35,7 @@ export type Input = { now: number } & (
   | { type: 'step'; slot: number; attempt: number; name: string; step: { started: { key: string; effect: string } } | { completed: Ref } }
   | { type: 'called'; slot: number; call: CallRecord; prompt: Ref; reply: Ref; key?: string }
   | { type: 'budget'; microUsd: number; by: string }
-  | { type: 'reserve'; slot: number; key: string; microUsd: number; limits?: CallLimits; spans?: Span[] }
+  | { type: 'reserve'; slot: number; key: string; microUsd: number; limits?: CallLimits; spans?: Span[]; asks?: CallIntent }
   | { type: 'refused'; slot: number; key: string; refusal: Refusal }
   | { type: 'release'; slot: number; key: string }
   | { type: 'doubt'; key: string }

@@ -91,6 +91,13 @@ export interface CassetteUse {
   folder: string;
 }
 
+/** Which call is about to be made, and what it can cost at most: null where no price is known. */
+export interface CallIntent {
+  model: string;
+  purpose: string;
+  worstMicroUsd: number | null;
+}
+
 /** What happens where the next call could cost more than a budget has left. */
 export type OnExceed = 'pause' | 'fail' | 'fallback-model';
 
@@ -139,6 +146,8 @@ export type Event =
       until: string | null;
       mocks: { [path: string]: Json } | null;
       pins?: Pins;
+      /** No cache is asked, and none keeps anything. */
+      uncached?: true;
       cassette?: CassetteUse;
     }
   | { type: 'run.acquired'; at: number; epoch: number; owner: string; program: string; again: number[]; doubt: number[] }
@@ -168,7 +177,7 @@ export type Event =
   | { type: 'step.completed'; at: number; slot: number; name: string; output: Ref }
   | { type: 'model.called'; at: number; slot: number; call: CallRecord; prompt: Ref; reply: Ref; key?: string }
   | { type: 'budget.set'; at: number; microUsd: number; onExceed: OnExceed; by: string }
-  | { type: 'budget.reserved'; at: number; slot: number; key: string; microUsd: number; spans?: Span[] }
+  | { type: 'budget.reserved'; at: number; slot: number; key: string; microUsd: number; spans?: Span[]; asks?: CallIntent }
   | { type: 'budget.refused'; at: number; slot: number; key: string; refusal: Refusal }
   | { type: 'budget.released'; at: number; slot: number; key: string }
   | { type: 'budget.doubted'; at: number; keys: string[] }

@@ -1,6 +1,6 @@
 import type { Refusal } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
-import { reservationFor, type Model, type ModelRequest } from '../models/index.ts';
+import { isFree, reservationFor, type Model, type ModelRequest } from '../models/index.ts';
 import { formatUsd } from '../money.ts';
 import type { AskingShop } from './asking.ts';
 import type { LiveRun } from './live.ts';
@@ -13,6 +13,31 @@ export interface Reserved {
   maxTokens: number;
 }
 
+/** What is to be asked. */
+export interface Asked {
+  model: Model;
+  request: ModelRequest;
+  purpose: string;
+}
+
+/**
+ * Without any cap: says durably that a call is about to be made, so that one whose reply a dead process lost is known (S12).
+ * Undefined where nobody would bill it.
+ */
+export async function announceCall(shop: AskingShop, run: LiveRun, slot: number, { model, request, purpose }: Asked): Promise<string | undefined> {
+  const { loop, models } = shop;
+  const { chain } = models.chain(model.id);
+  if (chain.every(id => isFree(models.describe(id)))) return undefined;
+  const worst = chain.map(id => reservationFor([models.describe(id)], request).microUsd);
+  const worstMicroUsd = worst.reduce<number | null>((sum, one) => (sum === null || one === undefined ? null : sum + one), 0);
+  const key = `${run.epoch}.${run.reservations++}`;
+  const asks = { model: model.id, purpose, worstMicroUsd };
+  await loop.sendDurably(run, { type: 'reserve', slot, key, microUsd: worstMicroUsd ?? 0, asks, now: loop.now() });
+  // The run ended meanwhile, or is being left.
+  if (!Object.hasOwn(run.state.reserved, key)) throw new OrchestratorError('ORC-231', 'the run has ended', { class: 'cancelled' });
+  return key;
+}
+
 /** Does anything cap what the next call of a run may cost? */
 export function isCapped(shop: AskingShop, run: LiveRun): boolean {
   return run.state.budget !== null || shop.caps.limits !== undefined || shop.caps.spansOf(run, shop.loop.now()).length > 0;
@@ -22,7 +47,7 @@ export function isCapped(shop: AskingShop, run: LiveRun): boolean {
  * Sets the worst case of a call aside under every cap, durably before the call is made (C24): of the model that was chosen or, where the pipeline says so, of
  * the first of its chain that fits. Throws ORC-602 where none does, or a price is unknown.
  */
-export async function reserveCall(shop: AskingShop, run: LiveRun, slot: number, flight: Flight, chosen: Model, request: ModelRequest): Promise<Reserved> {
+export async function reserveCall(shop: AskingShop, run: LiveRun, slot: number, flight: Flight, { model: chosen, request, purpose }: Asked): Promise<Reserved> {
   const { loop, models, caps } = shop;
   const onExceed = run.state.budget?.onExceed ?? run.plan.budget?.onExceed ?? caps.onExceed;
   const chain = models.chain(chosen.id).chain.slice(1);
@@ -39,6 +64,7 @@ export async function reserveCall(shop: AskingShop, run: LiveRun, slot: number, 
       slot,
       key,
       microUsd,
+      asks: { model: model.id, purpose, worstMicroUsd: microUsd },
       ...(caps.limits === undefined ? {} : { limits: caps.limits }),
       ...(spans.length === 0 ? {} : { spans }),
       now,

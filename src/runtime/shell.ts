@@ -24,6 +24,7 @@ import { Gateway } from './gateway.ts';
 import { Handle } from './handle.ts';
 import { bornRun, newLiveRun, rowNow, type LiveRun } from './live.ts';
 import { findRun, foldRun, PlanShelf, rowOf } from './load.ts';
+import { enterLostCalls } from './lost.ts';
 import { RunHost } from './host.ts';
 import { Loop } from './loop.ts';
 import { effectOf, perform } from './perform.ts';
@@ -375,6 +376,7 @@ export class EmbeddedShell implements Shell {
     const orders = await this.store.inbox(run.id);
     const inRun = (order: { command: Command }): boolean => order.command.type === 'cancel';
     for (const order of orders.filter(inRun)) this.#obey(run, order);
+    await enterLostCalls(this.store, this.#loop, run);
     this.#loop.send(run, { type: 'recovered', epoch: run.epoch, owner: this.store.owner, program: this.#settings.program, now });
     for (const order of orders.filter(order => !inRun(order))) this.#obey(run, order);
     if (resume !== null && run.state.status === 'paused') this.#loop.send(run, { type: 'resume', until: resume.until, now });

@@ -201,3 +201,40 @@ test('S12 what a dead process had paid for stays in the ledger when its attempt 
   ]);
   expect(document.costUsd).toBeCloseTo(rows.reduce((sum, row) => sum + row.costMicroUsd!, 0) / 1_000_000, 9);
 });
+
+test('S12 a call that a dead process had under way is entered once, as uncertain, with the most that it can be billed', async () => {
+  const server = await startModelServer();
+  onTestFinished(() => server.close());
+  const folder = makeFolder();
+  const config = {
+    default: 'lab/small',
+    providers: { lab: { type: 'openai-compatible', base_url: server.url, api_key: 'sk-lab' } },
+    catalog: [{ id: 'lab/small', cost: { input_per_million: 1, output_per_million: 1 } }],
+  };
+  const open = (): Promise<Bench> => openBench({ folder, models: openModels(config, { env: {}, folder }) });
+  server.reply({ text: 'words' }, { fault: 'hang' }, { fault: 'hang' }, { text: '{"value": 4}' });
+  let bench = await open();
+  const handle = await bench.shell.start(
+    await bench.compile(`
+- { id: a, action: generate_text, parameters: { prompt: hello } }
+- { id: b, action: say, dependencies: [a], parameters: { value: <AUTO type="integer">how many?</AUTO> } }`),
+  );
+  for (const requests of [2, 3]) {
+    const going = requests === 2 ? handle : await bench.shell.resume(handle.id);
+    going.result().catch(() => {});
+    await until(async () => server.requests.length === requests);
+    await bench.shell.close();
+    bench = await open();
+  }
+  const document = await (await bench.shell.resume(handle.id)).result();
+  expect(document.status).toBe('completed');
+  const rows = await bench.store.ledger({ run: handle.id });
+  const lost = { path: 'b', attempt: 0, purpose: 'auto', model: 'lab/small', costMicroUsd: null, failed: 'ORC-229', uncertain: true };
+  expect(rows.filter(({ uncertain }) => uncertain === true)).toMatchObject([
+    { ...lost, call: 0 },
+    { ...lost, call: 1 },
+  ]);
+  expect(rows.map(({ costMicroUsd }) => costMicroUsd !== null)).toEqual([true, false, false, true]);
+  expect(rows[1]!.worstMicroUsd).toBeGreaterThan(4096);
+  expect(document.warnings).toEqual([expect.stringMatching(/^the replies of 2 model calls were lost: they are not in the cost, and may be billed, up to \$0\.0\d+$/)]);
+});
