@@ -47,7 +47,6 @@ export type {
 } from './port.ts';
 export { costOf, isFree, replyCost, worstCost } from './prices.ts';
 export { ModelProfiler, type CallSample, type ModelProfile } from './profiler.ts';
-export { KNOWN_MODELS, pullModel, removeModel, type PulledModel, type PullOptions, type PullProgress, type SourceKind } from './pull.ts';
 export { modelsFolder } from './providers.ts';
 export { ModelRegistry, RegisteredModel, type ModelRegistryOptions, type ModelResponse, type ResponseOptions } from './registry.ts';
 export { readRequirements, type Requirements, type Strategy } from './requirements.ts';

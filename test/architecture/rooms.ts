@@ -57,6 +57,7 @@ export const INNER_DOORS: ReadonlySet<string> = new Set([
   'src/language/source.ts',
   'src/language/explanations.ts',
   'src/plan/compile.ts',
+  'src/models/pull.ts',
   'src/runtime/validator.ts',
   'src/tools/own.ts',
 ]);

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isObject, type Json } from '../../json.ts';
-import { KNOWN_MODELS, modelsFolder, pullModel, removeModel, type PulledModel, type SourceKind } from '../../models/index.ts';
+import { modelsFolder } from '../../models/index.ts';
+import { KNOWN_MODELS, pullModel, removeModel, type PulledModel, type SourceKind } from '../../models/pull.ts';
 import { loadConfig, type LoadedConfig } from '../../runtime/index.ts';
 import { EXIT } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
@@ -61,6 +60,8 @@ function readSecretFile(name: string, folder: string): string {
 }
 
 function runCommand(command: string, folder: string): string {
+  // Starting programs brings a good part of Node with it, which every start would pay for.
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { status, stdout, error } = spawnSync('sh', ['-c', command], {
     cwd: folder,
     encoding: 'utf8',
