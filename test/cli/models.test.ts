@@ -86,13 +86,27 @@ describe('models route', () => {
 });
 
 describe('models test', () => {
-  test('asks for text, a structure and a stream, and tells of limits and cost', async () => {
+  test('asks for text, a structure, a tool and a stream, and tells of limits and cost', async () => {
     const { call, server } = await setup();
     const { code, out, err } = await call(['models', 'test', 'lab/small']);
     expect(code).toBe(0);
-    expect(steady(out)).toMatch(/^model +text +structured +streaming +limits\nlab\/small +✓ N s +✓ N s +✓ first after N s +none told\n$/);
-    expect(err).toMatch(/^asking 1 model, three small questions each\nthe questions cost \$0\.0+\d+\n$/);
-    expect(server.requests.filter(({ path }) => path.endsWith('/chat/completions'))).toHaveLength(3);
+    expect(steady(out)).toMatch(
+      /^model +text +structured +tools +streaming +vectors +limits\nlab\/small +✓ N s +✓ N s +✓ N s +✓ first after N s +– +none told\n$/,
+    );
+    expect(err).toMatch(/^asking 1 model a few small questions\nthe questions cost \$0\.0+\d+\n$/);
+    expect(server.requests.filter(({ path }) => path.endsWith('/chat/completions'))).toHaveLength(4);
+  });
+
+  test('of one that makes vectors only those; a tool that is not taken, or wrongly, is a failure', async () => {
+    const { call, server } = await setup({}, '    - { id: lab/text-embedding, cost: { input_per_million: 1, output_per_million: 0 } }\n');
+    server.respond(({ path }) =>
+      path.endsWith('/embeddings') ? { headers: { 'x-ratelimit-remaining-requests': '7', 'x-ratelimit-limit-requests': '9' } } : 'ok',
+    );
+    const vectors = await call(['models', 'test', 'lab/text-embedding']);
+    expect(steady(vectors.out)).toMatch(/\nlab\/text-embedding +– +– +– +– +✓ 4 numbers each +7\/9 requests left\n$/);
+    expect(vectors).toMatchObject({ code: 0, err: expect.stringContaining('the questions cost $0.000004') });
+    server.respond(({ body }) => ('tools' in body ? { toolCalls: [{ name: 'add', arguments: '{"a": 2}' }] } : 'ok'));
+    expect((await call(['models', 'test', 'lab/small'])).err).toMatch(/✕ lab\/small, tools: its arguments do not fit: .*b/);
   });
 
   test('exits 4 when one fails, and says which and why', async () => {
@@ -102,7 +116,14 @@ describe('models test', () => {
     expect(code).toBe(4);
     const { models } = JSON.parse(out) as { models: { id: string; findings: { check: string; ok: boolean }[] }[] };
     const ill = models.find(({ id }) => id === 'lab/large')!;
-    expect(ill.findings.map(({ check, ok }) => `${check} ${ok}`)).toEqual(['text false', 'structured false', 'streaming false', 'limits true']);
+    expect(ill.findings.map(({ check, ok }) => `${check} ${ok}`)).toEqual([
+      'text false',
+      'structured false',
+      'tools false',
+      'streaming false',
+      'vectors null',
+      'limits true',
+    ]);
     expect(models.find(({ id }) => id === 'lab/small')!.findings[1]).toMatchObject({ ok: false });
     expect(err).not.toContain('no such key');
     const human = await call(['models', 'test', 'large']);

@@ -1,7 +1,8 @@
 import { OrchestratorError } from '../../errors.ts';
 import type { JsonSchema } from '../../json.ts';
 import { formatUsd } from '../../money.ts';
-import { askStructured, type Limit, type Model, type ModelReply, type Models } from '../../models/index.ts';
+import { askStructured, embedAll, type Limit, type Model, type ModelReply, type Models, type ModelTool } from '../../models/index.ts';
+import { checkSchema } from '../../schema.ts';
 import { EXIT } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
@@ -13,11 +14,12 @@ import { messageOf, msText } from './models.ts';
 const LIST_PATIENCE_MS = 10_000;
 /** A model that has not answered a question of one line by then is not ready. */
 const CHECK_PATIENCE_MS = 60_000;
-const CHECKS = ['text', 'structured', 'streaming', 'limits'] as const;
+const CHECKS = ['text', 'structured', 'tools', 'streaming', 'vectors', 'limits'] as const;
 
 interface Finding {
   check: (typeof CHECKS)[number];
-  ok: boolean;
+  /** Null: it was not asked, because it is nothing that the model does. */
+  ok: boolean | null;
   text: string;
 }
 
@@ -32,15 +34,16 @@ export async function test(terminal: Terminal, { args, flags }: Invocation): Pro
   const examined = await withShell(terminal, async shell => {
     const { models } = shell.shop;
     const ids = await namedModels(models, args[0]);
-    if (!terminal.quiet) terminal.err(`asking ${count(ids.length, 'model')}, three small questions each\n`);
+    if (!terminal.quiet) terminal.err(`asking ${count(ids.length, 'model')} a few small questions\n`);
     return Promise.all(ids.map(id => examine(models, id)));
   });
-  const failed = examined.filter(({ findings }) => findings.some(({ ok }) => !ok));
+  const failed = examined.filter(({ findings }) => findings.some(({ ok }) => ok === false));
   if (flags.on('json')) terminal.out(`${JSON.stringify({ v: 1, ok: failed.length === 0, models: examined }, null, 2)}\n`);
   else {
     terminal.out(`${testTable(examined, terminal).join('\n')}\n`);
     for (const { id, findings } of failed)
-      for (const { check, ok, text } of findings) if (!ok) terminal.err(`${terminal.paint('error', '✕')} ${escapeLine(id)}, ${check}: ${escapeLine(text)}\n`);
+      for (const { check, ok, text } of findings)
+        if (ok === false) terminal.err(`${terminal.paint('error', '✕')} ${escapeLine(id)}, ${check}: ${escapeLine(text)}\n`);
     if (!terminal.quiet) terminal.err(`${costText(examined)}\n`);
   }
   return failed.length === 0 ? EXIT.ok : EXIT.notReady;
@@ -63,7 +66,7 @@ async function namedModels(models: Models, name: string | undefined): Promise<st
 const FRESH = { cache: false } as const;
 
 async function examine(models: Models, id: string): Promise<Examined> {
-  const replies: ModelReply[] = [];
+  const replies: Pick<ModelReply, 'rates' | 'costMicroUsd'>[] = [];
   let model: Model;
   try {
     model = models.get(id);
@@ -78,14 +81,21 @@ async function examine(models: Models, id: string): Promise<Examined> {
       return reply;
     },
   };
-  const text = await attempt('text', () => checkText(metered));
-  const structured = await attempt('structured', () => checkStructured(metered));
-  const streaming = await attempt('streaming', () => checkStreaming(metered));
+  const answers = models.describe(id).traits.capabilities.includes('streaming');
+  const asked = async (check: Finding['check'], does: boolean, work: () => Promise<Omit<Finding, 'check'>>): Promise<Finding> =>
+    does ? attempt(check, work) : { check, ok: null, text: check === 'vectors' ? 'it makes none' : 'it makes vectors, and no text' };
+  const findings = [
+    await asked('text', answers, () => checkText(metered)),
+    await asked('structured', answers, () => checkStructured(metered)),
+    await asked('tools', answers, () => checkTools(metered, model.abilities?.tools !== false)),
+    await asked('streaming', answers, () => checkStreaming(metered)),
+    await asked('vectors', model.embed !== undefined && (!answers || model.abilities?.embeddings === true), () => checkVectors(model, replies)),
+  ];
   const limits: Finding = { check: 'limits', ok: true, text: limitsText(replies, models.limitsOf(id)) };
   const costs = replies.map(({ costMicroUsd }) => costMicroUsd);
   return {
     id,
-    findings: [text, structured, streaming, limits],
+    findings: [...findings, limits],
     costMicroUsd: costs.some(cost => cost === undefined) ? null : costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0),
   };
 }
@@ -129,6 +139,30 @@ async function checkStructured(model: Pick<Model, 'generate'>): Promise<Omit<Fin
   return { ok: true, text: asked === 1 ? msText(answer.replies[0]!.latencyMs) : `at the ${asked === 2 ? 'second' : 'third'} try` };
 }
 
+const ADD: ModelTool = {
+  name: 'add',
+  description: 'Adds two whole numbers.',
+  parameters: { type: 'object', additionalProperties: false, required: ['a', 'b'], properties: { a: { type: 'integer' }, b: { type: 'integer' } } },
+};
+
+async function checkTools(model: Pick<Model, 'generate'>, hasOwn: boolean): Promise<Omit<Finding, 'check'>> {
+  const { toolCalls = [], latencyMs } = await model.generate(
+    { messages: [{ role: 'user', content: 'Add 2 and 3 with the tool.' }], tools: [ADD], toolChoice: 'required', temperature: 0, maxTokens: 256 },
+    { signal: patience() },
+  );
+  const [call] = toolCalls;
+  if (call?.name !== ADD.name) return { ok: false, text: 'it asked for no tool, though it had to' };
+  const [problem] = checkSchema(ADD.parameters, call.arguments);
+  if (problem !== undefined) return { ok: false, text: `its arguments do not fit: ${[...problem.path, problem.message].join(' ')}` };
+  return { ok: true, text: hasOwn ? msText(latencyMs) : `${msText(latencyMs)} by shape` };
+}
+
+async function checkVectors(model: Model, replies: Pick<ModelReply, 'rates' | 'costMicroUsd'>[]): Promise<Omit<Finding, 'check'>> {
+  const made = await embedAll(model, ['a cat', 'a dog'], { signal: patience(), ...FRESH });
+  replies.push(...made.replies);
+  return { ok: true, text: `${count(made.vectors[0]!.length, 'number')} each` };
+}
+
 async function checkStreaming(model: Pick<Model, 'generate'>): Promise<Omit<Finding, 'check'>> {
   let pieces = 0;
   const reply = await model.generate(
@@ -140,7 +174,7 @@ async function checkStreaming(model: Pick<Model, 'generate'>): Promise<Omit<Find
 }
 
 /** What the service last said of its limits, else what the configuration sets. */
-function limitsText(replies: readonly ModelReply[], configured: readonly Limit[]): string {
+function limitsText(replies: readonly Pick<ModelReply, 'rates'>[], configured: readonly Limit[]): string {
   const told = replies.at(-1)?.rates ?? [];
   const windows = told.map(({ of, limit, remaining }) => `${remaining ?? '?'}/${limit ?? '?'} ${of} left`);
   if (windows.length > 0) return windows.join(', ');
@@ -157,6 +191,7 @@ function testTable(examined: readonly Examined[], { columns, outIsTerminal, pain
     { text: id, style: 'strong' },
     ...findings.map(({ check, ok, text }): Cell => {
       if (check === 'limits') return { text };
+      if (ok === null) return { text: '–', style: 'faint' };
       return ok ? { text: `✓ ${text}`, style: 'ok' } : { text: '✕ failed', style: 'error' };
     }),
   ]);
