@@ -47,7 +47,7 @@ export class ModelOracle {
   asked(mark: string): void {
     this.#asked++;
     if (!this.#sample.marks.includes(mark)) this.problems.push(`S2 nobody wrote the question ${mark}`);
-    if (this.#answered.has(mark)) this.problems.push(`S6 ${mark} is asked and paid again, and its reply is in the journal`);
+    if (this.#answered.has(mark)) this.problems.push(`S12 ${mark} is asked and paid again, and its reply is in the journal`);
   }
 
   printed(line: string): void {
@@ -118,7 +118,8 @@ export class ModelOracle {
 /** What the journal says was paid, by the mark in each prompt. */
 function callsOf(facts: readonly Fact[]): Call[] {
   return facts.flatMap(({ type, call, prompt }) => {
-    if (type !== 'model.called') return [];
+    // What failed gave no reply: it was refused and costs nothing, or it was lost and is uncertain.
+    if (type !== 'model.called' || (call as { failed?: string }).failed !== undefined) return [];
     const { inputTokens, outputTokens, costMicroUsd } = call as { inputTokens: number; outputTokens: number; costMicroUsd: number | null };
     const mark = /q-[\w-]+/.exec(JSON.stringify(prompt))?.[0] ?? 'none';
     return [{ mark, inputTokens, outputTokens, microUsd: costMicroUsd ?? -1 }];
