@@ -9,6 +9,8 @@ const INPUT_FLAGS: OptionSpec[] = [
   { flags: '--inputs <file>', description: 'inputs from a JSON file' },
 ];
 
+const NO_CACHE_FLAG: OptionSpec = { flags: '--no-cache', description: 'take no result and no reply that was kept from before, and keep none' };
+
 const RUN: CommandSpec[] = [
   {
     name: 'run',
@@ -24,6 +26,7 @@ const RUN: CommandSpec[] = [
       { flags: '--detach', description: 'go on in the background; print the id of the run at once' },
       { flags: '--until <task>', description: 'run this task and what it needs, nothing else' },
       { flags: '--budget <usd>', description: 'stop before spending more than this' },
+      NO_CACHE_FLAG,
       { flags: '--mock <task=value>', description: 'take a result instead of performing a task: JSON, or @FILE', repeat: true },
       { flags: '--report <file>', description: 'write a report of the run as one HTML file' },
       { flags: '--key <key>', description: 'the same key with the same pipeline and inputs is the same run' },
@@ -294,7 +297,7 @@ const RESUME_FLAGS: OptionSpec[] = [
 ];
 
 /** Of what goes on in the same run, under a cap that may be another now. */
-const AGAIN_FLAGS: OptionSpec[] = [...RESUME_FLAGS, { flags: '--budget <usd>', description: 'what the run may cost in all from now on' }];
+const AGAIN_FLAGS: OptionSpec[] = [...RESUME_FLAGS, { flags: '--budget <usd>', description: 'what the run may cost in all from now on' }, NO_CACHE_FLAG];
 
 const ACT: CommandSpec[] = [
   {

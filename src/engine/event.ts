@@ -146,7 +146,6 @@ export type Event =
       until: string | null;
       mocks: { [path: string]: Json } | null;
       pins?: Pins;
-      /** No cache is asked, and none keeps anything. */
       uncached?: true;
       cassette?: CassetteUse;
     }

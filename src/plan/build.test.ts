@@ -98,7 +98,9 @@ describe('a plan', () => {
     );
     expect(task('a')).toMatchObject({ cache: { key: { e: 'execution.date' }, ttlMs: 86_400_000 }, onAmbiguous: 'retry' });
     expect(task('b').cache).toEqual({ key: { v: null } });
+    expect(task('c')).toMatchObject({ uncached: true });
     expect(task('c')).not.toHaveProperty('cache');
+    expect(task('b')).not.toHaveProperty('uncached');
   });
 
   it('defaults of inputs may use the inputs above them', () => {

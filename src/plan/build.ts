@@ -179,6 +179,7 @@ function applySettings({ unit, compilation }: BlockContext, site: Site, task: Ta
   const asks = result.autos.length > 0 || compilation.actions[result.action]?.model === true;
   if (task.model !== undefined) result.model = lowerAt(site, 'model', task.model);
   else if (asks && defaults.model !== undefined) result.model = defaultModel(compilation, unit, defaults.model);
+  if (task.cache === false) result.uncached = true;
   if (task.cache) {
     const key: PlanValue = task.cache.key === undefined ? { v: null } : lowerAt({ ...site, path: at(site.path, 'cache') }, 'key', task.cache.key);
     result.cache = { key, ...(task.cache.ttlMs === undefined ? {} : { ttlMs: task.cache.ttlMs }) };

@@ -90,9 +90,9 @@ function definition(block: Block, task: PlanTask, blocks: BlockHashes, included:
 }
 
 /** A task in its block: its definition by hash, and the rest of it, so that the plan's hash covers all. */
-function bareTask({ hash, retry, timeoutMs, cache, onAmbiguous, maxParallel, order, dependencies, handlerOnly }: PlanTask): Json {
+function bareTask({ hash, retry, timeoutMs, cache, uncached, onAmbiguous, maxParallel, order, dependencies, handlerOnly }: PlanTask): Json {
   const tries: Json = retry === undefined ? null : [retry.maxAttempts, retry.initialBackoffMs, retry.backoffFactor, retry.maxBackoffMs, retry.jitter, retry.on];
-  return [hash, tries, timeoutMs ?? null, cache?.ttlMs ?? null, onAmbiguous ?? null, bare(maxParallel), order, dependencies, handlerOnly ?? false];
+  return [hash, tries, timeoutMs ?? null, cache?.ttlMs ?? uncached ?? null, onAmbiguous ?? null, bare(maxParallel), order, dependencies, handlerOnly ?? false];
 }
 
 function bareBlock({ kind, loopName, queue, tasks, inputs = [], outputs = [], pipeline }: Block): Json {

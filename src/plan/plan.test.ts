@@ -68,6 +68,7 @@ describe('hashes', () => {
     ['on_ambiguous: skip', 'on_ambiguous: retry'],
     ['cache: { key: a, ttl: 5 }', 'cache: { key: a, ttl: 6 }'],
     ['cache: { key: a }', 'cache: { key: b }'],
+    ['cache: false', 'description: x'],
     ['model: a', 'model: b'],
     ['on_failure: skip', 'on_failure: continue'],
     ['condition: "true"', 'condition: "1"'],

@@ -76,6 +76,8 @@ export interface PlanTask {
   /** Id of a model, or requirements. */
   model?: PlanValue;
   cache?: { key: PlanValue; ttlMs?: number };
+  /** The file says that its models are asked each time, whatever replies are kept. */
+  uncached?: true;
   onAmbiguous?: 'retry' | 'skip' | 'fail';
   /** Loops, groups and sub-pipelines: the block that they repeat or hold. */
   body?: number;

@@ -27,6 +27,8 @@ export interface StartOptions {
   /** A folder with such a recording: models and tools are not asked, it answers in their place, for nothing (ORC-520 where it cannot). */
   replay?: string;
   /** Cancels the run. */
+  /** False: no kept result and no kept reply is taken, and none is kept. */
+  cache?: boolean;
   signal?: AbortSignal;
 }
 
@@ -36,6 +38,13 @@ export interface ResumeOptions {
   /** What the run may cost at most from now on, in dollars, with what it has cost already. */
   budgetUsd?: number;
 }
+  /** False: from now on no kept result and no kept reply is taken. */
+  cache?: boolean;
+  /**
+   * A file, or a compiled pipeline: goes on under it, in a new run that takes over every result whose task is defined there as it was. Refused where it would
+   * do again what has completed (S11).
+   */
+  pipeline?: string | Compiled;
 
 /** An event as it is told to the outside: with its sequence number and the path of its task. */
 export type RunEvent = Event & { seq: number; run: string; path: string | null };

@@ -64,7 +64,11 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
   const { request, schema } = await shop.values.settle(() => requestFor(shop, run, slot, tag, computing));
   try {
     const answer = await flight.guard(
-      askStructured(new Meter(shop, run, slot, 'auto', chosen, flight), request, schema, { signal: flight.signal, onToken: flight.writing() }),
+      askStructured(new Meter(shop, run, slot, 'auto', chosen, flight), request, schema, {
+        signal: flight.signal,
+        onToken: flight.writing(),
+        ...(tag.cache ? {} : { cache: false }),
+      }),
     );
     if (answer.ok)
       return {

@@ -32,6 +32,8 @@ export interface LiveRun {
   held: number;
   /** Slots whose admitted work takes room in the process and in the run. */
   readonly tokens: Set<number>;
+  /** Whoever took it up wants no caches. */
+  uncached: boolean;
   /** Row as last written, to write only what changes. */
   row: { status: RunStatus; reason: Reason | null; dueAt: number | null; tasksDone: number; writtenAt: number };
   /** Present until the first commit. */
@@ -86,6 +88,7 @@ export function newLiveRun(id: string, plan: Plan, state: RunState, epoch: numbe
     timers: new Map(),
     deadline: undefined,
     held: 0,
+    uncached: false,
     tokens: new Set(),
     listeners: new Set(),
     settlers: [],

@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { parseDuration } from '../duration.ts';
+import type { Clock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Diagnostic } from '../language/diagnostic.ts';
@@ -66,7 +68,9 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
 
 /** The models of a configuration. Nothing is loaded or asked before a model is. */
 function modelsOf({ config, folder, resolve }: LoadedConfig, env: NodeJS.ProcessEnv, shared: Pick<OpenModelsOptions, 'limits' | 'keeper'> = {}): Models {
-  return openModels(config.models as Json, { env, folder, resolve, ...shared });
+  const { url, ttl, secret } = config.cache;
+  const cache = { url: resolve(url), ttlMs: parseDuration(ttl) ?? 0, ...(secret === undefined ? {} : { secret: resolve(secret) }) };
+  return openModels(config.models as Json, { env, folder, resolve, cache, ...shared });
 }
 
 /** The models of an environment: the default one, unless the options say otherwise. */

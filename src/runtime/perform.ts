@@ -7,6 +7,7 @@ import { checkSchema } from '../schema.ts';
 import type { Store } from '../store/port.ts';
 import type { Action, EffectClass, ModelGateway, Policy } from '../tools/port.ts';
 import { checkResult, TaskContext } from './context.ts';
+import { isUncached } from './caching.ts';
 import type { InFlight, LiveRun } from './live.ts';
 import type { Loop } from './loop.ts';
 import { deferredBy } from './patience.ts';
@@ -147,7 +148,7 @@ async function attemptOf(shop: Workshop, run: LiveRun, task: PlanTask, slot: num
   const parameters = await parametersOf(shop, run, task, slot, computing);
   const tape = shop.tapes.of(run);
   // What is recorded shall be there in the replay, and what is replayed is not what a later run may take.
-  const cacheKey = task.cache === undefined || tape !== undefined ? undefined : await cacheKeyOf(shop, task, slot, parameters, computing);
+  const cacheKey = task.cache === undefined || tape !== undefined || isUncached(run) ? undefined : await cacheKeyOf(shop, task, slot, parameters, computing);
   const kept = cacheKey === undefined ? undefined : await leniently(shop, run, slot, () => shop.store.cached(cacheKey, shop.loop.now()));
   if (kept !== undefined) return { ok: true, output: shop.values.refer(JSON.parse(kept) as Json, run.blobs), cached: true, observed };
   const context = new TaskContext(shop, run, task, slot, attempt, flight, computing);

@@ -210,6 +210,7 @@ export class EmbeddedShell implements Shell {
       workspace,
       program: this.#settings.program,
       trigger: options.trigger ?? 'cli',
+      ...(options.cache === false ? { uncached: true as const } : {}),
       user: options.user ?? null,
       tags: [...(options.tags ?? []), ...(cassette?.mode === 'replay' ? ['replay'] : [])],
       key: options.key ?? null,
@@ -285,8 +286,9 @@ export class EmbeddedShell implements Shell {
     return this.#alone(id, () => this.#retry(id, options));
   }
 
-  /** A cap that was given on the way stands from now on. */
-  #cap(run: LiveRun, { budgetUsd }: ResumeOptions): void {
+  /** What was said on the way stands from now on: a cap in the journal, the use of caches while this process drives the run. */
+  #cap(run: LiveRun, { budgetUsd, cache }: ResumeOptions): void {
+    if (cache !== undefined) run.uncached = !cache;
     if (budgetUsd !== undefined) this.#loop.send(run, { type: 'budget', microUsd: microUsd(budgetUsd), by: 'resume', now: this.#clock.now() });
   }
 

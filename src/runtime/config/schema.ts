@@ -5,7 +5,7 @@ import { MODELS } from './models.ts';
 /** The configuration with its defaults filled in; values may still hold `${env:X}` references (see `LoadedConfig.resolve`). */
 export interface Config {
   state: { url: string };
-  cache: { url: string };
+  cache: { url: string; ttl: number | string; secret?: string };
   /** Checked by the models themselves (`openModels`). */
   models: { default?: string; providers: { [name: string]: JsonObject }; [key: string]: Json | undefined };
   policy: Policy;
@@ -33,7 +33,7 @@ export interface Config {
 
 export const DEFAULTS: Config = {
   state: { url: 'sqlite:.orchestrator/state.db' },
-  cache: { url: 'memory:' },
+  cache: { url: 'memory:', ttl: '1d' },
   models: { providers: {} },
   policy: { shell: 'deny', code: 'deny', network: { private: 'deny' }, files: { roots: ['.'] } },
   secrets: {},
@@ -113,7 +113,14 @@ const ALERT_RULE = map(
 
 const KEYS: JsonObject = {
   state: map('Where runs live.', { url: text('`sqlite:PATH`, `memory:` or `postgres://…`. `ORCHESTRATOR_STATE_URL` wins.', { minLength: 1 }) }),
-  cache: map('Where results of tasks with `cache:` are kept besides the store.', { url: text('`memory:` or `redis://…`.') }),
+  cache: map(
+    'Where replies of models are kept, so that the same question need not be paid for twice. What is kept is what is meant to be answered in the same way each time: at a temperature of 0, or with a seed.',
+    {
+      url: text('`memory:` (of one process) or `redis://…` (of all that share it). Gone, slow or wrong, it costs a call at most 50 ms.'),
+      ttl: duration('How long a reply is kept.'),
+      secret: text('Signs what is kept, so that nobody else who can write there answers in place of a model; write a reference such as `${env:CACHE_SECRET}`.'),
+    },
+  ),
   models: MODELS,
   policy: POLICY,
   secrets: {
