@@ -198,6 +198,26 @@ test('and in one message in the dialect of Anthropic, a failure as one', async (
   ]);
 });
 
+test('what a service wants to see again with a call goes back to it (the signature of its thinking, at Google)', async () => {
+  const models = openModels({ providers: { google: { type: 'google', base_url: server.url, api_key: 'key' } } }, { env: {} });
+  const usageMetadata = { promptTokenCount: 9, candidatesTokenCount: 3, totalTokenCount: 12 };
+  const part = { functionCall: { name: 'weather', args: { city: 'Oslo' } }, thoughtSignature: 'signed' };
+  const candidate = (parts: Json): JsonObject => ({ candidates: [{ content: { role: 'model', parts }, finishReason: 'STOP' }], usageMetadata });
+  server.reply({ body: candidate([part]) }, { body: candidate([{ text: 'Cold.' }]) });
+  const model = models.get('google/gemini-3-pro');
+  const first = await model.generate(ASK, { signal });
+  expect(first.toolCalls).toMatchObject([{ name: 'weather', arguments: { city: 'Oslo' }, opaque: expect.any(Object) }]);
+  const [call] = structuredClone(first.toolCalls!);
+  const messages: ModelRequest['messages'] = [
+    ...ASK.messages,
+    { role: 'assistant', content: '', toolCalls: [call!] },
+    { role: 'tool', toolCallId: call!.id, name: 'weather', content: 'snow' },
+  ];
+  expect((await model.generate({ ...ASK, messages }, { signal })).text).toBe('Cold.');
+  const { contents } = server.requests[1]!.body as { contents: { parts: JsonObject[] }[] };
+  expect(contents[1]!.parts[0]).toMatchObject(part);
+});
+
 describe('a model that has no tools', () => {
   const without = () => setup({ capabilities: [] });
   const say = (value: Json): string => JSON.stringify({ value });

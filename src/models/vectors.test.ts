@@ -67,6 +67,19 @@ test.each(IDS)('S12 %s makes a vector of each text, at the price of its input', 
   expect(server.requests[0]!.path).toBe('/v1/embeddings');
 });
 
+test('Google makes them in its own dialect, and tells no usage', async () => {
+  const models = openModels({ providers: { google: { type: 'google', base_url: server.url, api_key: 'key' } } }, { env: {} });
+  const values = [
+    [1, 2],
+    [3, 4],
+  ];
+  server.reply({ body: { embeddings: values.map(one => ({ values: one })) } });
+  const { vectors, replies } = await embedAll(models.get('google/gemini-embedding-001'), ['a', 'b'], { signal });
+  expect(vectors).toEqual(values);
+  expect(replies[0]).toMatchObject({ usageUnknown: true });
+  expect(models.get('google/gemini-embedding-001').embedsAtOnce).toBe(100);
+});
+
 test('without a usage nobody knows the cost', async () => {
   server.reply({ usage: null });
   const reply = await setup().embed('lab/embed', ['a']);
