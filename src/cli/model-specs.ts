@@ -28,6 +28,29 @@ const COST: CommandSpec = {
   load: () => import('./commands/cost.ts').then(module => module.cost),
 };
 
+const BUDGET: CommandSpec[] = [
+  {
+    name: 'budget',
+    group: 'Models',
+    summary: 'Show what several runs may cost together, and what is left today',
+    description:
+      'One line for each cap of a day, of a pipeline and of a user: what is spent, set aside for calls under way, and left. Days are those of UTC. What is uncertain belongs to calls whose replies were lost: they may be billed.',
+    options: [JSON_FLAG],
+    load: () => import('./commands/budget.ts').then(module => module.budget),
+  },
+  {
+    name: 'budget raise',
+    args: '<scope> <usd>',
+    group: 'Models',
+    summary: 'Let a day, a pipeline, a user or a run spend more',
+    description:
+      'SCOPE is day, pipeline:NAME or user:NAME, and then USD counts for today, on this store; or a run. Who raised it is kept. Runs that were paused for it go on: at once where a process drives them, else when they are resumed.',
+    options: [JSON_FLAG],
+    examples: ['orchestrator budget raise day 40', "orchestrator budget raise 'pipeline:research' 5", 'orchestrator budget raise last 2'],
+    load: () => import('./commands/budget.ts').then(module => module.raise),
+  },
+];
+
 /** Commands about models and what they cost. */
 export const MODELS: CommandSpec[] = [
   MODELS_LIST,
@@ -46,7 +69,7 @@ export const MODELS: CommandSpec[] = [
     name: 'models test',
     args: '[name]',
     group: 'Models',
-    summary: 'Ask models small questions: text, structured answers, streaming, limits',
+    summary: 'Ask models small questions: text, structured answers, tools, streaming, vectors, limits',
     description:
       'NAME is a model or a provider; without it, the models that the configuration names are asked. The questions cost a few tokens each. Exits 4 where one fails.',
     options: [JSON_FLAG],
@@ -75,4 +98,5 @@ export const MODELS: CommandSpec[] = [
   },
   { ...COST, name: 'models cost' },
   COST,
+  ...BUDGET,
 ];

@@ -36,10 +36,10 @@ export function checkBudget(usd: number): void {
 /** The caps of the configuration on a call, on a task, and on what several runs cost together. */
 export class Caps {
   readonly limits: CallLimits | undefined;
-  readonly #config: Config['budget'];
+  readonly config: Config['budget'];
 
   constructor(config: Config['budget'] = {}) {
-    this.#config = config;
+    this.config = config;
     const { per_call_usd: call, per_task_usd: task } = config;
     if (call === undefined && task === undefined) return;
     this.limits = { ...(call === undefined ? {} : { callMicroUsd: microUsd(call) }), ...(task === undefined ? {} : { taskMicroUsd: microUsd(task) }) };
@@ -56,7 +56,7 @@ export class Caps {
 
   /** What the configuration lets a scope spend in a day; undefined where it says nothing. */
   capOf(scope: string): number | undefined {
-    const { per_day_usd: day, per_pipeline_usd: pipeline, per_user_usd: user, pipelines = {}, users = {} } = this.#config;
+    const { per_day_usd: day, per_pipeline_usd: pipeline, per_user_usd: user, pipelines = {}, users = {} } = this.config;
     const name = scope.slice(scope.indexOf(':') + 1);
     const named = (caps: { [name: string]: number }, every: number | undefined): number | undefined => (Object.hasOwn(caps, name) ? caps[name] : every);
     const usd = scope === 'day' ? day : scope.startsWith('pipeline:') ? named(pipelines, pipeline) : scope.startsWith('user:') ? named(users, user) : undefined;
@@ -65,7 +65,7 @@ export class Caps {
 
   /** Scopes that the configuration names. */
   get scopes(): string[] {
-    const { per_day_usd: day, pipelines = {}, users = {} } = this.#config;
+    const { per_day_usd: day, pipelines = {}, users = {} } = this.config;
     return [
       ...(day === undefined ? [] : ['day']),
       ...Object.keys(pipelines).map(name => `pipeline:${name}`),
@@ -75,7 +75,7 @@ export class Caps {
 
   /** What happens on a cap, where neither the run nor its pipeline says. */
   get onExceed(): OnExceed {
-    return this.#config.on_exceed ?? 'pause';
+    return this.config.on_exceed ?? 'pause';
   }
 }
 

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseDuration } from '../duration.ts';
 import type { Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Diagnostic } from '../language/diagnostic.ts';
@@ -29,6 +30,8 @@ export interface OpenShellOptions extends ConfigOptions {
   models?: Models;
   /** Opens the store for looking only. */
   readOnly?: boolean;
+  /** In the place of the machine's. */
+  clock?: Clock;
 }
 
 /** The actions that a configuration knows, as data: nothing is loaded. Compiling needs no more. */
@@ -63,6 +66,7 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
     actions: [...BUILTIN_ACTIONS, ...own],
     concurrency: options.concurrency ?? CONCURRENCY,
     program: PROGRAM,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
 }
 

@@ -4,7 +4,8 @@ import type { BudgetRows, CapRow } from './budgets.ts';
 import { rowChecksum } from './checksum.ts';
 import type { Database } from './database.ts';
 import { damaged } from './failures.ts';
-import type { BudgetRaise, BudgetRow, HeldReservation } from './port.ts';
+import { totals } from './ledger.ts';
+import type { BudgetRaise, BudgetRow, HeldReservation, TotalsFilter, TotalsKey, TotalsRow } from './port.ts';
 
 const SELECT_CAP = `SELECT scope, day, cap AS "capMicroUsd", raised AS "raisedMicroUsd", settled AS "settledMicroUsd", reserved AS "reservedMicroUsd", warned, sum FROM budgets`;
 const SELECT_RESERVATION = `SELECT run, "key", day, scopes, micro_usd AS "microUsd", at, doubted, sum FROM reservations`;
@@ -38,10 +39,8 @@ export class SqliteBudgetRows implements BudgetRows {
   }
 
   spent(scope: string, day: string): MicroUsd {
-    const [, kind = scope, name = ''] = /^(pipeline|user):(.*)$/s.exec(scope) ?? [];
-    const only = kind === 'day' ? '' : ` AND run IN (SELECT run FROM runs WHERE ${kind === 'pipeline' ? 'pipeline' : "coalesce(user, '')"} = ?)`;
-    const sql = `SELECT coalesce(sum(cost_micro_usd), 0) AS spent FROM ledger WHERE at >= ? AND at < ?${only}`;
-    return this.#db.get<{ spent: number }>(sql, dayStart(day), endOfDay(day), ...(kind === 'day' ? [] : [name]))!.spent;
+    const { by, filter, name } = callsOf(scope, day);
+    return costOf(totals(this.#db, [by], filter)[0]!, name);
   }
 
   reservation(run: string, key: string): HeldReservation | undefined {
@@ -80,6 +79,17 @@ export class SqliteBudgetRows implements BudgetRows {
   reservations(day: string): HeldReservation[] {
     return this.#db.all<RawReservation & { sum: string }>(`${SELECT_RESERVATION} WHERE day = ? ORDER BY at, run, "key"`, day).map(checkedReservation);
   }
+}
+
+/** How the sums of the ledger are asked for what the calls of a scope cost on a day: by what, and under which name. */
+export function callsOf(scope: string, day: string): { by: TotalsKey[]; filter: TotalsFilter; name: string } {
+  const by: TotalsKey[] = scope.startsWith('pipeline:') ? ['pipeline'] : scope.startsWith('user:') ? ['user'] : [];
+  return { by, filter: { since: dayStart(day), until: endOfDay(day) }, name: by.length === 0 ? '' : scope.slice(scope.indexOf(':') + 1) };
+}
+
+/** What they cost, of the sums that were asked for. */
+export function costOf(rows: TotalsRow[], name: string): MicroUsd {
+  return rows.find(({ keys }) => keys.join('') === name)?.costMicroUsd ?? 0;
 }
 
 /** The caps in memory, shared as a file would be. */
