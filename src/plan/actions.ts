@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, type JsonSchema } from '../json.ts';
-import type { MapValue, Value } from '../language/pipeline.ts';
+import type { LiteralValue, MapValue, Value } from '../language/pipeline.ts';
 import type { Span } from '../language/source.ts';
 import { describeSchema } from '../schema.ts';
 import type { ActionSpec } from '../tools/port.ts';
@@ -61,7 +61,9 @@ export function lowerParameters(
     // What is left out is still checked for names, but its questions are not asked.
     if (unknown.has(key)) lower({ ...here, autos: here.autos && [] }, value);
     else {
-      const lowered = lower(here, value, member);
+      const isTools = isObject(member) && member['x-actions'] === true;
+      if (isTools) checkTools(here, value);
+      const lowered = lower(isTools ? { ...here, autos: null } : here, value, member);
       // One that is null counts as not given, unless the action has a meaning for it.
       if ('v' in lowered && lowered.v === null && !takesType(member, 'null')) continue;
       if (special?.key === key) special.check(here, value, lowered);
@@ -70,6 +72,55 @@ export function lowerParameters(
     }
   }
   return joinEntries(entries);
+}
+
+/** The tools of a task are a list in the file: nothing that is computed adds one, or widens what it may do; only what is fixed of their parameters may be (C16). */
+function checkTools(site: Site, tools: Value): void {
+  if (tools.kind !== 'list') {
+    if (tools.kind !== 'literal') reportTool(site, tools, 'must be written here, as a list of actions');
+    return;
+  }
+  for (const [index, tool] of tools.items.entries()) {
+    const here = inside(site, index);
+    if (tool.kind === 'map') checkToolMap(here, tool);
+    else if (tool.kind === 'literal') checkToolName(here, tool);
+    else reportTool(here, tool, 'must be the name of an action');
+  }
+}
+
+function checkToolMap(site: Site, tool: MapValue): void {
+  let spec: ActionSpec | undefined;
+  for (const { key, value } of tool.entries) {
+    if (key === 'action' && value.kind === 'literal') spec = checkToolName(inside(site, key), value);
+    else if (key !== 'fixed' && !isWritten(value)) reportTool(inside(site, key), value, 'must be written here: only `fixed` may hold what is computed');
+  }
+  const properties = isObject(spec?.parameters) ? spec.parameters['properties'] : undefined;
+  const fixed = tool.entries.find(({ key }) => key === 'fixed')?.value;
+  if (!isObject(properties) || fixed?.kind !== 'map') return;
+  for (const { key, keySpan } of fixed.entries) {
+    if (Object.hasOwn(properties, key)) continue;
+    const near = nearNames(site, key, Object.keys(properties));
+    site.unit.reporter.error('ORC-213', keySpan, `\`${spec!.name}\` has no parameter \`${key}\``, {
+      path: inside(inside(site, 'fixed'), key).path,
+      ...(near === undefined ? {} : { label: `did you mean \`${near}\`?` }),
+    });
+  }
+}
+
+function checkToolName(site: Site, { value, span }: LiteralValue): ActionSpec | undefined {
+  if (typeof value !== 'string') return undefined;
+  const spec = findAction(site, { name: value, span });
+  if (spec?.engine !== undefined) reportTool(site, { span }, `cannot be \`${spec.name}\`, which is a task of its own`);
+  return spec;
+}
+
+function isWritten(value: Value): boolean {
+  if (value.kind === 'list') return value.items.every(isWritten);
+  return value.kind === 'map' ? value.entries.every(entry => isWritten(entry.value)) : value.kind === 'literal';
+}
+
+function reportTool(site: Site, { span }: { span: Span }, message: string): void {
+  site.unit.reporter.error('ORC-212', span, `\`${site.target.replace(/^parameters\./, '')}\` ${message}`, { path: site.path });
 }
 
 function checkParameterNames(site: Site, parameters: MapValue, spec: ActionSpec, taskId: string, at: Span): Set<string> {

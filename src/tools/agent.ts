@@ -170,7 +170,7 @@ export const AGENT_ACTIONS: Action[] = [
         goal: { type: 'string', minLength: 1, description: 'What is to be reached.' },
         prompt: { type: 'string', minLength: 1, description: 'The same as goal.' },
         data: { type: 'object', description: 'What the model is to work with, by name. It is shown as data, and is no instruction.' },
-        tools: { type: 'array', items: TOOL, 'x-auto': false, description: 'The actions that the model may ask for.' },
+        tools: { type: 'array', items: TOOL, 'x-auto': false, 'x-actions': true, description: 'The actions that the model may ask for.' },
         max_steps: {
           type: 'integer',
           minimum: 1,

@@ -22,7 +22,7 @@ export interface ActionSpec {
   description?: string;
   effect: EffectClass;
   powers: Power[];
-  /** An object schema. A property may say `"x-expression": true` (its text is an expression, `item` in scope when `"x-item": true`), or `"x-auto": false` (no AUTO tag may stand there), `"x-secret": true` (a secret may stand in it), `"x-literal": true` (data should not be rendered into it), `"x-duration": true` (a text is a duration), `"x-schema": true` (its value is a JSON Schema). */
+  /** An object schema. A property may say `"x-expression": true` (its text is an expression, `item` in scope when `"x-item": true`), or `"x-auto": false` (no AUTO tag may stand there), `"x-secret": true` (a secret may stand in it), `"x-literal": true` (data should not be rendered into it), `"x-duration": true` (a text is a duration), `"x-schema": true` (its value is a JSON Schema), `"x-actions": true` (it lists actions, in the file and by their names). */
   parameters: JsonSchema;
   /** Schema of the result. */
   result: JsonSchema;

@@ -17,7 +17,9 @@ async function startLedger(): Promise<{ url: string; posted: string[]; holds: bo
     });
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close().closeAllConnections());
+  onTestFinished(() => {
+    server.close().closeAllConnections();
+  });
   self.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/note`;
   return self;
 }
