@@ -7,6 +7,7 @@ import type { PlanTask } from '../plan/index.ts';
 import { checkSchema } from '../schema.ts';
 import type { Action, ActionContext, ActionSpec, EffectClass, ModelGateway, Performed, PerformOptions, Policy } from '../tools/port.ts';
 import type { LiveRun } from './live.ts';
+import { isPutOff } from './patience.ts';
 import type { Flight, Workshop } from './perform.ts';
 import { hasMarker } from './secrets.ts';
 import { actThrough } from './tape.ts';
@@ -90,7 +91,8 @@ export class TaskContext implements ActionContext {
         checkResult(name, action, result);
         return { result, costMicroUsd: context.costMicroUsd };
       } catch (error) {
-        if (this.#flight.signal.aborted || this.#flight.held) throw error;
+        // What ends the attempt, or puts it off, is no outcome of the action.
+        if (this.#flight.signal.aborted || this.#flight.held || isPutOff(error)) throw error;
         const { code, message } = toFailure(error);
         return { error: { code, message }, costMicroUsd: context.costMicroUsd };
       }

@@ -14,6 +14,9 @@ const RULES =
 /** Characters of a result that the model is shown; more would only fill its context. */
 const RESULT_MAX_CHARACTERS = 20_000;
 
+/** So often is one reply asked for. */
+const TRIES_MAX = 3;
+
 type Stopped = 'answer' | 'max_steps' | 'max_cost';
 type Refusal = { code: string; message: string };
 
@@ -40,7 +43,7 @@ class Agent {
     const messages = [...systemMessages(this.#parameters, RULES), await this.#goal()];
     for (let turn = 1; ; turn++) {
       const isOver = this.#steps.length >= this.#maxSteps;
-      const answer = await this.#ask(messages, turn, isOver);
+      const answer = await this.#asked(messages, turn, isOver);
       if (answer === undefined) return this.#result(null, 'max_cost');
       const { text, toolCalls = [] } = answer;
       if (isOver) return this.#result(text === '' ? null : text, 'max_steps');
@@ -57,8 +60,20 @@ class Agent {
     return userMessage([...data, `Goal: ${goal}`].join('\n'), this.#parameters, this.#context);
   }
 
+  /** The next reply that can be used: a model whose tool calls cannot be read is told so, and asked again. */
+  async #asked(messages: ModelMessage[], turn: number, isOver: boolean): Promise<ModelAnswer | undefined> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#ask(messages, tries === 1 ? `model-${turn}` : `model-${turn}.${tries}`, isOver);
+      } catch (error) {
+        if (tries === TRIES_MAX || !(error instanceof OrchestratorError && error.code === 'ORC-405')) throw error;
+        messages.push({ role: 'user', content: `That answer cannot be used:\n${fence('error', error.message)}\nAnswer again.` });
+      }
+    }
+  }
+
   /** The next reply; undefined where it could cost more than is left. Once no step is left, it is asked for an answer in words. */
-  async #ask(messages: readonly ModelMessage[], turn: number, isOver: boolean): Promise<ModelAnswer | undefined> {
+  async #ask(messages: readonly ModelMessage[], step: string, isOver: boolean): Promise<ModelAnswer | undefined> {
     const capUsd = optionalNumber(this.#parameters, 'max_cost_usd');
     const tools = [...this.#tools.values()].map(({ spec }) => spec);
     try {
@@ -67,7 +82,7 @@ class Agent {
         messages: [...messages],
         ...(tools.length === 0 ? {} : { tools, toolChoice: isOver ? ('none' as const) : ('auto' as const) }),
         ...(capUsd === undefined ? {} : { maxCostMicroUsd: Math.floor(capUsd * 1_000_000) - (this.#costMicroUsd ?? Infinity) }),
-        step: `model-${turn}`,
+        step,
         ...settingsOf(this.#parameters),
       });
       this.#pay(answer.costMicroUsd ?? null);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { openModels } from '../../src/models/index.ts';
+import type { Action } from '../../src/tools/port.ts';
 import { makeFolder, openBench, type Bench, type BenchOptions } from '../promises/bench.ts';
 import { startModelServer, type ModelServer } from '../support/model-server.ts';
 
@@ -35,6 +36,17 @@ async function setup(options: BenchOptions = {}): Promise<Bench & { server: Mode
   };
   return { ...bench, server, run };
 }
+
+/** Unwraps a secret, so that it is known, and redacted, from then on. */
+const USES_SECRET: Action = {
+  name: 'use.secret',
+  summary: 'Uses a secret.',
+  effect: 'read',
+  powers: [],
+  parameters: { type: 'object' },
+  result: true,
+  run: ({ value = null }, context) => (context.reveal(value) === value ? 'none' : 'used'),
+};
 
 type RunOf = { document: Awaited<ReturnType<Bench['shell']['run']>>; outputs: { [path: string]: Json } };
 
@@ -137,6 +149,55 @@ test('C24 an agent stops before the call that could cost more than max_cost_usd'
   expect(cost).toBe(document.costUsd);
   expect(cost).toBeLessThanOrEqual(0.004);
   expect(cost).toBeCloseTo(server.requests.length * 0.0002, 9);
+});
+
+test('S12 C24 an agent that meets the budget of its run pauses, and goes on where it was once the budget is raised', async () => {
+  const { server, shell, compile } = await setup();
+  const usage = { prompt_tokens: 1000, completion_tokens: 100, total_tokens: 1100 };
+  server.reply({ ...wants('echo', { text: 'one' }), usage }, { ...wants('echo', { text: 'two' }), usage }, 'Done.');
+  const tasks = '- { id: work, action: agent, parameters: { goal: "Work.", tools: [ echo ], max_tokens: 100 } }';
+  const paused = await shell.run(await compile(tasks, 'budget: { usd: 0.0026 }'));
+  expect(paused).toMatchObject({ status: 'paused', reason: 'budget' });
+  const before = server.requests.length;
+  expect(before).toBeGreaterThan(0);
+  expect(before).toBeLessThan(3);
+  const document = await (await shell.resume(paused.run, { budgetUsd: 1 })).result();
+  expect(document.tasks['work']).toMatchObject({ status: 'completed', output: { answer: 'Done.', steps: [{ result: 'one' }, { result: 'two' }] } });
+  expect(server.requests).toHaveLength(3);
+});
+
+test('what a model asks of a field that an action does not give is found before anything runs', async () => {
+  const { compile } = await setup();
+  for (const [action, parameters, field] of [
+    ['agent', '{ goal: x, tools: [] }', 'answr'],
+    ['classify', '{ text: x, labels: [a, b] }', 'lable'],
+    ['chat', '{ prompt: x }', 'replies'],
+    ['embed', '{ texts: x }', 'vektors'],
+    ['model.route', '{}', 'choosen'],
+    ['model.compare', '{ prompt: x, models: [a/b] }', 'winner'],
+    ['extract', '{ text: x, schema: { type: object, properties: { name: { type: string } } } }', 'nam'],
+  ])
+    await expect(
+      compile(`- { id: t, action: ${action}, parameters: ${parameters} }\n- { id: u, action: say, parameters: { value: "{{ t.${field} }}" } }`),
+    ).rejects.toMatchObject({ diagnostics: [{ code: 'ORC-207' }] });
+});
+
+test('C11 C20 the live view shows the end of what a model is writing, without secrets', async () => {
+  const { server, shell, compile } = await setup({ secrets: { TOKEN: 'a-very-secret-token' }, actions: [USES_SECRET] });
+  server.reply({ text: 'First line.\nThe token is a-very-secret-token, so far', pauseMs: 20 });
+  const handle = await shell.start(
+    await compile(
+      '- { id: key, action: use.secret, parameters: { value: "{{ secret(\'TOKEN\') }}" } }\n- { id: write, action: generate_text, parameters: { prompt: "Write. {{ key.result }}" } }',
+    ),
+  );
+  const seen = new Set<string>();
+  const watch = setInterval(() => handle.view().active.forEach(({ writing }) => writing !== null && seen.add(writing)), 2);
+  await handle.result();
+  clearInterval(watch);
+  expect([...seen].some(text => text.startsWith('First'))).toBe(true);
+  expect([...seen].some(text => text.startsWith('The token is ▮▮▮'))).toBe(true);
+  expect([...seen].join('\n')).not.toContain('a-ve');
+  expect(handle.view().active).toEqual([]);
 });
 
 test('a failed attempt of an agent is tried again from where it was', async () => {
