@@ -212,9 +212,11 @@ test('what a service wants to see again with a call goes back to it (the signatu
     ...ASK.messages,
     { role: 'assistant', content: '', toolCalls: [call!] },
     { role: 'tool', toolCallId: call!.id, name: 'weather', content: 'snow' },
+    { role: 'tool', toolCallId: 'c2', name: 'clock', content: 'noon' },
   ];
   expect((await model.generate({ ...ASK, messages }, { signal })).text).toBe('Cold.');
-  const { contents } = server.requests[1]!.body as { contents: { parts: JsonObject[] }[] };
+  const { contents } = server.requests[1]!.body as { contents: { role: string; parts: JsonObject[] }[] };
+  expect(contents.map(({ role, parts }) => `${role} ${parts.length}`)).toEqual(['user 1', 'model 1', 'user 2']);
   expect(contents[1]!.parts[0]).toMatchObject(part);
 });
 
