@@ -27,7 +27,11 @@ export async function answerApprovals(terminal: Terminal, shell: EmbeddedShell, 
   const questions = await openApprovals(shell, run);
   for (const question of questions) {
     const choice = await ask(terminal, question);
-    if (choice === undefined) return false;
+    if (choice === undefined) {
+      // What is told next shall not stand beside the question.
+      terminal.err('\n');
+      return false;
+    }
     await shell.command(run, { type: 'approve', task: question.task, choice, by: userName(), comment: null });
   }
   return questions.length > 0;

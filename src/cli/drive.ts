@@ -36,14 +36,16 @@ export async function drive(terminal: Terminal, shell: EmbeddedShell, handle: Ru
 async function toTheEnd(terminal: Terminal, shell: EmbeddedShell, first: RunHandle, output: RunOutput, stopping: Stopping): Promise<RunDocument> {
   let from = 0;
   for (let handle = first; ;) {
-    stopping.handle = handle;
     const follower = new Follower(terminal, shell, handle, output, from);
+    stopping.handle = handle;
+    stopping.follower = follower;
     follower.start();
     let document: RunDocument;
     try {
       document = await handle.result();
     } finally {
       from = await follower.end();
+      stopping.follower = undefined;
     }
     if (stopping.interruption !== null || document.status !== 'waiting' || document.reason !== 'approval' || !terminal.canAsk) return document;
     const { answerApprovals } = await import('./approvals.ts');
@@ -98,6 +100,8 @@ async function annotate(terminal: Terminal, trouble: import('./frame.ts').Proble
 class Stopping {
   interruption: Interruption = null;
   handle: RunHandle | undefined;
+  /** Who draws at the moment. */
+  follower: Follower | undefined;
   readonly #terminal: Terminal;
   readonly #onInterrupt = (): void => this.#stop('interrupted');
   readonly #onTerminate = (): void => this.#stop('drained');
@@ -112,17 +116,19 @@ class Stopping {
   }
 
   #stop(how: 'interrupted' | 'drained'): void {
-    const { err, paint, canRedraw } = this.#terminal;
+    const { err, paint } = this.#terminal;
     const run = this.handle?.id ?? '';
     if (this.interruption !== null) {
-      err(`${canRedraw ? '\u001b[?25h' : ''}\n${paint('warning', 'stopped.')} Go on with it: orchestrator resume ${run}\n`);
+      this.follower?.leave();
+      err(`\n${paint('warning', 'stopped.')} Go on with it: orchestrator resume ${run}\n`);
       process.exit(EXIT[this.interruption]);
     }
     this.interruption = how;
     const running = this.handle?.view().active.filter(task => task.status === 'running').length ?? 0;
-    err(
-      `\n${paint('warning', how === 'interrupted' ? 'stopping:' : 'draining:')} ${running === 0 ? 'nothing new is started' : `nothing new is started; ${running} running ${running === 1 ? 'task finishes' : 'tasks finish'}`}${how === 'interrupted' ? ' (Ctrl-C again: stop now)' : ''}\n`,
-    );
+    const finishing = running === 0 ? '' : `; ${running} running ${running === 1 ? 'task finishes' : 'tasks finish'}`;
+    const text = `${paint('warning', how === 'interrupted' ? 'stopping:' : 'draining:')} nothing new is started${finishing}${how === 'interrupted' ? ' (Ctrl-C again: stop now)' : ''}`;
+    if (this.follower === undefined) err(`${text}\n`);
+    else this.follower.say(text);
     this.handle?.pause(how === 'drained' ? 'drain' : 'requested').catch(() => {
       // A run that has ended meanwhile tells its end by itself.
     });

@@ -63,6 +63,19 @@ export class Follower {
     else this.#timer = setInterval(() => this.#terminal.err(`  ${heartbeat(this.#handle.view(), Date.now())}\n`), HEARTBEAT_MS);
   }
 
+  /** Says a line that stays, above the picture where there is one. */
+  say(text: string): void {
+    if (this.#region === undefined) return this.#terminal.err(`${text}\n`);
+    this.#appended.push(text);
+    this.#draw();
+  }
+
+  /** Takes the picture away at once, and gives the cursor back. */
+  leave(): void {
+    clearInterval(this.#timer);
+    this.#region?.clear();
+  }
+
   /** Reads what is left, clears the picture; the sequence number of the last event that was told. */
   async end(): Promise<number> {
     clearInterval(this.#timer);

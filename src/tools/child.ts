@@ -66,6 +66,13 @@ class Capture {
   }
 }
 
+/** Groups that are alive: a process that ends on the spot takes them with it. */
+const alive = new Set<ChildProcess>();
+
+function killAll(): void {
+  for (const child of alive) signalGroup(child, 'SIGKILL');
+}
+
 /** Signals the whole group of a child that leads one. A group that is gone is no error. */
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
@@ -110,6 +117,8 @@ export async function runProgram(program: Program, signal: AbortSignal): Promise
   const child = spawn(program.file, program.arguments, { cwd: program.cwd, env: program.env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   const ended = new Promise<number>(resolve => child.once('exit', (code, name) => resolve(code ?? 128 + (name === null ? 0 : constants.signals[name]))));
   await started(child, program);
+  if (alive.size === 0) process.once('exit', killAll);
+  alive.add(child);
 
   let stopped: OrchestratorError | undefined;
   let killer: NodeJS.Timeout | undefined;
@@ -145,6 +154,8 @@ export async function runProgram(program: Program, signal: AbortSignal): Promise
   child.stdin.end(program.input ?? '');
   const returnCode = await ended;
   signalGroup(child, 'SIGKILL');
+  alive.delete(child);
+  if (alive.size === 0) process.off('exit', killAll);
   clearTimeout(timer);
   clearTimeout(killer);
   signal.removeEventListener('abort', onAbort);

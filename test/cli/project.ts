@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { openPseudoTerminal, type PseudoTerminal } from './pseudo-terminal.ts';
 
 const BINARY = join(import.meta.dirname, '../../bin/orchestrator');
 
@@ -16,6 +17,8 @@ export interface Project {
   folder: string;
   /** Calls the command line and waits for its end. */
   call(args: readonly string[], options?: { env?: Record<string, string>; input?: string }): Promise<Outcome>;
+  /** Calls it at a terminal of its own, of 80 columns and 24 rows. */
+  sit(args: readonly string[], env?: Record<string, string>): PseudoTerminal;
   /** Calls it and gives the process, for those who want to meddle with it. */
   start(args: readonly string[], env?: Record<string, string>): { child: ChildProcess; outcome: Promise<Outcome>; said(text: string): Promise<void> };
 }
@@ -31,12 +34,10 @@ export function makeProject(files: Record<string, string>): Project {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
+  const surroundings = { PATH: process.env['PATH'] ?? '', HOME: join(root, 'home'), NODE_COMPILE_CACHE: join(tmpdir(), 'orchestrator-test-cache') };
+  const sit: Project['sit'] = (args, env = {}) => openPseudoTerminal([BINARY, ...args], { cwd: folder, env: { ...surroundings, ...env } });
   const start: Project['start'] = (args, env = {}) => {
-    const child = spawn(BINARY, args, {
-      cwd: folder,
-      env: { PATH: process.env['PATH'] ?? '', HOME: join(root, 'home'), NODE_COMPILE_CACHE: join(tmpdir(), 'orchestrator-test-cache'), ...env },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    const child = spawn(BINARY, args, { cwd: folder, env: { ...surroundings, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     let [out, err] = ['', ''];
     const waiting = new Set<() => void>();
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
@@ -65,7 +66,7 @@ export function makeProject(files: Record<string, string>): Project {
     child.stdin!.end(input);
     return outcome;
   };
-  return { folder, call, start };
+  return { folder, call, sit, start };
 }
 
 /** A text without what differs from run to run: ids, times, versions. */
