@@ -19,12 +19,17 @@ async function main(argv: readonly string[]): Promise<void> {
     import('./terminal.ts'),
   ]);
   let code = 0;
+  let isDone = false;
   const fault = async (error: unknown): Promise<void> => {
     const { tellFault } = await import('./failure.ts');
     exit(await tellFault(openTerminal(globalFlags(program.opts())), error));
   };
   process.on('uncaughtException', error => void fault(error));
   process.on('unhandledRejection', error => void fault(error));
+  // Nothing is left that could wake the process, and the command has not ended: the store is left as a crash would leave it, and not closed under its feet.
+  process.on('beforeExit', () => {
+    if (!isDone) void fault(new Error('the command waits for something that never comes'));
+  });
   const program = buildProgram(async (load, terminal, invocation) => {
     try {
       code = await (await load())(terminal, invocation);
@@ -44,6 +49,7 @@ async function main(argv: readonly string[]): Promise<void> {
       code = await tellError(openTerminal(globalFlags(program.opts())), problem);
     }
   }
+  isDone = true;
   exit(code);
 }
 

@@ -112,6 +112,16 @@ function hashOf(value: Json): string {
 }
 
 /**
+ * What holds the body of a task, without the body: two that are equal here go through their items alike, though what they do with each may differ.
+ * The texts of included files are not known here; who compares tasks of two plans compares those too.
+ */
+export function frameOf({ blocks }: Plan, block: Block, task: PlanTask): string {
+  const hollow = blocks.map(() => '');
+  const body = task.body === undefined ? undefined : blocks[task.body]!;
+  return hashOf([definition(block, task, hollow, []), body === undefined ? null : [body.kind, body.loopName ?? null, (body.inputs ?? []).map(bareInput)]]);
+}
+
+/**
  * Gives each task the hash of its definition, and the plan its own: of what it means, whatever its file is called, wherever it lies and however it is laid out.
  * A block is hashed before the one that holds it, which always stands before it. `includedBy` tells the files that the texts of a task include.
  */

@@ -2,6 +2,7 @@ import type { Json, JsonObject } from '../json.ts';
 import type { RunDocument } from '../engine/document.ts';
 import type { Command, Event, Reason, RunStatus, TaskStatus } from '../engine/event.ts';
 import type { RunFilter, RunRow } from '../store/port.ts';
+import type { Compiled } from './compile.ts';
 
 /** How a run is started. */
 export interface StartOptions {
@@ -26,9 +27,9 @@ export interface StartOptions {
   record?: string;
   /** A folder with such a recording: models and tools are not asked, it answers in their place, for nothing (ORC-520 where it cannot). */
   replay?: string;
-  /** Cancels the run. */
   /** False: no kept result and no kept reply is taken, and none is kept. */
   cache?: boolean;
+  /** Cancels the run. */
   signal?: AbortSignal;
 }
 
@@ -37,7 +38,6 @@ export interface ResumeOptions {
   until?: string;
   /** What the run may cost at most from now on, in dollars, with what it has cost already. */
   budgetUsd?: number;
-}
   /** False: from now on no kept result and no kept reply is taken. */
   cache?: boolean;
   /**
@@ -45,6 +45,7 @@ export interface ResumeOptions {
    * do again what has completed (S11).
    */
   pipeline?: string | Compiled;
+}
 
 /** An event as it is told to the outside: with its sequence number and the path of its task. */
 export type RunEvent = Event & { seq: number; run: string; path: string | null };
@@ -97,8 +98,12 @@ export interface ActiveTask {
 }
 
 export interface ForkOptions {
-  /** A task path (keeps all but it and what depends on it) or a sequence number (keeps what had settled by then). */
-  at: string | number;
+  /** A task path (keeps all but it and what depends on it) or a sequence number (keeps what had settled by then); all of it by default, under another pipeline. */
+  at?: string | number;
+  /** A file, or a compiled pipeline, that the new run holds: tasks whose definition is another there, and what depends on them, run again. */
+  pipeline?: string | Compiled;
+  /** Runs this task and what it needs, nothing else. */
+  until?: string;
   /** `TASK.parameters.x`, `TASK.output.x`, `inputs.x` to values. */
   set?: { [path: string]: Json };
 }

@@ -3,12 +3,18 @@ import { OrchestratorError } from '../errors.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
 import type { Plan } from '../plan/index.ts';
 import type { ForkOptions } from './api.ts';
+import { sameLineup, withDependants, type Lineup } from './lineup.ts';
 import type { ValueStore } from './values.ts';
 
 export interface ForkRequest {
+  /** What the parent holds. */
   plan: Plan;
   state: RunState;
   parent: string;
+  /** How the parent's tasks line up with those of the plan that the fork holds; by default it is the same plan. */
+  lineup?: Lineup;
+  /** Makes the inputs of the parent those of the fork. */
+  complete?: (given: JsonObject) => JsonObject;
   options: ForkOptions;
   now: number;
   program: string;
@@ -27,27 +33,31 @@ const SKIPPED = 6;
 
 /**
  * The first events of a fork: the scopes that are kept, and an adoption for every task in them that had settled, at no cost.
- * At a task all is kept but it and what depends on it; at a sequence number (the state is folded up to there) what had settled by then.
+ * At a task all is kept but it and what depends on it; at a sequence number (the state is folded up to there) what had settled by then; under another
+ * plan what is defined there as it was.
  */
 export function forkRun(request: ForkRequest): Fork {
-  const { plan, state, parent, options, now, program } = request;
-  if (state.created === null) throw new OrchestratorError('ORC-508', `${parent} has no events at ${options.at}`, { class: 'invalid_input' });
+  const { plan, state, parent, options, now, program, values, blobs, complete, lineup = sameLineup(plan, state) } = request;
+  const at = options.at ?? state.seq;
+  if (state.created === null) throw new OrchestratorError('ORC-508', `${parent} has no events at ${at}`, { class: 'invalid_input' });
   const edits = readEdits(request);
-  const dropped = droppedSlots(plan, state, typeof options.at === 'string' ? options.at : null, parent);
+  if (typeof at === 'string') dropAt(lineup, plan, state, at, parent);
+  const given = edits.inputs ?? state.created.inputs;
   const events: Event[] = [
     {
       ...state.created,
       at: now,
+      plan: lineup.target.hash,
       program,
       trigger: 'fork',
       key: null,
-      until: null,
-      parent: { run: parent, at: String(options.at) },
-      ...(edits.inputs === null ? {} : { inputs: edits.inputs }),
+      until: options.until ?? null,
+      parent: { run: parent, at: String(at) },
+      inputs: complete === undefined ? given : values.refer(complete((values.load(given) ?? {}) as JsonObject), blobs),
     },
     { type: 'run.started', at: now },
   ];
-  const slots = adopt(request, dropped, edits.outputs, events);
+  const slots = adopt(request, lineup, edits.outputs, events);
   const overrides = edits.parameters.map(({ path, parameter, value }) => ({
     slot: slots.get(slotOf(plan, state, path)) ?? -1,
     path: `parameters.${parameter}`,
@@ -100,44 +110,33 @@ function withMember(value: Json, steps: string[], member: Json): Json {
   return copy;
 }
 
-/** Slots of the parent that do not go into the fork: the task named, all that depends on it in its list, and the containers around it, which go on. */
-function droppedSlots(plan: Plan, state: RunState, at: string | null, parent: string): Set<number> {
-  const dropped = new Set<number>();
-  if (at === null) return dropped;
+/** A named task, all that depends on it in its list, and the containers around it, which go on, are not taken over. */
+function dropAt({ dropped, open }: Lineup, plan: Plan, state: RunState, at: string, parent: string): void {
   const named = slotOf(plan, state, at);
   if (named < 0)
     throw new OrchestratorError('ORC-508', `there is no task \`${at}\` in ${parent}`, { class: 'not_found', help: [`orchestrator show ${parent}`] });
   for (let slot = named; slot >= 0;) {
     const scope = state.scopes[state.scopeOf[slot]!]!;
-    const { tasks } = plan.blocks[scope.block]!;
-    const marks = new Set([slot - scope.base]);
-    for (let grew = true; grew;) {
-      grew = false;
-      tasks.forEach((task, i) => {
-        if (marks.has(i) || !task.needs.some(need => marks.has(need))) return;
-        marks.add(i);
-        grew = true;
-      });
-    }
-    for (const local of marks) dropped.add(scope.base + local);
+    for (const local of withDependants(plan.blocks[scope.block]!, [slot - scope.base])) dropped.add(scope.base + local);
+    if (scope.owner >= 0) open.set(scope.owner, scope.index);
     slot = scope.owner;
   }
-  return dropped;
 }
 
 /** Opens the kept scopes in the parent's order and adopts what had settled in them. Returns the new slot of each old one. */
-function adopt({ plan, state, parent, now, options }: ForkRequest, dropped: Set<number>, outputs: Map<number, Ref>, events: Event[]): Map<number, number> {
+function adopt({ plan, state, parent, now }: ForkRequest, lineup: Lineup, outputs: Map<number, Ref>, events: Event[]): Map<number, number> {
+  const { target, dropped, open } = lineup;
   const slots = new Map<number, number>();
   let next = 0;
-  const ancestors = typeof options.at === 'string' ? ancestorsOf(state, slotOf(plan, state, options.at)) : new Map<number, number>();
-  for (const scope of state.scopes) {
+  for (const [id, scope] of state.scopes.entries()) {
     const kind = plan.blocks[scope.block]!.kind;
+    const block = lineup.blocks[id];
     const owner = scope.owner < 0 ? -1 : slots.get(scope.owner);
-    const ownerIsDropped = scope.owner >= 0 && dropped.has(scope.owner) && !ancestors.has(scope.owner);
+    const ownerIsDropped = scope.owner >= 0 && dropped.has(scope.owner) && !open.has(scope.owner);
     // What a handler recovered keeps the handler's result; later rounds of a while were made from the one that runs again.
-    const isRecovered = state.extra.get(scope.owner)?.recovered === true && !ancestors.has(scope.owner);
-    const isLater = kind === 'while' && scope.index > (ancestors.get(scope.owner) ?? Infinity);
-    if (owner === undefined || ownerIsDropped || isRecovered || isLater || kind === 'handler') continue;
+    const isRecovered = state.extra.get(scope.owner)?.recovered === true && !open.has(scope.owner);
+    const isLater = kind === 'while' && scope.index > (open.get(scope.owner) ?? Infinity);
+    if (block === undefined || owner === undefined || ownerIsDropped || isRecovered || isLater || kind === 'handler') continue;
     const loop = state.extra.get(scope.owner)?.loop;
     if (loop !== undefined && scope.index === 0) {
       const { items, count, parallel, limit } = loop;
@@ -145,10 +144,9 @@ function adopt({ plan, state, parent, now, options }: ForkRequest, dropped: Set<
     }
     if (kind === 'while' && loop !== undefined)
       events.push({ type: 'condition.evaluated', at: now, slot: owner, site: 'while', index: scope.index, value: true });
-    events.push({ type: 'scope.opened', at: now, owner, block: scope.block, index: scope.index, inputs: scope.inputs });
-    const count = plan.blocks[scope.block]!.tasks.length;
-    for (let i = 0; i < count; i++) slots.set(scope.base + i, next + i);
-    next += count;
+    events.push({ type: 'scope.opened', at: now, owner, block, index: scope.index, inputs: scope.inputs });
+    for (const [i, place] of lineup.places[id]!.entries()) if (place !== undefined) slots.set(scope.base + i, next + place);
+    next += target.blocks[block]!.tasks.length;
   }
   const adopted = new Set<number>();
   for (const slot of [...new Set(state.order.toReversed())].reverse()) {
@@ -165,7 +163,7 @@ function adopt({ plan, state, parent, now, options }: ForkRequest, dropped: Set<
       from: `${parent}:${pathOf(plan, state, slot)}`,
     });
   }
-  carryAnswers(state, slots, now, events);
+  carryAnswers(state, lineup, slots, now, events);
   return slots;
 }
 
@@ -178,19 +176,11 @@ function isKept(plan: Plan, state: RunState, slot: number, slots: Map<number, nu
   return scopes.every(({ base, block }) => !slots.has(base) || plan.blocks[block]!.tasks.every((_, i) => adopted.has(base + i)));
 }
 
-/** The containers around a task, each with the number of the iteration in which the task stands. */
-function ancestorsOf(state: RunState, slot: number): Map<number, number> {
-  const ancestors = new Map<number, number>();
-  for (let scope = state.scopes[state.scopeOf[slot]!]!; scope.owner >= 0; scope = state.scopes[state.scopeOf[scope.owner]!]!)
-    ancestors.set(scope.owner, scope.index);
-  return ancestors;
-}
-
 /** Answers to AUTO tags are kept also for tasks that run again: the same question is not paid twice. */
-function carryAnswers(state: RunState, slots: Map<number, number>, now: number, events: Event[]): void {
+function carryAnswers(state: RunState, { changed, sameQuestions }: Lineup, slots: Map<number, number>, now: number, events: Event[]): void {
   for (const [slot, extra] of state.extra) {
     const target = slot < 0 ? slot : slots.get(slot);
-    if (target === undefined) continue;
+    if (target === undefined || changed.has(slot) || (slot < 0 && !sameQuestions)) continue;
     for (const [index, answer] of Object.entries(extra.autos ?? {}) as [string, AutoAnswer][])
       events.push({ type: 'auto.resolved', at: now, slot: target, index: Number(index), ...answer });
   }

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../json.ts';
 import type { RunFilter, RunRow } from '../store/port.ts';
 import type { Action } from '../tools/port.ts';
 import type { ForkOptions, ResumeOptions, RunEvent, RunHandle, StartOptions } from './api.ts';
+import type { Compiled } from './compile.ts';
 import { openShell } from './open.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { EmbeddedShell } from './shell.ts';
@@ -26,6 +27,16 @@ export interface OrchestratorOptions {
 
 /** What a run gave: the result document, with the outputs typed by the caller. */
 export type RunResult<Outputs = { [name: string]: Json }> = RunDocument<Outputs>;
+
+/** Options in which a pipeline is a file or a Pipeline. */
+type Under<Options extends { pipeline?: unknown }> = Omit<Options, 'pipeline'> & { pipeline?: string | Pipeline };
+
+function compiledIn<Options extends { pipeline?: string | Pipeline }>({
+  pipeline,
+  ...rest
+}: Options): Omit<Options, 'pipeline'> & { pipeline?: string | Compiled } {
+  return { ...rest, ...(pipeline === undefined ? {} : { pipeline: typeof pipeline === 'string' ? pipeline : pipeline.compiled }) };
+}
 
 /**
  * Runs pipelines in this process, durably. One store may be shared by any number of processes.
@@ -63,9 +74,9 @@ export class Orchestrator {
     return handle as unknown as RunHandle<Outputs>;
   }
 
-  /** Goes on with a run that waits, is paused, failed, or whose process died. */
-  resume(run: string, options: ResumeOptions = {}): Promise<RunHandle> {
-    return this.#shell.resume(run, options);
+  /** Goes on with a run that waits, is paused, failed, or whose process died; under another pipeline, in a new run that takes its results over. */
+  resume(run: string, options: Under<ResumeOptions> = {}): Promise<RunHandle> {
+    return this.#shell.resume(run, compiledIn(options));
   }
 
   /** Runs the failed tasks of a run again, in the same run. */
@@ -73,9 +84,9 @@ export class Orchestrator {
     return this.#shell.retry(run);
   }
 
-  /** A new run that keeps everything before a point of another one, at no cost. */
-  fork(run: string, options: ForkOptions): Promise<RunHandle> {
-    return this.#shell.fork(run, options);
+  /** A new run that keeps everything before a point of another one, at no cost; under another pipeline, what is defined there as it was. */
+  fork(run: string, options: Under<ForkOptions>): Promise<RunHandle> {
+    return this.#shell.fork(run, compiledIn(options));
   }
 
   cancel(run: string, by = 'library'): Promise<void> {

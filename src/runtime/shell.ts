@@ -12,6 +12,7 @@ import type { CompileLimits } from '../plan/compile.ts';
 import type { RunFilter, RunRow, Store } from '../store/port.ts';
 import type { Action, Policy } from '../tools/port.ts';
 import type { ForkOptions, ResumeOptions, RunEvent, RunHandle, Shell, StartOptions } from './api.ts';
+import { checkFork, checkKey, checkMove, checkResume, checkRetry } from './allowed.ts';
 import { ask, type AskingShop } from './asking.ts';
 import { budgetOf, Caps, checkBudget } from './budgets.ts';
 import { checkCommand } from './commands.ts';
@@ -19,7 +20,7 @@ import { compileFile, startInputs, type Compiled } from './compile.ts';
 import type { Config } from './config/index.ts';
 import { DistantHandle } from './distant.ts';
 import { readEvents } from './follow.ts';
-import { forkRun } from './fork.ts';
+import { planFork, readParent, type Parent } from './forking.ts';
 import { Gateway } from './gateway.ts';
 import { Handle } from './handle.ts';
 import { bornRun, newLiveRun, rowNow, type LiveRun } from './live.ts';
@@ -138,13 +139,7 @@ export class EmbeddedShell implements Shell {
     const compiled = typeof pipeline === 'string' ? await this.compile(pipeline) : pipeline;
     const { plan } = compiled;
     const now = this.#clock.now();
-    const host = {
-      now: () => now,
-      fileExists: (path: string) => existsSync(resolve(this.#settings.cwd, path)),
-      file: (path: string) => plan.inclusions[path] ?? '',
-    };
-    const inputs = startInputs(plan, given, host);
-    for (const { name, type } of plan.inputs) if (type === 'secret' && typeof inputs[name] === 'string') this.#settings.secrets.named(inputs[name], name);
+    const inputs = this.#inputsOf(plan, given, now);
     checkReady(plan, this.#settings.models, options);
     const control = await this.store.control();
     if (control.drain || control.stop)
@@ -166,6 +161,14 @@ export class EmbeddedShell implements Shell {
     }
   }
 
+  /** Inputs of a run, checked, with the defaults. */
+  #inputsOf(plan: Compiled['plan'], given: JsonObject, now: number): JsonObject {
+    const fileExists = (path: string): boolean => existsSync(resolve(this.#settings.cwd, path));
+    const inputs = startInputs(plan, given, { now: () => now, fileExists, file: path => plan.inclusions[path] ?? '' });
+    for (const { name, type } of plan.inputs) if (type === 'secret' && typeof inputs[name] === 'string') this.#settings.secrets.named(inputs[name], name);
+    return inputs;
+  }
+
   async run(pipeline: string | Compiled, inputs: JsonObject = {}, options: StartOptions = {}): Promise<RunDocument> {
     return (await this.start(pipeline, inputs, options)).result();
   }
@@ -174,25 +177,15 @@ export class EmbeddedShell implements Shell {
   async #known(key: string, keyHash: string): Promise<RunHandle | undefined> {
     const row = await this.store.byKey(key);
     if (row === undefined) return undefined;
-    if (row.keyHash !== keyHash) {
-      throw new OrchestratorError('ORC-509', `the key ${key} was used for ${row.run}, with another pipeline or other inputs`, {
-        class: 'invalid_input',
-        help: [`orchestrator show ${row.run}`, 'use another --key'],
-      });
-    }
+    checkKey(row, key, keyHash);
     const live = this.#loop.runs.get(row.run);
     if (live !== undefined) return new Handle(this.shop, live);
-    if (row.status === 'completed' || row.status === 'failed' || row.status === 'cancelled') return this.#recorded(row);
+    if (row.status === 'completed' || row.status === 'failed' || row.status === 'cancelled') return new Handle(this.shop, await this.#fold(row));
     return (await this.#isElsewhere(row)) ? new DistantHandle(this.shop, row) : this.resume(row.run);
   }
 
   async #isElsewhere({ owner }: RunRow): Promise<boolean> {
     return owner !== null && owner !== this.store.owner && (await this.store.alive(owner));
-  }
-
-  /** A handle of a run that has ended: its record. */
-  async #recorded(row: RunRow): Promise<RunHandle> {
-    return new Handle(this.shop, await this.#fold(row));
   }
 
   #create(compiled: Compiled, inputs: JsonObject, options: StartOptions, keyHash: string | null, now: number): LiveRun {
@@ -210,7 +203,6 @@ export class EmbeddedShell implements Shell {
       workspace,
       program: this.#settings.program,
       trigger: options.trigger ?? 'cli',
-      ...(options.cache === false ? { uncached: true as const } : {}),
       user: options.user ?? null,
       tags: [...(options.tags ?? []), ...(cassette?.mode === 'replay' ? ['replay'] : [])],
       key: options.key ?? null,
@@ -218,6 +210,7 @@ export class EmbeddedShell implements Shell {
       until: options.until ?? null,
       mocks: options.mocks ?? null,
       ...(pins === undefined ? {} : { pins }),
+      ...(options.cache === false ? { uncached: true as const } : {}),
       ...(cassette === undefined ? {} : { cassette }),
     };
     const budget = budgetOf(plan, options.budgetUsd, this.#settings.budget, now);
@@ -251,7 +244,8 @@ export class EmbeddedShell implements Shell {
   async resume(name: string, options: ResumeOptions = {}): Promise<RunHandle> {
     if (options.budgetUsd !== undefined) checkBudget(options.budgetUsd);
     const id = await this.find(name);
-    return this.#alone(id, () => this.#resume(id, options));
+    const { pipeline, ...same } = options;
+    return pipeline === undefined ? this.#alone(id, () => this.#resume(id, same)) : this.#resumeUnder(id, pipeline, same);
   }
 
   async #resume(id: string, options: ResumeOptions): Promise<RunHandle> {
@@ -263,11 +257,7 @@ export class EmbeddedShell implements Shell {
       return new Handle(this.shop, live);
     }
     const row = await rowOf(this.store, id);
-    if (row.status === 'completed')
-      throw new OrchestratorError('ORC-508', `${id} is completed: there is nothing to resume`, {
-        class: 'invalid_input',
-        help: [`orchestrator show ${id}`, `orchestrator fork ${id} --at TASK`],
-      });
+    checkResume(row);
     if (row.status === 'failed' || row.status === 'cancelled') return this.#retry(id, options);
     if (row.status === 'paused' && until === null && (await this.#isElsewhere(row))) {
       if (options.budgetUsd !== undefined) await this.command(id, { type: 'budget', microUsd: microUsd(options.budgetUsd), by: 'resume' });
@@ -308,12 +298,7 @@ export class EmbeddedShell implements Shell {
 
   async #retry(id: string, options: ResumeOptions): Promise<RunHandle> {
     const row = await rowOf(this.store, id);
-    if (row.status !== 'failed' && row.status !== 'cancelled') {
-      throw new OrchestratorError('ORC-508', `${id} is ${row.status}: only a failed or cancelled run is tried again`, {
-        class: 'invalid_input',
-        help: [row.status === 'completed' ? `orchestrator fork ${id} --at TASK` : `orchestrator resume ${id}`],
-      });
-    }
+    checkRetry(row);
     const run = await this.#take(id);
     this.#cap(run, options);
     await this.#loop.sendDurably(run, { type: 'reopen', by: 'retry', now: this.#clock.now() });
@@ -321,27 +306,47 @@ export class EmbeddedShell implements Shell {
     return new Handle(this.shop, run);
   }
 
+  /** Under another plan a run does not go on itself: a fork of it does, and the run, where it is still open, is cancelled. */
+  async #resumeUnder(id: string, pipeline: string | Compiled, options: ResumeOptions): Promise<RunHandle> {
+    const compiled = typeof pipeline === 'string' ? await this.compile(pipeline) : pipeline;
+    const parent = await readParent(this.store, this.#plans, id);
+    if (compiled.plan.hash === parent.row.planHash) return this.resume(id, options);
+    checkMove(parent, compiled);
+    const handle = await this.#fork(parent, options, compiled);
+    if (parent.row.endedAt === null) await this.command(id, { type: 'cancel', by: `resume as ${handle.id}` });
+    return handle;
+  }
+
   async fork(name: string, options: ForkOptions): Promise<RunHandle> {
-    const parent = await this.find(name);
-    const row = await rowOf(this.store, parent);
-    const plan = await this.#plans.get(row.planHash);
-    const state = await foldRun(this.store, plan, parent, typeof options.at === 'number' ? options.at : undefined);
+    const { at, pipeline } = options;
+    checkFork(options);
+    const parent = await readParent(this.store, this.#plans, await this.find(name), typeof at === 'number' ? at : undefined);
+    return this.#fork(parent, options, typeof pipeline === 'string' ? await this.compile(pipeline) : pipeline);
+  }
+
+  async #fork(parent: Parent, options: ForkOptions & ResumeOptions, compiled?: Compiled): Promise<RunHandle> {
     const now = this.#clock.now();
-    const blobs: LiveRun['blobs'] = [];
-    const { events, overrides } = await this.shop.values.settle(() =>
-      forkRun({ plan, state, parent, options, now, program: this.#settings.program, values: this.shop.values, blobs }),
-    );
-    const body = (await this.store.plan(plan.hash))!;
+    if (compiled !== undefined) checkReady(compiled.plan, this.#settings.models, {});
+    const { plan, body, events, overrides, blobs } = await planFork(parent, compiled, {
+      store: this.store,
+      values: this.shop.values,
+      options,
+      now,
+      program: this.#settings.program,
+      inputsOf: (target, given) => this.#inputsOf(target, given, now),
+    });
+    const { row, state } = parent;
     const run = this.#bear(newId('run', now, Math.random), plan, body, events, blobs, {
       user: row.user,
       tags: row.tags,
       key: null,
       keyHash: null,
-      parent,
+      parent: row.run,
       workspace: row.workspace,
     });
     for (const override of overrides) this.#loop.send(run, { type: 'override', ...override, now });
-    if (state.budget !== null) this.#loop.send(run, { type: 'budget', microUsd: state.budget.microUsd, by: 'fork', now });
+    const cap = options.budgetUsd === undefined ? state.budget?.microUsd : microUsd(options.budgetUsd);
+    if (cap !== undefined) this.#loop.send(run, { type: 'budget', microUsd: cap, by: 'fork', now });
     run.inputs.push({ type: 'recovered', epoch: 1, owner: this.store.owner, program: this.#settings.program, now });
     return this.#begin(run, {});
   }

@@ -123,6 +123,42 @@ error[ORC-116 missing-input]: the input \`name\` was not given
     expect(await call(['run', 'hello.yaml', '--inputs', 'none.json'])).toMatchObject({ code: 3 });
   });
 
+  test('S11 resume --pipeline goes on under a mended file in a new run, and refuses one that would do again what is done', async () => {
+    const { call, folder } = makeProject({ 'broken.yaml': BROKEN });
+    expect(await call(['run', 'broken.yaml', '-q'])).toMatchObject({ code: 1 });
+    writeFileSync(join(folder, 'broken.yaml'), BROKEN.replace('text: fine', 'text: better'));
+    const refused = await call(['resume', 'last', '--pipeline', 'broken.yaml']);
+    expect(refused.code).toBe(2);
+    expect(steady(refused.err)).toBe(`error[ORC-508 run-state]: \`first\` completed in RUN, and broken.yaml would do it otherwise
+  = help: go on as it was: orchestrator resume RUN
+  = help: do them again, in a new run: orchestrator fork RUN --pipeline broken.yaml
+`);
+    writeFileSync(join(folder, 'broken.yaml'), BROKEN.replace('action: fail', 'action: echo').replace('message:', 'text:'));
+    const { code, out } = await call(['resume', 'last', '--pipeline', 'broken.yaml', '--json']);
+    const document = JSON.parse(out) as { parent: { run: string }; tasks: Record<string, { attempts: number; output: unknown }> };
+    expect([code, document.tasks['first'], document.tasks['boom']]).toMatchObject([
+      0,
+      { attempts: 0, output: 'fine' },
+      { attempts: 1, output: 'the press is broken' },
+    ]);
+    expect(JSON.parse((await call(['show', document.parent.run, '--json'])).out)).toMatchObject({ status: 'failed' });
+    const again = await call(['fork', 'last', '--pipeline', 'broken.yaml', '--at', 'first', '--json']);
+    expect(JSON.parse(again.out)).toMatchObject({ status: 'completed', tasks: { first: { attempts: 1 } } });
+    expect(await call(['resume', 'last', '--pipeline', 'none.yaml'])).toMatchObject({ code: 3 });
+  });
+
+  test('S11 a run that waits goes on under another file, and is cancelled', async () => {
+    const { call, folder } = makeProject({ 'asking.yaml': ASKING });
+    expect(await call(['run', 'asking.yaml', '-q'])).toMatchObject({ code: 5 });
+    writeFileSync(join(folder, 'asking.yaml'), ASKING.replace('"Publish?"', '"Publish it now?"'));
+    const { code, out } = await call(['resume', 'last', '--pipeline', 'asking.yaml', '--json']);
+    const { parent, status, run } = JSON.parse(out) as { parent: { run: string }; status: string; run: string };
+    expect([code, status]).toEqual([5, 'waiting']);
+    expect(JSON.parse((await call(['show', parent.run, '--json'])).out)).toMatchObject({ status: 'cancelled' });
+    expect((await call(['resume', 'last', '--pipeline', 'asking.yaml'])).err).toContain('asks: Publish it now?');
+    expect(JSON.parse((await call(['show', 'last', '--json'])).out)).toMatchObject({ run });
+  });
+
   test('--mock takes a result, --until stops after a task, and resume goes on', async () => {
     const { call } = makeProject({ 'hello.yaml': HELLO, 'greet.json': '"Salut"' });
     const first = await call(['run', 'hello.yaml', '--mock', 'greet=@greet.json', '--until', 'greet', '--json']);

@@ -4,13 +4,14 @@ import type { ForkOptions } from '../../runtime/api.ts';
 import { readArgument, splitPair } from '../inputs.ts';
 import { usageError, type Invocation } from '../invocation.ts';
 import type { Terminal } from '../terminal.ts';
-import { takeUp } from './resume.ts';
+import { compileFor, takeUp } from './resume.ts';
 
 export async function fork(terminal: Terminal, invocation: Invocation): Promise<number> {
   const { args, flags } = invocation;
   const at = flags.text('at');
-  if (at === undefined)
-    throw usageError('`fork` needs --at TASK or --at N, the point from which the new run goes its own way', [
+  const file = flags.text('pipeline');
+  if (at === undefined && file === undefined)
+    throw usageError('`fork` needs --at TASK or --at N, the point from which the new run goes its own way, or --pipeline FILE', [
       'orchestrator fork RUN --at TASK',
       'orchestrator show RUN',
     ]);
@@ -19,8 +20,10 @@ export async function fork(terminal: Terminal, invocation: Invocation): Promise<
     const [path, text] = splitPair(pair, '--set', 'PATH=VALUE');
     setOwn(set, path, yamlValue(readArgument(text, terminal)));
   }
-  const options: ForkOptions = { at: /^\d+$/.test(at) ? Number(at) : at, ...(Object.keys(set).length > 0 ? { set } : {}) };
-  return takeUp(terminal, invocation, shell => shell.fork(args[0]!, options));
+  const options: ForkOptions = { ...(at === undefined ? {} : { at: /^\d+$/.test(at) ? Number(at) : at }), ...(Object.keys(set).length > 0 ? { set } : {}) };
+  return takeUp(terminal, invocation, async shell =>
+    shell.fork(args[0]!, file === undefined ? options : { ...options, pipeline: await compileFor(terminal, shell, file) }),
+  );
 }
 
 /** A value as YAML: `5` is a number, `[a, b]` a list, anything that is not YAML a text. */

@@ -1,10 +1,19 @@
 import type { ResumeOptions, RunHandle } from '../../runtime/api.ts';
-import type { EmbeddedShell } from '../../runtime/index.ts';
+import type { Compiled, EmbeddedShell } from '../../runtime/index.ts';
 import { drive } from '../drive.ts';
+import { renderProblems } from '../frame.ts';
 import type { Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
 import { isWorker } from '../worker.ts';
+
+/** Another pipeline for a run, with its warnings told. */
+export async function compileFor(terminal: Terminal, shell: EmbeddedShell, file: string): Promise<Compiled> {
+  const compiled = await shell.compile(file);
+  const warnings = compiled.diagnostics.filter(problem => problem.severity === 'warning');
+  if (warnings.length > 0 && !terminal.quiet) terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);
+  return compiled;
+}
 
 /** Takes a run up by one of the shell's verbs, and follows it to where it stops. */
 export async function takeUp(terminal: Terminal, { flags }: Invocation, begin: (shell: EmbeddedShell) => Promise<RunHandle>): Promise<number> {
@@ -18,7 +27,11 @@ function resumeOptions({ flags }: Invocation): ResumeOptions {
 }
 
 export function resume(terminal: Terminal, invocation: Invocation): Promise<number> {
-  return takeUp(terminal, invocation, shell => shell.resume(invocation.args[0]!, resumeOptions(invocation)));
+  const run = invocation.args[0]!;
+  const file = invocation.flags.text('pipeline');
+  return takeUp(terminal, invocation, async shell =>
+    shell.resume(run, { ...resumeOptions(invocation), ...(file === undefined ? {} : { pipeline: await compileFor(terminal, shell, file) }) }),
+  );
 }
 
 export function retry(terminal: Terminal, invocation: Invocation): Promise<number> {

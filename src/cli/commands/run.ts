@@ -1,22 +1,20 @@
 import type { StartOptions } from '../../runtime/api.ts';
 import type { EmbeddedShell } from '../../runtime/index.ts';
 import { drive, RUN_OUTPUTS } from '../drive.ts';
-import { renderProblems } from '../frame.ts';
 import { gatherInputs, gatherMocks } from '../inputs.ts';
 import type { Flags, Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
 import { escapeLine } from '../text.ts';
 import { isWorker } from '../worker.ts';
+import { compileFor } from './resume.ts';
 
 export async function run(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
   const [file] = args as [string];
   const output = flags.choice('output', RUN_OUTPUTS, 'human');
   if (flags.on('detach') && !isWorker(terminal)) return (await import('../detach.ts')).detach(terminal, output === 'json');
   const work = async (shell: EmbeddedShell): Promise<number> => {
-    const compiled = await shell.compile(file);
-    const warnings = compiled.diagnostics.filter(problem => problem.severity === 'warning');
-    if (warnings.length > 0 && !terminal.quiet) terminal.err(`${renderProblems(warnings, { paint: terminal.paint, columns: terminal.columns })}\n`);
+    const compiled = await compileFor(terminal, shell, file);
     const inputs = gatherInputs(compiled.plan, flags.list('input'), flags.text('inputs'), terminal);
     const handle = await shell.start(compiled, inputs, startOptions(terminal, flags));
     const code = await drive(terminal, shell, handle, flags);
