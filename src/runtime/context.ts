@@ -110,7 +110,7 @@ export class TaskContext implements ActionContext {
 
   step<T extends Json>(name: string, effect: EffectClass, perform: (key: string) => Promise<T> | T): Promise<T> {
     this.#steps ??= new Set();
-    return memoised(this.#shop, this.#run, this.#slot, this.attempt, { key: this.key, names: this.#steps, name, effect }, perform);
+    return memoised(this.#shop, this.#run, this.#slot, this.attempt, { key: `${this.#run.id}/${this.path}`, names: this.#steps, name, effect }, perform);
   }
 
   evaluate(expression: string, bindings: JsonObject): Json {

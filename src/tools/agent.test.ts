@@ -121,6 +121,7 @@ describe('agent', () => {
     expect(result).toMatchObject({ answer: 'So far so good.', stopped: 'max_steps', steps: [{ arguments: { path: 'a' } }, { arguments: { path: 'b' } }] });
     expect(bench.done).toHaveLength(2);
     expect(bench.asked[1]!.toolChoice).toBe('none');
+    expect(bench.asked[1]!.messages.at(-1)!.content).toContain('in words');
     expect(toldBy(bench.asked[1]!)[2]).toContain('no steps left');
   });
 

@@ -43,6 +43,7 @@ class Agent {
     const messages = [...systemMessages(this.#parameters, RULES), await this.#goal()];
     for (let turn = 1; ; turn++) {
       const isOver = this.#steps.length >= this.#maxSteps;
+      if (isOver) messages.push({ role: 'user', content: 'No tool can be had any more. Give your answer now, in words.' });
       const answer = await this.#asked(messages, turn, isOver);
       if (answer === undefined) return this.#result(null, 'max_cost');
       const { text, toolCalls = [] } = answer;

@@ -151,6 +151,18 @@ test('C24 an agent stops before the call that could cost more than max_cost_usd'
   expect(cost).toBeCloseTo(server.requests.length * 0.0002, 9);
 });
 
+test('C9 a program that the author has settled gets data from a model, and never an option', async () => {
+  const { server, run } = await setup({ policy: { shell: ['echo'] } });
+  server.reply(wants('say', { args: ['hello'] }), wants('say', { args: ['-n'] }), wants('say', { args: ['x'], command: 'rm' }), 'Said.');
+  const { outputs, document } = await run(`
+- id: talk
+  action: agent
+  parameters: { goal: Say hello., tools: [ { action: shell.run, name: say, fixed: { command: echo }, free: [args], allow_side_effects: true } ] }`);
+  expect(document.error).toBeNull();
+  const { steps } = outputs['talk'] as { steps: JsonObject[] };
+  expect(steps).toMatchObject([{ result: { stdout: 'hello\n' } }, { error: { code: 'ORC-214' } }, { error: { code: 'ORC-212' } }]);
+});
+
 test('S12 C24 an agent that meets the budget of its run pauses, and goes on where it was once the budget is raised', async () => {
   const { server, shell, compile } = await setup();
   const usage = { prompt_tokens: 1000, completion_tokens: 100, total_tokens: 1100 };
