@@ -1,5 +1,6 @@
 import { pathOf } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
+import { sha256 } from '../hash.ts';
 import type { Json } from '../json.ts';
 import {
   askStructured,
@@ -37,6 +38,7 @@ export class Gateway implements ModelGateway {
   readonly #slot: number;
   readonly #flight: Flight;
   readonly #keep: Keep;
+  #batches = 0;
 
   constructor(shop: AskingShop, run: LiveRun, slot: number, flight: Flight, keep: Keep) {
     this.#shop = shop;
@@ -80,7 +82,13 @@ export class Gateway implements ModelGateway {
         const reply = await meter.generate({ messages: batch.map(content => ({ role: 'user', content })), maxTokens: 0 }, { signal });
         return { ...reply, vectors: vectors() };
       };
-      const { vectors, replies } = await embedAll({ id: one.id, embed, embedsAtOnce: one.embedsAtOnce ?? 1 }, texts, { signal });
+      // Where there are several requests, none that was paid is made again when a later one fails. The same texts at the same place are the same step.
+      const kept = async (request: EmbedRequest): Promise<EmbedReply> => {
+        if (request.texts.length === texts.length) return embed(request);
+        const name = `vectors ${++this.#batches} ${sha256(JSON.stringify(request.texts)).slice(0, 12)}`;
+        return (await this.#keep(name, (() => embed(request)) as () => Promise<never>)) as EmbedReply;
+      };
+      const { vectors, replies } = await embedAll({ id: one.id, embed: kept, embedsAtOnce: one.embedsAtOnce ?? 1 }, texts, { signal });
       return { vectors, model: one.id, ...billOf(replies) };
     };
     const ask = async (): Promise<ModelVectors> => this.#taped({ of: `vectors: ${purpose}`, request: { model: wanted ?? null, texts } }, vectorsOf);
