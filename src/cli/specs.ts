@@ -111,9 +111,9 @@ const LANGUAGE: CommandSpec[] = [
     options: [
       JSON_FLAG,
       { flags: '--graph', description: 'print the graph as a Mermaid flowchart' },
-      { flags: '--estimate', description: 'say how many calls, loops, waits and tasks there are' },
+      { flags: '--estimate', description: 'say what a run would cost and how long it would take, by prices and earlier runs' },
     ],
-    examples: ['orchestrator plan pipeline.yaml', 'orchestrator plan pipeline.yaml --graph > plan.mmd'],
+    examples: ['orchestrator plan pipeline.yaml', 'orchestrator plan pipeline.yaml --estimate', 'orchestrator plan pipeline.yaml --graph > plan.mmd'],
     load: () => import('./commands/plan.ts').then(module => module.plan),
   },
   {

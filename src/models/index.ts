@@ -1,6 +1,6 @@
 export { askStructured, readAnswer, wrapSchema, type AskOptions, type StructuredAnswer } from './answers.ts';
 export { autoRequest, autoSchema, type AutoContext, type AutoShape } from './auto.ts';
-export { embedReservation, failedBill, reservationFor, type FailedBill, type Reservation } from './billing.ts';
+export { failedBill, reservationFor, type FailedBill, type Reservation } from './billing.ts';
 export { CircuitBreaker, type BreakerState, type CircuitBreakerOptions } from './breaker.ts';
 export { openCache, requestKey, type ResponseCache } from './cache.ts';
 export { ModelNotFoundError, openModels, type Models, type OpenModelsOptions } from './catalog.ts';
@@ -46,7 +46,7 @@ export type {
   ToolChoice,
 } from './port.ts';
 export { costOf, isFree, replyCost, worstCost } from './prices.ts';
-export { ModelProfiler, type CallSample, type ModelProfile } from './profiler.ts';
+export { ModelProfiler, percentile, type CallSample, type ModelProfile } from './profiler.ts';
 export { modelsFolder } from './providers.ts';
 export { ModelRegistry, RegisteredModel, type ModelRegistryOptions, type ModelResponse, type ResponseOptions } from './registry.ts';
 export { readRequirements, type Requirements, type Strategy } from './requirements.ts';

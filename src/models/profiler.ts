@@ -94,7 +94,8 @@ function profileOf(model: string, samples: CallSample[]): ModelProfile {
   const talking = good.filter(({ outputTokens = 0 }) => outputTokens > 0);
   const tokens = talking.reduce((sum, { outputTokens = 0 }) => sum + outputTokens, 0);
   const seconds = talking.reduce((sum, { latencyMs }) => sum + latencyMs, 0) / 1000;
-  const costs = good.map(({ costMicroUsd }) => costMicroUsd);
+  // A failure may be billed all the same.
+  const costs = samples.filter(({ ok, costMicroUsd }) => ok || costMicroUsd !== undefined).map(({ costMicroUsd }) => costMicroUsd);
   const known = costs.every(cost => cost !== undefined);
   return {
     model,

@@ -3,7 +3,7 @@ export { compileFile, compileText, readInside, readSource, startInputs, Validati
 export * from './config/index.ts';
 export { deniedByPolicy } from './denied.ts';
 export { findRun, foldRun } from './load.ts';
-export { knownActions, ModelRegistry, openShell, PROGRAM, type OpenShellOptions } from './open.ts';
+export { knownActions, ModelRegistry, openRecords, openShell, PROGRAM, type OpenShellOptions } from './open.ts';
 export { Orchestrator, type OrchestratorOptions, type RunResult } from './orchestrator.ts';
 export { answerKey, inputKey, lockFileOf } from './pins.ts';
 export { Pipeline, Task } from './pipeline.ts';

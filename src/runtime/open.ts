@@ -2,12 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseDuration } from '../duration.ts';
 import type { Clock } from '../clock.ts';
-import type { Clock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Diagnostic } from '../language/diagnostic.ts';
 import { ModelRegistry as Registry, openModels, type Models, type OpenModelsOptions } from '../models/index.ts';
-import { openStore } from '../store/index.ts';
+import { openStore, type Store } from '../store/index.ts';
 import { actionSpecs, BUILTIN_ACTIONS, type Action, type ActionSpec } from '../tools/index.ts';
 import type { ActionManifest } from '../tools/own.ts';
 import { loadConfig, type ConfigOptions, type LoadedConfig } from './config/index.ts';
@@ -68,6 +67,20 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
     program: PROGRAM,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
+}
+
+/** What an environment has kept, and its models, for looking only: a store that is not there is an empty one, and none is made. */
+export async function openRecords(options: ConfigOptions): Promise<{ store: Store; models: Models; close(): Promise<void> }> {
+  const loaded = loadConfig(options);
+  const url = loaded.stateUrl;
+  const isThere = !url.startsWith('sqlite:') || existsSync(url.slice('sqlite:'.length));
+  const store = isThere ? await openStore(url, { readOnly: true }) : await openStore('memory:');
+  const models = modelsOf({ ...loaded, resolve: guardKeys(new Secrets(name => loaded.secret(name)), loaded, options.env) }, options.env);
+  const close = async (): Promise<void> => {
+    await models.close();
+    await store.close();
+  };
+  return { store, models, close };
 }
 
 /** The models of a configuration. Nothing is loaded or asked before a model is. */

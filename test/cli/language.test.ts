@@ -1,4 +1,4 @@
-import { readFileSync, statSync, chmodSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HELLO, makeProject } from './project.ts';
@@ -103,13 +103,20 @@ describe('language tools', () => {
     expect(await call(['fmt', 'p.yaml'])).toMatchObject({ code: 0, err: '1 file already in the canonical spelling\n' });
   });
 
-  test('plan shows the order, --graph a flowchart, --estimate the facts', async () => {
-    const { call } = makeProject({ 'p.yaml': HELLO });
+  test('plan shows the order, --graph a flowchart, --estimate what it would take; it makes no store', async () => {
+    const { call, folder } = makeProject({ 'p.yaml': HELLO });
     expect((await call(['plan', 'p.yaml', '-q'])).out).toMatch(/^hello 1\.0 {2}[0-9a-f]{12}\n─ greet: echo\n─ shout: echo {2}← greet\n$/);
     expect((await call(['plan', 'p.yaml', '--graph'])).out).toMatch(/^flowchart TD\n/);
     expect((await call(['plan', 'p.yaml', '--estimate'])).out).toBe(
-      'tasks          2\nat once        up to 1\nlongest chain  greet → shout (2)\nmodel calls    none\n',
+      'tasks          2\nat once        up to 1\nlongest chain  greet → shout (2)\nmodel calls    none\n\ncost           nothing\nduration       unknown: it has not run here yet\n',
     );
+    expect(existsSync(join(folder, '.orchestrator'))).toBe(false);
+    await call(['run', 'p.yaml', '-q']);
+    expect((await call(['plan', 'p.yaml', '--estimate'])).out).toMatch(
+      /\ntask +model +times +calls +expected +p95 +at most +time p50 +p95 +from\ngreet +1 +\d+ ms +\d+ ms\nshout +1 +\d+ ms +\d+ ms\n\ncost +nothing\nduration +[\d.]+ m?s expected, [\d.]+ m?s in 95 of 100 runs \(of 1 run before\)\n$/,
+    );
+    const { estimate } = JSON.parse((await call(['plan', 'p.yaml', '--estimate', '--json'])).out) as { estimate: object };
+    expect(estimate).toMatchObject({ tasks: 2, runs: 1, cost: { expectedUsd: 0, worstUsd: 0 }, duration: { basis: 'history' }, unknown: [] });
     expect(JSON.parse((await call(['plan', 'p.yaml', '--json'])).out)).toMatchObject({ v: 1, levels: [['greet'], ['shout']] });
   });
 

@@ -4,27 +4,30 @@ import { checkPipeline, readPipeline, surroundingsOf } from '../compiling.ts';
 import type { Invocation } from '../invocation.ts';
 import type { Terminal } from '../terminal.ts';
 import { count, escapeControls } from '../text.ts';
+import { forecastFor, forecastLines } from './plan-estimate.ts';
 
-export function plan(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
+/** Shows what would run; with `--estimate` also what it would take, by the prices and the runs before. */
+export async function plan(terminal: Terminal, { args, flags }: Invocation): Promise<number> {
   const [file] = args as [string];
   const surroundings = surroundingsOf(terminal);
   const { result, diagnostics } = checkPipeline(readPipeline(terminal, file), surroundings);
   if (result.plan === null) throw new ValidationError(diagnostics);
   const facts = estimate(result.plan);
   const { pipeline, hash } = result.plan;
+  const next = flags.on('estimate') ? await forecastFor(terminal, result.plan) : undefined;
   if (flags.on('json'))
     terminal.out(
-      `${JSON.stringify({ v: 1, pipeline: { name: pipeline.name, version: pipeline.version, hash }, levels: planLevels(result.plan), tasks: Object.fromEntries(result.tasks), estimate: facts }, null, 2)}\n`,
+      `${JSON.stringify({ v: 1, pipeline: { name: pipeline.name, version: pipeline.version, hash }, levels: planLevels(result.plan), tasks: Object.fromEntries(result.tasks), estimate: { ...facts, ...next } }, null, 2)}\n`,
     );
   else if (flags.on('graph')) terminal.out(graph(result.plan));
-  else if (flags.on('estimate')) terminal.out(`${estimateLines(facts).join('\n')}\n`);
+  else if (next !== undefined) terminal.out(`${[...estimateLines(facts), ...forecastLines(next, terminal)].join('\n')}\n`);
   else {
     terminal.out(
       `${terminal.paintOut('strong', escapeControls(pipeline.name))} ${escapeControls(pipeline.version)}  ${terminal.paintOut('faint', hash.slice(0, 12))}\n${escapeControls(graphText(result.plan))}`,
     );
     if (!terminal.quiet) terminal.err(`${sentence(facts)}\n`);
   }
-  return Promise.resolve(0);
+  return 0;
 }
 
 function sentence({ tasks, parallel, criticalPath, modelCalls }: Estimate): string {
