@@ -11,9 +11,7 @@ import type {
 import { isObject, type JsonObject, type JsonSchema } from '../json.ts';
 import { spelledOut, textOf } from './content.ts';
 import type { Content, ModelMessage, ModelRequest, ToolChoice } from './port.ts';
-
-/** How a service is told the shape of an answer: by its schema, as any JSON, or not at all. */
-export type StructuredOutput = 'json_schema' | 'json_object' | 'none';
+import type { StructuredOutput } from './services.ts';
 
 export interface RequestForm {
   providerOptions: { [provider: string]: JsonObject };

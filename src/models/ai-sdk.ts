@@ -7,10 +7,10 @@ import { isObject, type Json, type JsonObject } from '../json.ts';
 import { checkAbilities, forgetsTools } from './abilities.ts';
 import { embedOnce } from './ai-sdk-embed.ts';
 import { askOnce } from './ai-sdk-reply.ts';
-import { settingsOf, type StructuredOutput } from './ai-sdk-request.ts';
+import { settingsOf } from './ai-sdk-request.ts';
 import { aborted, badReply, fromStatus, fromThrown, tooSlow, type Asked } from './failures.ts';
 import type { Abilities, EmbedOptions, EmbedReply, EmbedRequest, GenerateOptions, Model, ModelInfo, ModelReply, ModelRequest, Provider } from './port.ts';
-import type { OpenedService } from './services.ts';
+import type { OpenedService, StructuredOutput } from './services.ts';
 import { toolsByShape } from './tool-choice.ts';
 
 /** What the configuration and the tables know of a model, looked up when it is asked for. */

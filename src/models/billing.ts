@@ -51,15 +51,6 @@ export function reservationFor(models: Payable[], request: ModelRequest): Reserv
   return { microUsd: costs.includes(undefined) ? undefined : Math.max(0, ...costs.map(cost => cost ?? 0)), maxTokens };
 }
 
-/** The most that vectors of texts can cost. */
-export function embedReservation(model: Payable, texts: readonly string[]): MicroUsd | undefined {
-  return worstCost(
-    model,
-    texts.reduce((sum, text) => sum + Buffer.byteLength(text) + TOKENS_AROUND, 0),
-    0,
-  );
-}
-
 /** A large image at any service of today, and at the one model that counts its images many times over to be paid for them like its larger sister. */
 const IMAGE_TOKENS_MAX = 10_000;
 const IMAGE_TOKENS_MAX_4O_MINI = 50_000;

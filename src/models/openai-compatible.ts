@@ -1,8 +1,7 @@
 import type { Clock } from '../clock.ts';
-import type { StructuredOutput } from './ai-sdk-request.ts';
 import { aiSdkProvider, type Describe } from './ai-sdk.ts';
 import type { Provider } from './port.ts';
-import { COMPATIBLE_EMBEDS_AT_ONCE, openCompatible } from './services.ts';
+import { COMPATIBLE_EMBEDS_AT_ONCE, openCompatible, type StructuredOutput } from './services.ts';
 import { abilitiesOf } from './traits.ts';
 
 export interface OpenAICompatibleOptions {

@@ -4,13 +4,12 @@ import { systemClock, type Clock } from '../clock.ts';
 import { OrchestratorError } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
 import { microUsd } from '../money.ts';
-import type { StructuredOutput } from './ai-sdk-request.ts';
 import { aiSdkProvider, type Describe } from './ai-sdk.ts';
 import { llamaCpp } from './llama-cpp.ts';
 import { openAICompatible } from './openai-compatible.ts';
 import type { ModelPrice, Provider } from './port.ts';
 import { lookUp } from './prices.ts';
-import { SERVICES, type Environment, type Service } from './services.ts';
+import { SERVICES, type Environment, type Service, type StructuredOutput } from './services.ts';
 import { readTimeoutMs } from './settings.ts';
 import { abilitiesOf } from './traits.ts';
 

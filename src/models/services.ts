@@ -12,6 +12,9 @@ export interface ServiceSettings {
   env: Environment;
 }
 
+/** How a service is told the shape of an answer: by its schema, as any JSON, or not at all. */
+export type StructuredOutput = 'json_schema' | 'json_object' | 'none';
+
 export type Environment = { [name: string]: string | undefined };
 
 /**
