@@ -57,7 +57,13 @@ export async function openShell(options: OpenShellOptions): Promise<EmbeddedShel
     cwd: options.cwd,
     store,
     stateFolder: loaded.stateUrl.startsWith('sqlite:') ? dirname(loaded.stateUrl.slice('sqlite:'.length)) : undefined,
-    models: options.models ?? modelsOf({ ...loaded, resolve }, options.env, { limits: sharedLimits(store), keeper: modelKeeper(store) }),
+    models:
+      options.models ??
+      modelsOf({ ...loaded, resolve }, options.env, {
+        limits: sharedLimits(store),
+        keeper: modelKeeper(store),
+        ...(options.clock === undefined ? {} : { clock: options.clock }),
+      }),
     budget: config.budget,
     policy: config.policy,
     limits: { fileMiB: config.limits.file_mib, tasks: config.limits.tasks },
@@ -84,7 +90,11 @@ export async function openRecords(options: ConfigOptions): Promise<{ store: Stor
 }
 
 /** The models of a configuration. Nothing is loaded or asked before a model is. */
-function modelsOf({ config, folder, resolve }: LoadedConfig, env: NodeJS.ProcessEnv, shared: Pick<OpenModelsOptions, 'limits' | 'keeper'> = {}): Models {
+function modelsOf(
+  { config, folder, resolve }: LoadedConfig,
+  env: NodeJS.ProcessEnv,
+  shared: Pick<OpenModelsOptions, 'limits' | 'keeper' | 'clock'> = {},
+): Models {
   const { url, ttl, secret } = config.cache;
   const cache = { url: resolve(url), ttlMs: parseDuration(ttl) ?? 0, ...(secret === undefined ? {} : { secret: resolve(secret) }) };
   return openModels(config.models as Json, { env, folder, resolve, cache, ...shared });

@@ -10,7 +10,8 @@ interface Place {
   folder: string;
   server: ModelServer;
   file: string;
-  open(): Promise<EmbeddedShell>;
+  /** A process of its own, with a clock that may be ahead of ours. */
+  open(aheadMs?: number): Promise<EmbeddedShell>;
 }
 
 /** A place whose model asked, a moment ago, to be left alone for so long. */
@@ -24,8 +25,9 @@ async function place(tasks: string, askedMs: number, model = ''): Promise<Place>
   );
   const file = join(folder, 'p.yaml');
   writeFileSync(file, `name: p\nversion: "1"\ntasks:\n${tasks}\n`);
-  const open = async (): Promise<EmbeddedShell> => {
-    const shell = await openShell({ cwd: folder, env: {} });
+  const open = async (aheadMs = 0): Promise<EmbeddedShell> => {
+    const clock = { now: () => Date.now() + aheadMs, monotonic: () => performance.now() };
+    const shell = await openShell({ cwd: folder, env: {}, clock });
     onTestFinished(() => shell.close());
     return shell;
   };
@@ -42,8 +44,7 @@ async function place(tasks: string, askedMs: number, model = ''): Promise<Place>
 const ASK = '  - { id: a, action: generate_text, parameters: { prompt: say a, max_tokens: 5 } }';
 
 test('S8 a long wait for a limit is the task’s: it says for whom and until when, outlives kill -9, and counts one attempt', async () => {
-  const { folder, server, file, open } = await place(ASK, 8000);
-  const blockedUntil = Date.now() + 7900;
+  const { folder, server, file, open } = await place(ASK, 60_000);
   const child = startChild(
     folder,
     `
@@ -65,8 +66,13 @@ test('S8 a long wait for a limit is the task’s: it says for whom and until whe
     tasks: { a: { status: 'waiting', reason: 'rate_limit', attempts: 0, waiting: { for: 'lab/small', until: expect.any(String) } } },
   });
   expect(server.requests).toHaveLength(1);
-  const document = await (await shell.resume(run)).result();
-  expect(Date.now()).toBeGreaterThan(blockedUntil);
+  const waiting = await open();
+  await waiting.resume(run);
+  expect(await waiting.show(run)).toMatchObject({ status: 'waiting', reason: 'rate_limit' });
+  await waiting.close();
+  expect(server.requests).toHaveLength(1);
+  const later = await open(61_000 + 60_000);
+  const document = await (await later.resume(run)).result();
   expect(document).toMatchObject({ status: 'completed', tasks: { a: { attempts: 1 } } });
   expect(server.requests).toHaveLength(2);
   expect((await shell.store.ledger({ run })).map(({ attempt, call }) => [attempt, call])).toEqual([[1, 0]]);
@@ -101,11 +107,13 @@ test('many tasks at a slow limit wait in the journal, each for a time of its own
 }, 30_000);
 
 test('a question of an AUTO tag is put off too, and its default does not answer for it', async () => {
-  const { file, open } = await place('  - { id: a, action: echo, parameters: { text: \'<AUTO default="red">a colour</AUTO>\' } }', 6500);
+  const { file, open } = await place('  - { id: a, action: echo, parameters: { text: \'<AUTO default="red">a colour</AUTO>\' } }', 60_000);
   const shell = await open();
   const handle = await shell.start(file);
   await until(() => handle.view().active[0]?.status === 'waiting');
   expect(handle.view()).toMatchObject({ status: 'waiting', reason: 'rate_limit', active: [{ waitsFor: 'lab/small' }] });
-  const { status, autos } = await handle.result();
+  await shell.close();
+  const later = await open(120_000);
+  const { status, autos } = await (await later.resume(handle.id)).result();
   expect([status, autos[0]?.source]).toEqual(['completed', 'model']);
 });
