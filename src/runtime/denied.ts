@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../language/diagnostic.ts';
-import type { Handler, Pipeline, Task } from '../language/pipeline.ts';
+import type { Handler, Pipeline, Task, Value } from '../language/pipeline.ts';
 import type { Source, Span } from '../language/source.ts';
 import type { ActionSpec, Policy } from '../tools/port.ts';
 
@@ -27,7 +27,16 @@ function warning(source: Source, span: Span, name: string, power: string): Diagn
 function* namedActions({ tasks, onError }: { tasks: readonly Task[]; onError: readonly Handler[] }): Generator<{ name: string; span: Span }> {
   for (const task of tasks) {
     if (task.action !== undefined) yield task.action;
+    // What a model may ask for is named too.
+    if (task.action?.name === 'agent') for (const { key, value } of task.parameters.entries) if (key === 'tools') yield* toolsIn(value);
     yield* namedActions(task);
   }
   for (const { run } of onError) if (run.kind === 'action') yield run.action;
+}
+
+function* toolsIn(value: Value): Generator<{ name: string; span: Span }> {
+  for (const tool of value.kind === 'list' ? value.items : []) {
+    const name = tool.kind === 'map' ? tool.entries.find(({ key }) => key === 'action')?.value : tool;
+    if (name?.kind === 'literal' && typeof name.value === 'string') yield { name: name.value, span: name.span };
+  }
 }

@@ -3,7 +3,7 @@ import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Orchestrator, type RunResult } from '../../src/index.ts';
-import type { JsonObject } from '../../src/json.ts';
+import type { Json, JsonObject } from '../../src/json.ts';
 import { makePlace } from './place.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -89,4 +89,17 @@ test('sub/main.yaml compares what its part found', async () => {
   const { result } = await run('sub/main.yaml', { genres: ['Drama', 'Horror'] });
   expect(result.outputs['best']).toBe('Drama');
   expect(result.tasks['each[1]/look/best']?.status).toBe('completed');
+});
+
+test('mail.yaml answers what asks for something, with recorded results in place of the models', async () => {
+  const { folder } = makePlace();
+  cpSync(join(ROOT, 'examples'), join(folder, 'examples'), { recursive: true });
+  await using orchestrator = await Orchestrator.open({ cwd: folder, state: 'memory:' });
+  const recorded = (name: string): Json => JSON.parse(readFileSync(join(folder, 'examples/mail', `${name}.json`), 'utf8')) as Json;
+  const mocks = { facts: recorded('facts'), answer: recorded('answer') };
+  const other = await orchestrator.run('examples/mail.yaml', {}, { mocks: { ...mocks, kind: recorded('other') } });
+  expect([other.outputs, other.tasks['answer']!.status, existsSync(join(folder, 'out/answer.md'))]).toEqual([{ label: 'other', steps: 0 }, 'skipped', false]);
+  const refund = await orchestrator.run('examples/mail.yaml', {}, { mocks: { ...mocks, kind: recorded('kind') } });
+  expect(refund.outputs).toEqual({ label: 'refund', steps: 1 });
+  expect(readFileSync(join(folder, 'out/answer.md'), 'utf8')).toMatch(/^Order 4711\n\nDear Ada/);
 });
