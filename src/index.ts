@@ -1,5 +1,7 @@
 /** The library's door: what a program imports to run pipelines. The command line is made of the same pieces. */
-import { CostMonitor as Monitor } from './observe/index.ts';
+import type { Clock } from './clock.ts';
+import { ModelProfiler as Profiler } from './models/index.ts';
+import { CostMonitor as Monitor, readTime, recordCalls } from './observe/index.ts';
 import { openShell } from './runtime/index.ts';
 
 export type { RunDocument, TaskDocument, Command, Event, Reason, RunStatus, TaskStatus } from './engine/index.ts';
@@ -10,7 +12,6 @@ export {
   CircuitBreaker,
   ErrorHandler,
   ModelNotFoundError,
-  ModelProfiler,
   RetryStrategy,
   type BreakerState,
   type CircuitBreakerOptions,
@@ -58,5 +59,25 @@ export class CostMonitor extends Monitor {
         return { store: shell.store, models: shell.shop.models, close: () => shell.close() };
       },
     });
+  }
+}
+
+/** How models did: within the functions that it wraps, and in the ledger of an environment (the default one, unless the options say otherwise). */
+export class ModelProfiler extends Profiler {
+  readonly #options: { environment?: string; cwd?: string; state?: string };
+
+  constructor({ clock, ...options }: { clock?: Clock; environment?: string; cwd?: string; state?: string } = {}) {
+    super(clock === undefined ? {} : { clock });
+    this.#options = options;
+  }
+
+  /** Takes in calls of the ledger: its newest ones, so many at most. `since` is a date, ms since 1970, an ISO time, or a duration back from now. */
+  async readLedger({ since, limit = 20_000 }: { since?: Date | number | string; limit?: number } = {}): Promise<void> {
+    const shell = await openShell({ cwd: process.cwd(), env: process.env, ...this.#options });
+    try {
+      recordCalls(this, await shell.store.ledger({ limit, ...(since === undefined ? {} : { since: readTime(since, Date.now()) }) }));
+    } finally {
+      await shell.close();
+    }
   }
 }

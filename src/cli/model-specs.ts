@@ -5,7 +5,7 @@ const MODELS_LIST: CommandSpec = {
   group: 'Models',
   summary: 'List the models that can be asked, how they are and how they did',
   description:
-    'Asks each provider what it serves; a provider that fails is named beside the others. Prices are dollars a million tokens; calls and latencies are those of the store.',
+    'Asks each provider what it serves; a provider that fails is named beside the others. Prices are dollars a million tokens; calls and cost are those of the store, errors and latencies (half of the calls were faster, 95, 99 of 100; time to the first token; tokens a second; the last twenty as bars) those of its last 20,000 calls.',
   options: [JSON_FLAG],
   load: () => import('./commands/models.ts').then(module => module.list),
 };

@@ -13,7 +13,7 @@ test('measures every call that is made within a function, also in what it awaits
   expect(await work('lab/small')).toBe('done');
   noteCall({ model: 'outside', ok: true, latencyMs: 1 });
   expect(profiler.report()).toEqual([
-    { model: 'lab/small', calls: 100, p50Ms: 490, p95Ms: 950, p99Ms: 990, firstTokenMs: 5, tokensPerSecond: 100, errorRate: 0.1, cost: 0.09 },
+    { model: 'lab/small', calls: 100, p50Ms: 490, p95Ms: 950, p99Ms: 990, firstTokenMs: 5, tokensPerSecond: 100, errorRate: 0.1, cost: 0.1 },
   ]);
 });
 

@@ -12,12 +12,18 @@ export interface LedgerProfile extends ModelProfile {
 /** Calls that are shown as recent. */
 const RECENT = 20;
 
-/** A line for each model that was really asked: what came out of a cache or a cassette says nothing about it. A reply that was lost is a failure. */
-export function profiles(rows: readonly LedgerRow[]): LedgerProfile[] {
-  const profiler = new ModelProfiler();
+/** Tells a profiler of the calls of a ledger in which a model was really asked: what came out of a cache or a cassette says nothing about it. */
+export function recordCalls(profiler: ModelProfiler, rows: readonly LedgerRow[]): LedgerRow[] {
   const asked = rows.filter(({ cached, replayed }) => cached !== true && replayed !== true);
   for (const { model, failed, latencyMs, firstTokenMs, outputTokens, costMicroUsd } of asked)
     profiler.record({ model, ok: failed === undefined, latencyMs, firstTokenMs, outputTokens, costMicroUsd: costMicroUsd ?? undefined });
+  return asked;
+}
+
+/** A line for each model that was asked, the one that took most time first. A reply that was lost is a failure. */
+export function profiles(rows: readonly LedgerRow[]): LedgerProfile[] {
+  const profiler = new ModelProfiler();
+  const asked = recordCalls(profiler, rows);
   const answers = Map.groupBy(
     asked.filter(({ failed }) => failed === undefined),
     ({ model }) => model,

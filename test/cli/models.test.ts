@@ -40,9 +40,11 @@ describe('models list', () => {
     const { code, out, err } = await call(['models', 'list']);
     expect(code).toBe(0);
     const lines = steady(out).trimEnd().split('\n');
-    expect(lines[0]).toMatch(/^model +kind +context +in\/M +out\/M +health +circuit +calls +p50 +p95 +latency$/);
+    expect(lines[0]).toMatch(/^model +kind +context +in\/M +out\/M +health +circuit +calls +cost +errors +p50 +p95 +p99 +first +tok\/s +latency$/);
     expect(lines[1]).toMatch(/^. lab\/large +hosted +200k +\$30\.00 +\$60\.00 +not asked yet +closed$/);
-    expect(lines[2]).toMatch(/^. lab\/small +hosted +8,192 +\$0\.150 +\$0\.600 +[a-z ]+ closed +2 +N s +N s +[▁▂▃▄▅▆▇█]{2}$/);
+    expect(lines[2]).toMatch(
+      /^. lab\/small +hosted +8,192 +\$0\.150 +\$0\.600 +[a-z ]+ closed +2 +\$0\.0+\d+ +0 % +N s +N s +N s +(?:N s +)?[\d,.]+ +[▁▂▃▄▅▆▇█]{2}$/,
+    );
     expect(err).toContain('✕ gone: ');
     expect((await call(['models'])).out).toContain('lab/small');
   });
@@ -53,7 +55,7 @@ describe('models list', () => {
     expect(JSON.parse(out)).toMatchObject({
       v: 1,
       models: [
-        { id: 'lab/large', local: false, contextWindow: 200_000, calls: 0, p50Ms: null, circuit: 'closed' },
+        { id: 'lab/large', local: false, contextWindow: 200_000, calls: 0, costUsd: 0, errorRate: null, p50Ms: null, circuit: 'closed' },
         { id: 'lab/small', price: { inputUsdPerMillion: 0.15, outputUsdPerMillion: 0.6 }, recentMs: [] },
       ],
       failures: [{ provider: 'gone', code: 'ORC-404' }],

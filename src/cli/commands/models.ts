@@ -1,28 +1,30 @@
 import { OrchestratorError } from '../../errors.ts';
 import { isObject, type Json, type JsonObject } from '../../json.ts';
 import { formatUsd, usd } from '../../money.ts';
-import { healthOf, isFree, ModelProfiler, type Candidate, type Route } from '../../models/index.ts';
-import type { LedgerRow } from '../../store/port.ts';
+import { healthOf, isFree, type Candidate, type Route } from '../../models/index.ts';
+import { profiles, type LedgerProfile } from '../../observe/index.ts';
+import type { Totals } from '../../store/port.ts';
 import { EXIT } from '../exit.ts';
 import { usageError, type Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import { sparkline } from '../sparkline.ts';
-import { tableLines, type Cell } from '../table.ts';
+import { tableLines, type Cell, type Column } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 import { count, escapeLine, type Paint } from '../text.ts';
 
 /** How long a provider may take to name its models. */
 const PATIENCE_MS = 10_000;
-/** Calls that a sparkline shows. */
-const RECENT = 20;
+/** Newest calls of the ledger by which models are judged. */
+const JUDGED_CALLS = 20_000;
+/** A narrower terminal is told less. */
+const WIDE_COLUMNS = 130;
 
 interface Listed {
   candidate: Candidate;
-  /** Latencies of its calls in the ledger, the oldest first. */
-  recentMs: number[];
-  calls: number;
-  p50Ms: number | null;
-  p95Ms: number | null;
+  /** How it did in the newest calls of the ledger; undefined where it made none. */
+  profile: LedgerProfile | undefined;
+  /** All of its calls, also of runs that were pruned since. */
+  totals: Totals | undefined;
 }
 
 interface Failed {
@@ -35,9 +37,13 @@ export async function list(terminal: Terminal, { flags }: Invocation): Promise<n
   const { listed, failures } = await withShell(terminal, async shell => {
     const { models } = shell.shop;
     const found = await models.list(AbortSignal.timeout(PATIENCE_MS));
-    // What came out of a cassette says nothing about its model.
-    const rows = (await shell.store.ledger({})).filter(({ replayed }) => replayed !== true);
-    return { listed: found.models.map(({ id }) => listedModel(models.describe(id), rows)), failures: found.failures };
+    const done = new Map(profiles(await shell.store.ledger({ limit: JUDGED_CALLS })).map(profile => [profile.model, profile]));
+    const [rows] = await shell.store.totals([['model']], {});
+    const totals = new Map(rows!.map(row => [row.keys[0]!, row]));
+    return {
+      listed: found.models.map(({ id }): Listed => ({ candidate: models.describe(id), profile: done.get(id), totals: totals.get(id) })),
+      failures: found.failures,
+    };
   });
   if (flags.on('json')) {
     terminal.out(`${JSON.stringify({ v: 1, models: listed.map(listedDocument), failures: failures.map(failedDocument) }, null, 2)}\n`);
@@ -51,26 +57,12 @@ export async function list(terminal: Terminal, { flags }: Invocation): Promise<n
 
 const NONE = 'No model is known. Put the key of a service into the environment (such as OPENAI_API_KEY), or run one here: orchestrator models pull smollm2\n';
 
-/** The rows of a ledger that are calls of a model. It names models as their providers do, which is the name within the id. */
-function listedModel(candidate: Candidate, ledger: readonly LedgerRow[]): Listed {
-  const name = candidate.id.slice(candidate.provider.length + 1);
-  const rows = ledger.filter(({ model }) => model === candidate.id || model === name);
-  const profiler = new ModelProfiler();
-  for (const { latencyMs } of rows) profiler.record({ model: candidate.id, ok: true, latencyMs });
-  const profile = profiler.report()[0];
-  return {
-    candidate,
-    recentMs: rows.slice(-RECENT).map(({ latencyMs }) => latencyMs),
-    calls: rows.length,
-    p50Ms: profile?.p50Ms ?? null,
-    p95Ms: profile?.p95Ms ?? null,
-  };
-}
-
 function listTable(listed: readonly Listed[], { columns, outIsTerminal, paintOut }: Terminal): string[] {
-  const rows = listed.map(({ candidate, recentMs, calls, p50Ms, p95Ms }): (Cell | string)[] => {
+  const isWide = !outIsTerminal || columns >= WIDE_COLUMNS;
+  const rows = listed.map(({ candidate, profile, totals }): (Cell | string)[] => {
     const { id, local, contextWindow, circuit } = candidate;
     const health = healthMark(candidate);
+    const ms = (value: number | null | undefined): string => (value === null || value === undefined ? '' : msText(value));
     return [
       { text: `${health.glyph} ${id}`, style: 'strong' },
       local ? 'local' : 'hosted',
@@ -79,30 +71,32 @@ function listTable(listed: readonly Listed[], { columns, outIsTerminal, paintOut
       priceText(candidate, 'outputPerMillion'),
       { text: health.word, style: health.style },
       circuit === 'closed' ? circuit : { text: circuit, style: 'warning' },
-      calls === 0 ? '' : calls.toLocaleString('en-US'),
-      p50Ms === null ? '' : msText(p50Ms),
-      p95Ms === null ? '' : msText(p95Ms),
-      recentMs.length < 2 ? '' : sparkline(recentMs),
+      totals === undefined ? '' : totals.calls.toLocaleString('en-US'),
+      totals === undefined ? '' : totals.unpricedCalls > 0 ? 'unknown' : formatUsd(totals.costMicroUsd),
+      errorsCell(profile),
+      ms(profile?.p50Ms),
+      ms(profile?.p95Ms),
+      ...(isWide ? [ms(profile?.p99Ms), ms(profile?.firstTokenMs), profile?.tokensPerSecond?.toFixed(0) ?? ''] : []),
+      profile === undefined || profile.recentMs.length < 2 ? '' : sparkline(profile.recentMs),
     ];
   });
-  return tableLines(
-    [
-      { title: 'model', flexible: true },
-      { title: 'kind' },
-      { title: 'context', align: 'right' },
-      { title: 'in/M', align: 'right' },
-      { title: 'out/M', align: 'right' },
-      { title: 'health' },
-      { title: 'circuit' },
-      { title: 'calls', align: 'right' },
-      { title: 'p50', align: 'right' },
-      { title: 'p95', align: 'right' },
-      { title: 'latency', flexible: true },
-    ],
-    rows,
-    outIsTerminal ? columns : 160,
-    paintOut,
-  );
+  const right = (...titles: string[]): Column[] => titles.map(title => ({ title, align: 'right' }));
+  const heads: Column[] = [
+    { title: 'model', flexible: true },
+    { title: 'kind' },
+    ...right('context', 'in/M', 'out/M'),
+    { title: 'health' },
+    { title: 'circuit' },
+    ...right('calls', 'cost', 'errors', 'p50', 'p95', ...(isWide ? ['p99', 'first', 'tok/s'] : [])),
+    { title: 'latency', flexible: true },
+  ];
+  return tableLines(heads, rows, outIsTerminal ? columns : 200, paintOut);
+}
+
+function errorsCell(profile: LedgerProfile | undefined): Cell | string {
+  if (profile === undefined) return '';
+  const text = `${(profile.errorRate * 100).toFixed(profile.errorRate > 0 && profile.errorRate < 0.1 ? 1 : 0)} %`;
+  return profile.errorRate === 0 ? text : { text, style: 'warning' };
 }
 
 function healthMark({ record }: Candidate): { glyph: string; word: string; style: 'ok' | 'error' | 'warning' | 'faint' } {
@@ -129,7 +123,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function listedDocument({ candidate, recentMs, calls, p50Ms, p95Ms }: Listed): JsonObject {
+function listedDocument({ candidate, profile, totals }: Listed): JsonObject {
   const { id, provider, local, contextWindow, price, circuit, record } = candidate;
   const health = healthOf(record);
   return {
@@ -140,10 +134,15 @@ function listedDocument({ candidate, recentMs, calls, p50Ms, p95Ms }: Listed): J
     price: price === undefined ? null : { inputUsdPerMillion: usd(price.inputPerMillion), outputUsdPerMillion: usd(price.outputPerMillion) },
     health: { ...health },
     circuit,
-    calls,
-    p50Ms,
-    p95Ms,
-    recentMs,
+    calls: totals?.calls ?? 0,
+    costUsd: totals === undefined ? 0 : totals.unpricedCalls > 0 ? null : usd(totals.costMicroUsd),
+    errorRate: profile?.errorRate ?? null,
+    p50Ms: profile?.p50Ms ?? null,
+    p95Ms: profile?.p95Ms ?? null,
+    p99Ms: profile?.p99Ms ?? null,
+    firstTokenMs: profile?.firstTokenMs ?? null,
+    tokensPerSecond: profile?.tokensPerSecond ?? null,
+    recentMs: profile?.recentMs ?? [],
   };
 }
 
