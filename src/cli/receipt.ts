@@ -44,6 +44,8 @@ function factsLine(document: RunDocument): string {
   if (of('skipped') > 0) parts.push(`${of('skipped')} skipped`);
   const cached = tasks.filter(task => task.cached).length;
   if (cached > 0) parts.push(`${cached} cached`);
+  const kept = tasks.flatMap(task => task.kept ?? []);
+  if (kept.length > 0) parts.push(keptText({ calls: sumOf(kept.map(one => one.calls)), savedUsd: sumOf(kept.map(one => one.savedUsd)) }));
   const costs = costByModel(tasks);
   if (costs.length > 0) {
     const total = formatUsd(microUsd(document.costUsd));
@@ -54,6 +56,15 @@ function factsLine(document: RunDocument): string {
     );
   }
   return `  ${parts.join(' · ')}`;
+}
+
+/** What the response cache spared. */
+export function keptText({ calls, savedUsd }: NonNullable<TaskDocument['kept']>): string {
+  return `⚡ ${calls === 1 ? 'one reply' : `${calls} replies`} from the cache${savedUsd > 0 ? `, ${formatUsd(microUsd(savedUsd))} saved` : ''}`;
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, one) => sum + one, 0);
 }
 
 /** What each model cost, the dearest first. A task that used several counts for its last one. */

@@ -302,6 +302,10 @@ function applyCall(state: RunState, { slot, call }: Of<'model.called'>): void {
   usage.inputTokens += call.inputTokens;
   usage.outputTokens += call.outputTokens;
   usage.costMicroUsd += call.costMicroUsd ?? 0;
+  if (call.cached === true) {
+    const { calls, savedMicroUsd } = usage.kept ?? { calls: 0, savedMicroUsd: 0 };
+    usage.kept = { calls: calls + 1, savedMicroUsd: savedMicroUsd + (call.savedMicroUsd ?? 0) };
+  }
   if (call.route !== undefined) usage.route = call.route;
   if (call.tried !== undefined) usage.tried = call.tried;
   state.costMicroUsd += call.costMicroUsd ?? 0;

@@ -105,6 +105,14 @@ test('S12 a call whose reply was lost is counted apart, with the most that it ca
 });
 
 test('how a model was chosen, and who was tried before it, stands at its task', () => {
+test('what the response cache spared stands at its task', () => {
+  const run = setup(TWO, SCRIPT);
+  const input = called(0);
+  run.send({ ...input, call: { ...input.call, cached: true, savedMicroUsd: 7 } });
+  run.send({ ...input, call: { ...input.call, cached: true } });
+  expect(run.document).toMatchObject({ costUsd: 0, tasks: { a: { kept: { calls: 2, savedUsd: 0.000007 } } } });
+});
+
   const run = setup(TWO, SCRIPT);
   const route = { strategy: 'cheapest', score: 1, relaxed: [], rejected: [{ id: 'x', reason: 'it is excluded' }] };
   const tried = [{ id: 'y', code: 'ORC-404', message: 'down' }];

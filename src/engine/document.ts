@@ -24,6 +24,8 @@ export interface TaskDocument {
   model: string | null;
   usage: { inputTokens: number; outputTokens: number };
   costUsd: number;
+  /** Replies that came out of the response cache, and what they would have cost, as far as prices are known. */
+  kept?: { calls: number; savedUsd: number };
   /** Whose limit it waits for, and until when. */
   waiting?: { for: string; until: string };
   /** How the model was chosen, where it was chosen by requirements. */

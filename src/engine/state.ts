@@ -88,6 +88,8 @@ export interface Extra {
     inputTokens: number;
     outputTokens: number;
     costMicroUsd: number;
+    /** Replies that came out of the response cache, and what they would have cost, as far as prices are known. */
+    kept?: { calls: number; savedMicroUsd: number };
     route?: RouteRecord;
     tried?: { id: string; code: string; message: string }[];
   };

@@ -171,6 +171,7 @@ function taskDocument(values: Values, slot: number): TaskDocument {
     usage: extra.usage === undefined ? NO_USAGE : { inputTokens: extra.usage.inputTokens, outputTokens: extra.usage.outputTokens },
     costUsd: (extra.usage?.costMicroUsd ?? 0) / 1_000_000,
     ...(state.phase[slot] === DEFERRED && extra.waitsFor !== undefined ? { waiting: { for: extra.waitsFor, until: isoTime(extra.until!) } } : {}),
+    ...(extra.usage?.kept === undefined ? {} : { kept: { calls: extra.usage.kept.calls, savedUsd: extra.usage.kept.savedMicroUsd / 1_000_000 } }),
     ...(extra.usage?.route === undefined ? {} : { route: extra.usage.route }),
     ...(extra.usage?.tried === undefined ? {} : { tried: extra.usage.tried }),
   };

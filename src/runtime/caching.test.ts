@@ -54,6 +54,7 @@ describe('replies of models', () => {
     const paid = await run(SAY('a'));
     const saved = await run(SAY('a'));
     expect([asked(), paid.costUsd, saved.costUsd, saved.tasks['a']!.output]).toEqual([1, 0.00012, 0, 'fine']);
+    expect([paid.tasks['a']!.kept, saved.tasks['a']!.kept]).toEqual([undefined, { calls: 1, savedUsd: 0.00012 }]);
     const shell = await open();
     expect((await shell.store.ledger({ run: saved.run }))[0]).toMatchObject({ cached: true, costMicroUsd: 0, savedMicroUsd: 120 });
     await run(`${SAY('b', '', 0.7)}\n${SAY('c', '', 0.7)}`);

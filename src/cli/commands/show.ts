@@ -10,7 +10,7 @@ import { markOf, reasonText } from '../glyphs.ts';
 import type { Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import { nested } from '../nesting.ts';
-import { receiptLines } from '../receipt.ts';
+import { keptText, receiptLines } from '../receipt.ts';
 import { readable } from '../result.ts';
 import { plainRows, tableLines, type Cell } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
@@ -102,6 +102,7 @@ function cellsOf(path: string, task: TaskDocument): (Cell | string)[] {
     task.error === null ? `${reasonText(task.reason)}${task.waiting === undefined ? '' : ` of ${task.waiting.for} until ${task.waiting.until}`}` : '',
     task.attempts > 1 ? `${task.attempts} attempts` : '',
     task.cached ? '⚡ cached' : '',
+    task.kept === undefined ? '' : keptText(task.kept),
     task.recovered ? 'recovered' : '',
     task.model ?? '',
   ];
