@@ -43,7 +43,7 @@ export type Input = { now: number } & (
   | { type: 'logged'; slot: number; level: 'debug' | 'info' | 'warn' | 'error'; text: string }
   | { type: 'due'; slot: number }
   | { type: 'expired' }
-  | { type: 'pause'; reason: 'requested' | 'drain' | 'breakpoint' | 'budget' }
+  | { type: 'pause'; reason: 'requested' | 'drain' | 'breakpoint' | 'budget' | 'needs_attention' }
   | { type: 'resume'; until: string | null }
   | { type: 'reopen'; by: string }
   | { type: 'override'; slot: number; path: string; value: Ref }

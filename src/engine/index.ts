@@ -9,4 +9,4 @@ export { inputsOf, namesOf, resultOf, type Asker, type Values } from './names.ts
 export { restore, snapshot, stateHash } from './snapshot.ts';
 export { TASK_STATUSES, initial, isSettled, pathOf, slotOf, taskOfSlot, type AutoAnswer, type Extra, type RunState } from './state.ts';
 export { hasEnded } from './status.ts';
-export { documentOf, dueAt, visibleStatus, waitsForOutside } from './views.ts';
+export { documentOf, dueAt, failureOf, visibleStatus, waitsForOutside } from './views.ts';

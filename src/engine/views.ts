@@ -120,8 +120,8 @@ function outputs(values: Values): { [name: string]: Json } {
   return isObject(value) ? value : {};
 }
 
-function failureOf(values: Values): RunDocument['error'] {
-  const { state, plan } = values;
+/** Why a run failed, and the path of the task that did; null where nothing has failed. */
+export function failureOf({ state, plan }: Pick<Values, 'state' | 'plan'>): RunDocument['error'] {
   const first = state.failed > 0 ? firstFailure(plan, state) : null;
   if (state.failure !== null)
     return pick(state.failure, first?.failure === state.failure || first?.failure.message === state.failure.message ? first.path : null);

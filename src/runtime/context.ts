@@ -6,6 +6,7 @@ import { evaluate } from '../language/expression/index.ts';
 import type { PlanTask } from '../plan/index.ts';
 import { checkSchema } from '../schema.ts';
 import type { Action, ActionContext, ActionSpec, EffectClass, ModelGateway, Performed, PerformOptions, Policy } from '../tools/port.ts';
+import { effectKey } from './effect-key.ts';
 import type { LiveRun } from './live.ts';
 import { isPutOff } from './patience.ts';
 import type { Flight, Workshop } from './perform.ts';
@@ -25,6 +26,7 @@ export class TaskContext implements ActionContext {
   readonly #flight: Flight;
   readonly #computing: Computing;
   #path: string | undefined;
+  #key: string | undefined;
   #steps: Set<string> | undefined;
 
   constructor(shop: Workshop, run: LiveRun, task: PlanTask, slot: number, attempt: number, flight: Flight, computing: Computing) {
@@ -46,7 +48,11 @@ export class TaskContext implements ActionContext {
   }
 
   get key(): string {
-    return `${this.#run.id}/${this.path}`;
+    return this.#ownKey();
+  }
+
+  #ownKey(): string {
+    return (this.#key ??= effectKey(this.#run, this.#slot, this.path));
   }
 
   get signal(): AbortSignal {
@@ -110,7 +116,7 @@ export class TaskContext implements ActionContext {
 
   step<T extends Json>(name: string, effect: EffectClass, perform: (key: string) => Promise<T> | T): Promise<T> {
     this.#steps ??= new Set();
-    return memoised(this.#shop, this.#run, this.#slot, this.attempt, { key: `${this.#run.id}/${this.path}`, names: this.#steps, name, effect }, perform);
+    return memoised(this.#shop, this.#run, this.#slot, this.attempt, { key: this.#ownKey(), names: this.#steps, name, effect }, perform);
   }
 
   evaluate(expression: string, bindings: JsonObject): Json {

@@ -1,4 +1,4 @@
-import { apply, initial, pathOf, type Effect, type Event, type Input, type Reason, type RunState, type RunStatus } from '../engine/index.ts';
+import { apply, failureOf, initial, pathOf, type Effect, type Event, type Input, type Reason, type RunState, type RunStatus } from '../engine/index.ts';
 import type { Plan } from '../plan/index.ts';
 import type { Batch, LedgerRow, RunRow } from '../store/port.ts';
 import type { ActiveTask, RunEvent } from './api.ts';
@@ -143,6 +143,14 @@ export function bornRun(
   }
   run.blobs.push(...blobs);
   return run;
+}
+
+/** Why a run failed, in one line, with the path of the task that did. */
+export function errorOf({ plan, state }: Pick<LiveRun, 'plan' | 'state'>): string | null {
+  const failure = failureOf({ plan, state });
+  if (failure === null) return null;
+  const [line = ''] = failure.message.split('\n');
+  return `${failure.path === null || line.includes(`\`${failure.path}\``) ? '' : `${failure.path}: `}${line}`.slice(0, 300);
 }
 
 /** The row as it stands, to write only what changes. */

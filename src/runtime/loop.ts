@@ -18,7 +18,7 @@ import type { Json } from '../json.ts';
 import type { Batch, RunChange, Store, Verdict } from '../store/port.ts';
 import { Admission } from './admission.ts';
 import { putBack, spendingOf, tellSpent } from './budgets.ts';
-import { outsideEvent, type LiveRun } from './live.ts';
+import { errorOf, outsideEvent, type LiveRun } from './live.ts';
 import { ValuePending, type ValueStore } from './values.ts';
 
 const SNAPSHOT_EVERY = 50_000;
@@ -308,7 +308,7 @@ export class Loop {
     const change: RunChange = { status, reason, dueAt: due, tasksDone: state.done, tasksTotal: state.slots, costMicroUsd: state.costMicroUsd };
     if (state.startedAt > 0) change.startedAt = state.startedAt;
     change.endedAt = ended ? state.endedAt : null;
-    change.error = ended && state.failure !== null ? state.failure.message.split('\n')[0]!.slice(0, 300) : null;
+    change.error = ended ? errorOf(run) : null;
     run.row = { status, reason, dueAt: due, tasksDone: state.done, writtenAt: now };
     return change;
   }

@@ -114,10 +114,11 @@ export class EmbeddedShell implements Shell {
       loop: this.#loop,
       clock: this.#clock,
       obey: (run, order) => this.#obey(run, order),
+      take: id => this.#take(id),
       wake: id => this.#wake(id),
     });
     this.#loop.onIdle = run => this.#watch.park(run);
-    this.#loop.onLost = run => this.#watch.strand(run.id);
+    this.#loop.onLost = run => this.#watch.strand(run.id, run.lost instanceof OrchestratorError && run.lost.code === 'ORC-512');
     this.shop = shop;
   }
 

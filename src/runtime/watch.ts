@@ -12,6 +12,8 @@ export interface Watched {
   loop: Loop;
   clock: Clock;
   obey(run: LiveRun, order: { key: string; command: Command }): void;
+  /** Takes a run of this process up again. */
+  take(run: string): Promise<LiveRun>;
   /** Takes a parked run back into memory. */
   wake(run: string): Promise<void>;
 }
@@ -24,7 +26,8 @@ export class Watch {
   readonly #watched: Watched;
   /** Runs that only wait, with the time at which their next timer is due. */
   readonly #parked = new Map<string, number | null>();
-  readonly #stranded = new Set<string>();
+  /** Runs to give back; of those that are true it is first written that they stand still. */
+  readonly #stranded = new Map<string, boolean>();
   #poll: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -55,11 +58,14 @@ export class Watch {
     this.start();
   }
 
-  /** A run that this process can no longer write is given back, so that anybody may take it up; where the store does not even take that, it is tried again. */
-  strand(run: string): void {
+  /**
+   * A run that this process can no longer write is given back, so that anybody may take it up; where the store does not even take that, it is tried again.
+   * One for which there was no room is not begun again by itself: once there is room, it is paused until a person has looked.
+   */
+  strand(run: string, hadNoRoom = false): void {
     if (this.#isStopped) return;
     this.#parked.delete(run);
-    this.#stranded.add(run);
+    this.#stranded.set(run, hadNoRoom);
     this.start();
   }
 
@@ -90,6 +96,18 @@ export class Watch {
     this.#poll = undefined;
   }
 
+  async #pause(id: string): Promise<void> {
+    const { loop, clock } = this.#watched;
+    try {
+      const run = await this.#watched.take(id);
+      await loop.sendDurably(run, { type: 'pause', reason: 'needs_attention', now: clock.now() });
+      loop.park(run);
+    } catch (error) {
+      this.#stranded.set(id, true);
+      throw error;
+    }
+  }
+
   async #look(): Promise<void> {
     const { store, loop, clock } = this.#watched;
     const control = await store.control();
@@ -107,7 +125,8 @@ export class Watch {
     const now = clock.now();
     for (const [id, due] of this.#parked) if (due !== null && due <= now) asleep.add(id);
     for (const id of asleep) await this.#watched.wake(id);
-    for (const id of this.#stranded) {
+    for (const [id, hadNoRoom] of this.#stranded) {
+      if (hadNoRoom) await this.#pause(id);
       await store.release(id);
       this.#stranded.delete(id);
     }

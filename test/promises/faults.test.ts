@@ -111,7 +111,7 @@ test('S8 a disk that is full for a moment stops nothing and repeats nothing', as
   expect(performed()).toEqual(['a', 'b', 'c']);
 });
 
-test('S8 a disk that stays full ends the wait with ORC-512; reading goes on, and the run is resumed when there is room', async () => {
+test('S8 a disk that stays full ends the wait with ORC-512; reading goes on, and once there is room the run is paused until a person resumes it', async () => {
   watchRejections();
   const fault = failingAt('task.completed', () => {
     throw full();
@@ -123,6 +123,8 @@ test('S8 a disk that stays full ends the wait with ORC-512; reading goes on, and
   expect(await shell.runs()).toHaveLength(1);
   fault.mend();
   await until(async () => (await store.run(handle.id))!.owner === null);
+  expect(await store.run(handle.id)).toMatchObject({ status: 'paused', reason: 'needs_attention' });
+  expect(await shell.resumeAll()).toEqual([]);
   expect((await (await shell.resume(handle.id)).result()).status).toBe('completed');
   expect(performed()).toEqual(['a', 'a', 'b', 'c']);
 });
