@@ -59,6 +59,7 @@ const STAGES: readonly Stage[] = [
       { name: 'conformance', command: ['node', conformance, '--cli', join(root, 'bin', 'orchestrator')], onlyWith: conformance },
       script('simulation', 'test/simulation/run.ts', ['--seeds', '20000']),
       script('crash', 'test/crash/run.ts', ['--kills', '300']),
+      script('crash-models', 'test/crash/run.ts', ['--models', '--kills', '50']),
       script('fuzz', 'test/fuzz/run.ts', ['--inputs', '20000']),
       script('examples', 'test/examples/run.ts'),
       script('package', 'test/package.ts'),

@@ -7,6 +7,7 @@ import type { PlanAuto, PlanValue } from '../plan/index.ts';
 import type { Action } from '../tools/port.ts';
 import type { Caps } from './budgets.ts';
 import type { LiveRun } from './live.ts';
+import { listening } from './heard.ts';
 import { Meter, type Chosen } from './meter.ts';
 import { deferredBy, isPutOff } from './patience.ts';
 import { pinnedAnswer } from './pins.ts';
@@ -37,6 +38,7 @@ export function ask(shop: AskingShop, run: LiveRun, slot: number, index: number)
     .then(answer => {
       flight.done();
       run.inFlight.delete(key);
+      if (answer.ok || !(answer.held === true || answer.deferred !== undefined)) run.heard.delete(slot);
       shop.loop.send(run, { type: 'answered', slot, index, answer, now: shop.loop.now() });
       shop.loop.freed(run, slot);
     });
@@ -64,7 +66,7 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
   const { request, schema } = await shop.values.settle(() => requestFor(shop, run, slot, tag, computing));
   try {
     const answer = await flight.guard(
-      askStructured(new Meter(shop, run, slot, 'auto', chosen, flight), request, schema, {
+      askStructured(listening(run, slot, new Meter(shop, run, slot, 'auto', chosen, flight), shop.secrets), request, schema, {
         signal: flight.signal,
         onToken: flight.writing(),
         ...(tag.cache ? {} : { cache: false }),

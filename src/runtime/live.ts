@@ -2,6 +2,7 @@ import { apply, failureOf, initial, pathOf, type Effect, type Event, type Input,
 import type { Plan } from '../plan/index.ts';
 import type { Batch, LedgerRow, RunRow } from '../store/port.ts';
 import type { ActiveTask, RunEvent } from './api.ts';
+import type { Heard } from './heard.ts';
 
 /** A run that this process owns and holds in memory. */
 export interface LiveRun {
@@ -50,6 +51,8 @@ export interface LiveRun {
   reservations: number;
   /** Its calls count under caps over several runs. */
   spends: boolean;
+  /** Replies to the open question of each slot. */
+  readonly heard: Map<number, Heard[]>;
 }
 
 /** One effect that is under way. */
@@ -97,6 +100,7 @@ export function newLiveRun(id: string, plan: Plan, state: RunState, epoch: numbe
     nextCall: new Map(),
     reservations: state.seq,
     spends: Object.keys(state.reserved).length > 0,
+    heard: new Map(),
   };
 }
 

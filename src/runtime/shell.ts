@@ -23,6 +23,7 @@ import { readEvents } from './follow.ts';
 import { planFork, readParent, type Parent } from './forking.ts';
 import { Gateway } from './gateway.ts';
 import { Handle } from './handle.ts';
+import { hearReplies } from './heard.ts';
 import { bornRun, newLiveRun, rowNow, type LiveRun } from './live.ts';
 import { findRun, foldRun, PlanShelf, rowOf } from './load.ts';
 import { enterLostCalls } from './lost.ts';
@@ -385,6 +386,7 @@ export class EmbeddedShell implements Shell {
     const inRun = (order: { command: Command }): boolean => order.command.type === 'cancel';
     for (const order of orders.filter(inRun)) this.#obey(run, order);
     await enterLostCalls(this.store, this.#loop, run);
+    await hearReplies(this.store, this.shop.values, run);
     this.#loop.send(run, { type: 'recovered', epoch: run.epoch, owner: this.store.owner, program: this.#settings.program, now });
     for (const order of orders.filter(order => !inRun(order))) this.#obey(run, order);
     if (resume !== null && run.state.status === 'paused') this.#loop.send(run, { type: 'resume', until: resume.until, now });

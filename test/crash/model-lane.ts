@@ -117,7 +117,7 @@ export class ModelLane {
     this.#victim.wasSeen = true;
     const { phase } = this.#victim;
     if (told.type === 'asked') {
-      if (told.billed) this.#oracle.asked(told.mark);
+      if (told.billed) this.#oracle.asked(told.mark, told.turn);
       if (phase === 'asked' && this.#random() < 0.4) this.#victim.killSoon('asked', 6);
       // Without a store to watch, the first process is killed in a commit by the clock.
       if (phase === 'commit' && this.#random() < 0.2) this.#victim.killSoon('commit', 30);

@@ -15,6 +15,7 @@ export interface Report {
 
 interface Call {
   mark: string;
+  turn: number;
   inputTokens: number;
   outputTokens: number;
   microUsd: number;
@@ -44,10 +45,10 @@ export class ModelOracle {
   }
 
   /** A request that is billed has reached the model. */
-  asked(mark: string): void {
+  asked(mark: string, turn: number): void {
     this.#asked++;
     if (!this.#sample.marks.includes(mark)) this.problems.push(`S2 nobody wrote the question ${mark}`);
-    if (this.#answered.has(mark)) this.problems.push(`S12 ${mark} is asked and paid again, and its reply is in the journal`);
+    if (this.#answered.has(`${mark}#${turn}`)) this.problems.push(`S12 ${mark} is asked and paid again, and its reply is in the journal`);
   }
 
   printed(line: string): void {
@@ -72,7 +73,7 @@ export class ModelOracle {
     this.#told.length = 0;
     this.#checkAnswers(journal.facts);
     this.#last = journal;
-    this.#answered = new Set(callsOf(journal.facts).map(({ mark }) => mark));
+    this.#answered = new Set(callsOf(journal.facts).map(({ mark, turn }) => `${mark}#${turn}`));
   }
 
   /** S6: a tag is answered once, and by the model, since none has a default. */
@@ -100,8 +101,9 @@ export class ModelOracle {
       if (at >= 0) open.splice(at, 1);
     }
     for (const mark of this.#sample.marks) {
-      const times = calls.filter(call => call.mark === mark).length;
-      if (times !== 1) this.problems.push(`S6 the journal holds ${times} replies to ${mark}`);
+      const turns = calls.flatMap(call => (call.mark === mark ? [call.turn] : []));
+      if (turns.length === 0) this.problems.push(`S6 the journal holds no reply to ${mark}`);
+      if (new Set(turns).size < turns.length) this.problems.push(`S6 the journal holds ${turns.length} replies to ${mark}`);
     }
     const settled = calls.reduce((sum, { microUsd }) => sum + microUsd, 0);
     const lost = open.reduce((sum, bill) => sum + microUsdOf(bill), 0);
@@ -122,7 +124,8 @@ function callsOf(facts: readonly Fact[]): Call[] {
     if (type !== 'model.called' || (call as { failed?: string }).failed !== undefined) return [];
     const { inputTokens, outputTokens, costMicroUsd } = call as { inputTokens: number; outputTokens: number; costMicroUsd: number | null };
     const mark = /q-[\w-]+/.exec(JSON.stringify(prompt))?.[0] ?? 'none';
-    return [{ mark, inputTokens, outputTokens, microUsd: costMicroUsd ?? -1 }];
+    const { length: turn } = (prompt as { v: unknown[] }).v;
+    return [{ mark, turn, inputTokens, outputTokens, microUsd: costMicroUsd ?? -1 }];
   });
 }
 

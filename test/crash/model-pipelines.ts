@@ -63,12 +63,14 @@ function writeTask(writer: Writer, ids: string[], needs: string[], indent: strin
     return count === null ? whole : `${whole}-{{ index }}`;
   };
   lines.push(`${indent}- id: ${id}`, `${indent}  dependencies: [${needs.join(', ')}]`, `${indent}  retry: { max_attempts: 4, initial_backoff: 0.01 }`);
-  const kind = pick(random, ['text', 'text', 'structured', 'tag', 'tags', 'both'] as const);
+  const kind = pick(random, ['text', 'text', 'structured', 'structured', 'number', 'tag', 'tags', 'both'] as const);
   if (kind === 'structured') {
     const schema = '{ type: object, properties: { said: { type: string } }, required: [said] }';
     lines.push(`${indent}  action: generate_structured`, `${indent}  parameters: { prompt: "What of ${mark('s')}?", schema: ${schema} }`);
   } else if (kind === 'text') {
     lines.push(`${indent}  action: generate_text`, `${indent}  parameters: { prompt: "Write about ${mark('t')}" }`);
+  } else if (kind === 'number') {
+    lines.push(`${indent}  action: echo`, `${indent}  parameters: { text: "<AUTO type='integer'>A number for ${mark('n')}</AUTO>" }`);
   } else if (kind === 'both') {
     lines.push(
       `${indent}  action: generate_text`,

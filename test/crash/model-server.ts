@@ -12,6 +12,7 @@ export interface Bill {
   lane: string;
   /** The question, by the mark that stands in every prompt. */
   mark: string;
+  turn: number;
   inputTokens: number;
   outputTokens: number;
   nanoUsd: number;
@@ -22,7 +23,8 @@ export interface Bill {
 export type Told =
   | { type: 'listening'; url: string }
   | { type: 'midway' | 'delivered'; lane: string; mark: string }
-  | { type: 'asked'; lane: string; mark: string; billed: boolean }
+  /** `turn`: how many messages it had, which tells a question from the one that mends its answer. */
+  | { type: 'asked'; lane: string; mark: string; turn: number; billed: boolean }
   | { type: 'ledger'; lane: string; bills: Bill[] };
 
 export const INPUT_NANO_USD = 1_500;
@@ -31,9 +33,9 @@ const MODEL = 'crash-1';
 const LONGEST_PAUSE_MS = 12;
 
 interface Body {
-  messages: { content: string }[];
+  messages: { role: string; content: string }[];
   stream?: boolean;
-  response_format?: { json_schema?: { schema: { properties?: object } } };
+  response_format?: { json_schema?: { schema: { properties?: { [name: string]: { type?: string } } } } };
 }
 
 const ledger = new Map<string, Bill[]>();
@@ -52,31 +54,38 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const body = JSON.parse(Buffer.concat(parts).toString()) as Body;
   const text = JSON.stringify(body.messages);
   const mark = /q-[\w-]+/.exec(text)?.[0] ?? 'none';
+  const turn = body.messages.length;
   // One in eight is overloaded at first, which costs nothing.
   if (mark.length % 8 === 1 && !refused.has(lane + mark)) {
     refused.add(lane + mark);
-    tell({ type: 'asked', lane, mark, billed: false });
+    tell({ type: 'asked', lane, mark, turn, billed: false });
     response.writeHead(503, { 'content-type': 'application/json' }).end('{"error":{"message":"overloaded"}}');
     return;
   }
   const id = next++;
   // Each bill is another, so that a row of the other ledger can be told from all others of its question.
-  const bill: Bill = { id, lane, mark, inputTokens: Math.ceil(text.length / 4), outputTokens: 3 + id, nanoUsd: 0, isDelivered: false };
+  const bill: Bill = { id, lane, mark, turn, inputTokens: Math.ceil(text.length / 4), outputTokens: 3 + id, nanoUsd: 0, isDelivered: false };
   bill.nanoUsd = bill.inputTokens * INPUT_NANO_USD + bill.outputTokens * OUTPUT_NANO_USD;
   ledger.set(lane, [...(ledger.get(lane) ?? []), bill]);
-  tell({ type: 'asked', lane, mark, billed: true });
+  tell({ type: 'asked', lane, mark, turn, billed: true });
   response.on('finish', () => {
     bill.isDelivered = true;
     tell({ type: 'delivered', lane, mark });
   });
   await pause();
-  await send(response, body.stream === true, contentOf(body.response_format?.json_schema?.schema, id), bill);
+  await send(response, body.stream === true, contentOf(body, id, mark), bill);
 }
 
-/** A text, or the object that the schema asks for: texts all. It does not repeat the mark, which may go into the next prompt. */
-function contentOf(schema: { properties?: object } | undefined, id: number): string {
+/**
+ * A text, or the object that the schema asks for: texts and whole numbers. Half of the answers to a schema have to be mended. No answer repeats the mark, which may go into
+ * the next prompt.
+ */
+function contentOf({ messages, response_format: format }: Body, id: number, mark: string): string {
   const words = `the answer number ${id}, which is a little longer`;
-  return schema === undefined ? words : JSON.stringify(Object.fromEntries(Object.keys(schema.properties ?? {}).map(name => [name, words])));
+  const schema = format?.json_schema?.schema;
+  if (schema === undefined || (mark.length % 2 === 0 && messages.at(-2)?.role !== 'assistant')) return words;
+  const fields = Object.entries(schema.properties ?? {}).map(([name, { type }]) => [name, type === 'integer' ? id : words]);
+  return JSON.stringify(Object.fromEntries(fields));
 }
 
 async function send(response: ServerResponse, streams: boolean, content: string, bill: Bill): Promise<void> {

@@ -30,7 +30,9 @@ const FAULTS: { name: string; models?: true; finds: RegExp; file: string; change
     name: 'S3 the key of an effect is another one in each process',
     finds: /S3 \S+ came under \S+, and before under/,
     file: 'runtime/context.ts',
-    changes: [['return `${this.#run.id}/${this.path}`;', 'return `${this.#run.id}/${this.path}/${process.pid}`;']],
+    changes: [
+      ['(this.#key ??= effectKey(this.#run, this.#slot, this.path))', '(this.#key ??= `${effectKey(this.#run, this.#slot, this.path)}/${process.pid}`)'],
+    ],
   },
   {
     name: 'S12 a reply is written down some time before the result that it paid for',
@@ -162,6 +164,7 @@ describe('the oracle of models', () => {
     id: 1,
     lane: 'l',
     mark,
+    turn: 1,
     inputTokens: 10,
     outputTokens,
     nanoUsd: 15_000 + outputTokens * 6_000,
@@ -209,7 +212,7 @@ describe('the oracle of models', () => {
   test('S12 sees a question that is paid again although its reply is in the journal', () => {
     const oracle = new ModelOracle({ yaml: '', config: '', marks: ['q-a'], blocks: [] });
     oracle.look(journalOf([called('q-a')]));
-    oracle.asked('q-a');
+    oracle.asked('q-a', 1);
     expect(oracle.problems).toEqual(['S12 q-a is asked and paid again, and its reply is in the journal']);
   });
 });
