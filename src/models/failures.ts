@@ -76,6 +76,8 @@ export function fromThrown(asked: Asked, error: unknown, clock: Clock = systemCl
   const broken = chain.map(link => (link as { code?: unknown }).code).find(code => typeof code === 'string');
   if (typeof broken === 'string' && UNREADABLE.test(broken)) return badReply(asked, `it is no HTTP that we can read (${broken})`);
   if (typeof broken === 'string') return unreachable(asked, CONNECTION_WORDS.get(broken) ?? broken, !NEVER_SENT.has(broken));
+  if (chain.some(link => link instanceof Error && link.message === 'bad port'))
+    return unreachable(asked, 'HTTP is not spoken to this port, which is kept for another service', false);
   return fromOddReply(asked, chain, clock);
 }
 

@@ -59,5 +59,8 @@ export async function findRun(store: Store, name: string): Promise<string> {
   const matches = await store.match(name, 5);
   if (matches.length === 1 || matches.includes(name)) return matches.includes(name) ? name : matches[0]!;
   if (matches.length === 0) throw new OrchestratorError('ORC-506', `there is no run ${name}`, { class: 'not_found', help: ['orchestrator runs'] });
-  throw new OrchestratorError('ORC-516', `more than one run begins with ${name}: ${matches.join(', ')}`, { class: 'invalid_input' });
+  throw new OrchestratorError('ORC-516', `more than one run begins with ${name}: ${matches.join(', ')}`, {
+    class: 'invalid_input',
+    help: ['write more of it', 'orchestrator runs'],
+  });
 }

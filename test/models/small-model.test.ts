@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Json, JsonObject } from '../../src/json.ts';
+import { AUTO_TYPES } from '../../src/language/index.ts';
 import { askStructured, autoRequest, openModels, type AutoShape, type StructuredAnswer } from '../../src/models/index.ts';
 import { checkSchema } from '../../src/schema.ts';
 
@@ -44,6 +45,7 @@ describe.skipIf(!isHere)('a real model of 135 million parameters', () => {
   }
 
   test('C5 fifty AUTO questions of every type get fifty valid values, for nothing', { timeout: 300_000 }, async () => {
+    expect(new Set(QUESTIONS.map(([, { type }]) => type))).toEqual(new Set(AUTO_TYPES));
     const films = movies.filter((_, index) => index % 600 === 77).slice(0, 5);
     const valid: string[] = [];
     let calls = 0;
