@@ -6,6 +6,7 @@ import { canonicalJson, isObject, own, type Json } from '../json.ts';
 import { readAnswer } from './answers.ts';
 import { CircuitBreaker } from './breaker.ts';
 import type { ModelReply, ModelRequest } from './port.ts';
+import type { RedisConnection, RedisReply } from './redis.ts';
 
 /** Where replies are kept. Never a source of truth: whatever goes wrong, nothing is found, and nothing is thrown but by `ping`. */
 export interface ResponseCache {
@@ -63,33 +64,37 @@ export interface RedisCacheOptions {
 }
 
 const REDIS_TIMEOUT_MS = 50;
-const CONNECT_TIMEOUT_MS = 2000;
+const PING_TIMEOUT_MS = 2000;
 const ENTRY_MAX_BYTES = 8 * 1024 * 1024;
-
-interface RedisClient {
-  isOpen: boolean;
-  get(key: string): Promise<string | null>;
-  set(key: string, value: string, options: { expiration: { type: 'PX'; value: number } }): Promise<unknown>;
-  ping(): Promise<string>;
-  destroy(): void;
-}
 
 /** Replies in a Redis, shared by processes. Gone, slow or lying, it costs a look-up at most its time-out, and after three such nothing for 10 s. */
 export function redisCache({ url, timeoutMs = REDIS_TIMEOUT_MS, secret = '', clock = systemClock }: RedisCacheOptions): ResponseCache {
   const breaker = new CircuitBreaker({ failureThreshold: 3, resetAfter: 10, name: 'the cache', clock });
-  let opening: Promise<RedisClient> | undefined;
-  let client: RedisClient | undefined;
-  const open = (): Promise<RedisClient> => {
-    opening ??= openRedis(url, opened => (client = opened));
-    opening.catch(() => (opening = undefined));
-    return opening;
+  let redis: Promise<RedisConnection> | undefined;
+  const open = async (): Promise<RedisConnection> => {
+    const mine = (redis ??= import('./redis.ts').then(room => room.RedisConnection.open(url)));
+    try {
+      const opened = await mine;
+      if (opened.isOpen) return opened;
+    } catch (error) {
+      if (redis === mine) redis = undefined;
+      throw error;
+    }
+    // It was lost since.
+    if (redis === mine) redis = undefined;
+    return open();
   };
   const sign = (key: string, body: string): string => createHmac('sha256', secret).update(`${key}\n${body}`).digest('hex');
 
   /** The answer of the Redis, or undefined where it does not come in time. */
-  const attempt = async <T>(work: (client: RedisClient) => Promise<T>): Promise<T | undefined> => {
+  const attempt = async (...command: string[]): Promise<RedisReply | undefined> => {
     try {
-      return await breaker.execute(() => within(timeoutMs, open().then(work)));
+      return await breaker.execute(() =>
+        within(
+          timeoutMs,
+          open().then(opened => opened.send(...command)),
+        ),
+      );
     } catch {
       return undefined;
     }
@@ -97,62 +102,32 @@ export function redisCache({ url, timeoutMs = REDIS_TIMEOUT_MS, secret = '', clo
 
   return {
     async get(key) {
-      const text = await attempt(client => client.get(nameOf(key)));
+      const text = await attempt('GET', nameOf(key));
       return typeof text === 'string' && text.length <= ENTRY_MAX_BYTES ? readEntry(text, key, sign) : undefined;
     },
     set(key, reply, ttlMs) {
       const body = canonicalJson(keptReply(reply) as unknown as Json);
       if (body.length > ENTRY_MAX_BYTES || ttlMs < 1) return;
       const entry = JSON.stringify({ v: 1, key, sign: sign(key, body), body });
-      void attempt(client => client.set(nameOf(key), entry, { expiration: { type: 'PX', value: Math.ceil(ttlMs) } }));
+      void attempt('SET', nameOf(key), entry, 'PX', String(Math.ceil(ttlMs)));
     },
     async ping() {
       await within(
-        CONNECT_TIMEOUT_MS,
-        open().then(client => client.ping()),
+        PING_TIMEOUT_MS,
+        open().then(opened => opened.send('PING')),
       );
     },
     async close() {
-      if (client?.isOpen === true) client.destroy();
-      opening = client = undefined;
+      void redis?.then(
+        opened => opened.close(),
+        () => {},
+      );
+      redis = undefined;
     },
   };
 }
 
 const nameOf = (key: string): string => `orchestrator:reply:${key}`;
-
-/** A client that is connected; `onClient` gets it before that, so that it can be stopped. */
-async function openRedis(url: string, onClient: (client: RedisClient) => void): Promise<RedisClient> {
-  let redis: typeof import('redis');
-  try {
-    redis = await import('redis');
-  } catch (cause) {
-    throw new OrchestratorError('ORC-407', 'a cache in Redis needs the package redis, which is not installed', {
-      class: 'not_found',
-      help: ['npm install redis'],
-      cause,
-    });
-  }
-  const client = redis.createClient({
-    url,
-    disableOfflineQueue: true,
-    socket: { connectTimeout: CONNECT_TIMEOUT_MS, reconnectStrategy: retries => Math.min(100 * 2 ** retries, 10_000) },
-  });
-  // Without a listener the first broken connection would end the process; every call tells of it anyway.
-  client.on('error', () => {});
-  onClient(client as unknown as RedisClient);
-  const failing = Promise.withResolvers<never>();
-  client.once('error', failing.reject);
-  const connecting = client.connect();
-  connecting.catch(() => {});
-  try {
-    await Promise.race([connecting, failing.promise]);
-  } catch (error) {
-    if (client.isOpen) client.destroy();
-    throw error;
-  }
-  return client as unknown as RedisClient;
-}
 
 /** The reply in an entry; undefined where it is not what was kept under this key. */
 function readEntry(text: string, key: string, sign: (key: string, body: string) => string): ModelReply | undefined {
@@ -218,6 +193,6 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 /** The cache of an address: `memory:`, or `redis://…` (`rediss://…`). */
 export function openCache(url: string, options: { secret?: string; clock?: Clock } = {}): ResponseCache {
   if (/^memory:?$/.test(url)) return memoryCache(options.clock === undefined ? {} : { clock: options.clock });
-  if (/^rediss?:\/\//.test(url)) return redisCache({ url, ...options });
+  if (/^rediss?:\/\//.test(url) && URL.canParse(url)) return redisCache({ url, ...options });
   throw new OrchestratorError('ORC-119', `cache.url must be memory: or redis://…, and is ${url.split(':', 1)[0]}:…`, { class: 'invalid_input' });
 }
