@@ -1,5 +1,6 @@
 import { OrchestratorError } from '../errors.ts';
 import { isObject, own, setOwn, type Json, type JsonObject, type JsonSchema } from '../json.ts';
+import { badSchema } from '../schema.ts';
 import { badParameter, required } from './parameters.ts';
 import type { ActionContext, ActionSpec, ModelTool } from './port.ts';
 
@@ -70,7 +71,10 @@ function freeParameters(given: Json | undefined, fixed: JsonObject, { name, para
       class: 'invalid_input',
       help: [`fixed: { ${missing}: … }`, ...(isClosed(known[missing]) ? [`or free: { ${missing}: { enum: [ … ] } }`] : [])],
     });
-  return { type: 'object', properties, required: needed, additionalProperties: false };
+  const free: JsonSchema = { type: 'object', properties, required: needed, additionalProperties: false };
+  const [bad] = badSchema(free);
+  if (bad !== undefined) throw badParameter(`${place}.free`, `a good schema: ${bad.path.slice(1).join('.')} ${bad.message}`);
+  return free;
 }
 
 function namesIn(given: Json | undefined): string[] {

@@ -172,6 +172,7 @@ describe('the tools of an agent', () => {
     ['a fixed parameter that is none', { action: 'echo', fixed: { txet: 'x' } }, 'ORC-212'],
     ['a free parameter that is none', { action: 'echo', free: ['txet'] }, 'ORC-212'],
     ['a parameter that is both', { action: 'echo', fixed: { text: 'x' }, free: ['text'] }, 'ORC-212'],
+    ['a schema that is none', { action: 'echo', free: { text: { pattern: '(' } } }, 'ORC-212'],
     ['a needed parameter that is neither', { action: 'http.get', free: ['query'] }, 'ORC-211'],
   ])('are not %s', async (_what, tool, code) => expect(await refused(tool)).toMatchObject({ code }));
 

@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import { basename } from 'node:path';
 import { OrchestratorError } from '../errors.ts';
-import { decodeText, readBytes, type Asker } from './files.ts';
+import { readBytes, type Asker } from './files.ts';
 import type { ContentPart } from './port.ts';
 
 /** The largest image or file that a model is shown; services take no larger ones. */
@@ -42,5 +43,7 @@ function filePart(path: string, bytes: Buffer): ContentPart {
   if (bytes.toString('latin1', 0, 5) === '%PDF-') return { type: 'file', mediaType: 'application/pdf', data: bytes.toString('base64'), name };
   const format = IMAGES.find(({ isOne }) => isOne(bytes));
   if (format !== undefined) return { type: 'image', mediaType: format.mediaType, data: bytes.toString('base64') };
-  return { type: 'file', mediaType: 'text/plain', data: Buffer.from(decodeText(bytes, path)).toString('base64'), name };
+  if (!isUtf8(bytes))
+    throw new OrchestratorError('ORC-227', `The file ${path} is neither a text (UTF-8), a PDF nor an image.`, { class: 'invalid_input', details: { path } });
+  return { type: 'file', mediaType: 'text/plain', data: bytes.toString('base64'), name };
 }

@@ -146,7 +146,7 @@ export const CHOOSING_ACTIONS: Action[] = [
       properties: {
         prompt: { type: 'string', minLength: 1, description: 'What to ask.' },
         models: { type: 'array', minItems: 1, maxItems: 20, items: { type: ['string', 'object'] }, description: 'The models, each as model: takes it.' },
-        schema: { type: 'object', 'x-auto': false, description: 'JSON Schema of the answers, where they are to be objects.' },
+        schema: { type: 'object', 'x-auto': false, 'x-schema': true, description: 'JSON Schema of the answers, where they are to be objects.' },
         ...ATTACHMENT_PARAMETERS,
         ...Object.fromEntries(Object.entries(MODEL_PARAMETERS).filter(([name]) => name !== 'model')),
       },
