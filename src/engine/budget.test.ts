@@ -23,6 +23,7 @@ test('S12 settled and reserved together stay within the cap; what is released is
   run.send(called(30));
   expect(run.send({ type: 'release', slot: 0, key: '1.1' })).toHaveLength(1);
   expect(run.send({ type: 'release', slot: 0, key: '1.1' })).toEqual([]);
+  expect(reserve('1.35', 0)).toEqual(['budget.reserved']);
   expect([reserve('1.4', 31), reserve('1.5', 30)]).toEqual([['budget.refused'], ['budget.reserved']]);
   expect(run.document.budget).toEqual({ usd: 0.0001, onExceed: 'pause', reservedUsd: 0.00007 });
   expect(stateHash(restore(snapshot(run.state)))).toBe(stateHash(run.fold()));
@@ -104,7 +105,6 @@ test('S12 a call whose reply was lost is counted apart, with the most that it ca
   });
 });
 
-test('how a model was chosen, and who was tried before it, stands at its task', () => {
 test('what the response cache spared stands at its task', () => {
   const run = setup(TWO, SCRIPT);
   const input = called(0);
@@ -113,6 +113,7 @@ test('what the response cache spared stands at its task', () => {
   expect(run.document).toMatchObject({ costUsd: 0, tasks: { a: { kept: { calls: 2, savedUsd: 0.000007 } } } });
 });
 
+test('how a model was chosen, and who was tried before it, stands at its task', () => {
   const run = setup(TWO, SCRIPT);
   const route = { strategy: 'cheapest', score: 1, relaxed: [], rejected: [{ id: 'x', reason: 'it is excluded' }] };
   const tried = [{ id: 'y', code: 'ORC-404', message: 'down' }];
@@ -177,7 +178,7 @@ test('C24 a run on the cap of a day says until when, and goes on when the next d
       'the budget of today has no room for the next call',
       'it can go on at 2026-11-25T00:00:00.000Z, when the budget begins anew, or once it is raised',
     ],
-    next: ["orchestrator budget raise 'day' 0.0002", 'orchestrator resume run_1'],
+    next: ['orchestrator budget raise day 0.0002', 'orchestrator resume run_1'],
   });
   run.crash();
   expect(run.send({ type: 'due', slot: -1 })).toEqual([]);
@@ -192,11 +193,11 @@ test.for([
   ['call', ['a call could cost more than one call may: per_call_usd under budget: in the configuration'], ['orchestrator resume run_1']],
   ['run', [], ['orchestrator resume run_1 --budget 0.002']],
   [
-    'pipeline:a b',
-    ['the budget of pipeline a b today has no room for the next call'],
-    ["orchestrator budget raise 'pipeline:a b' 0.0002", 'orchestrator resume run_1'],
+    "pipeline:a b'c",
+    ["the budget of pipeline a b'c today has no room for the next call"],
+    ["orchestrator budget raise 'pipeline:a b'\\''c' 0.0002", 'orchestrator resume run_1'],
   ],
-  ['user:', ['the budget of runs for nobody today has no room for the next call'], ["orchestrator budget raise 'user:' 0.0002", 'orchestrator resume run_1']],
+  ['user:', ['the budget of runs for nobody today has no room for the next call'], ['orchestrator budget raise user: 0.0002', 'orchestrator resume run_1']],
 ] as const)('C24 the cap of %s in words, and what lets the run go on', ([scope, warnings, next]) => {
   const run = setup(TWO, SCRIPT);
   run.send({ type: 'budget', microUsd: 1000, by: 'test' });

@@ -29,7 +29,8 @@ export function reserve(turn: Turn, { slot, key, microUsd, limits = {}, spans, a
     { scope: 'run', capMicroUsd: budget?.microUsd, usedMicroUsd: costMicroUsd + reservedMicroUsd },
   ];
   for (const { scope, capMicroUsd = Infinity, usedMicroUsd } of caps) {
-    if (usedMicroUsd + microUsd <= capMicroUsd) continue;
+    // What costs nothing has room under every cap, also under one that a bill has passed.
+    if (microUsd === 0 || usedMicroUsd + microUsd <= capMicroUsd) continue;
     const refusal: Refusal = { scope, microUsd, capMicroUsd, leftMicroUsd: Math.max(0, capMicroUsd - usedMicroUsd), until: null };
     return emit(turn, { type: 'budget.refused', slot, key, refusal });
   }
@@ -123,12 +124,14 @@ export function budgetWarnings(state: RunState): string[] {
 export function budgetCommands(state: RunState, run: string): string[] {
   const refusals = Object.values(state.refusals);
   const spans = refusals.filter(({ scope }) => scope !== 'call' && scope !== 'task' && scope !== 'run');
-  const raises = [...new Map(spans.map(one => [one.scope, `orchestrator budget raise '${one.scope}' ${raised(one.capMicroUsd, one.microUsd)}`])).values()];
+  const raises = new Set(spans.map(({ scope, capMicroUsd, microUsd }) => raiseCommand(scope, Math.max(capMicroUsd, microUsd) * 2)));
   const own = refusals.length === 0 || refusals.some(({ scope }) => scope === 'run');
   const cap = own && state.budget !== null ? ` --budget ${(state.budget.microUsd * 2) / 1_000_000}` : '';
   return [...raises, `orchestrator resume ${run}${cap}`];
 }
 
-function raised(capMicroUsd: MicroUsd, microUsd: MicroUsd): number {
-  return (Math.max(capMicroUsd, microUsd) * 2) / 1_000_000;
+/** The command that raises a cap over several runs. */
+export function raiseCommand(scope: string, microUsd: MicroUsd): string {
+  const word = /^[\w.:/-]+$/.test(scope) ? scope : `'${scope.replaceAll("'", "'\\''")}'`;
+  return `orchestrator budget raise ${word} ${microUsd / 1_000_000}`;
 }

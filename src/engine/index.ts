@@ -1,4 +1,5 @@
 export { apply, takeBack } from './apply.ts';
+export { raiseCommand, scopeText } from './budget.ts';
 export { decide, owed, type Decision } from './decide.ts';
 export type { RunDocument, TaskDocument } from './document.ts';
 export type { Answer, CallLimits, Deferral, Effect, Evaluation, Input, Outcome, Site, Stage } from './effect.ts';

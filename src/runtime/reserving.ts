@@ -1,4 +1,4 @@
-import type { Refusal } from '../engine/index.ts';
+import { raiseCommand, scopeText, type Refusal } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
 import { isFree, reservationFor, type Model, type ModelRequest } from '../models/index.ts';
 import { formatUsd } from '../money.ts';
@@ -89,15 +89,14 @@ function wordsOf({ scope, microUsd, capMicroUsd, leftMicroUsd, until }: Refusal)
   if (scope === 'call') return `the next call could cost ${worst}, and one call may cost ${cap}`;
   if (scope === 'task') return `the next call could cost ${worst}, and ${left} of the ${cap} that one task may cost is left`;
   if (scope === 'run') return `the next call could cost ${worst}, and ${left} of the budget of ${cap} is left`;
-  const whose = scope === 'day' ? 'today' : scope === 'user:' ? 'runs for nobody today' : `${scope.replace(':', ' ')} today`;
-  return `the next call could cost ${worst}, and ${left} of the budget of ${cap} for ${whose} is left${until === null ? '' : `, until ${new Date(until).toISOString()}`}`;
+  return `the next call could cost ${worst}, and ${left} of the budget of ${cap} for ${scopeText(scope)} is left${until === null ? '' : `, until ${new Date(until).toISOString()}`}`;
 }
 
 function helpFor({ scope, microUsd, capMicroUsd }: Refusal, run: string): string[] {
-  const more = (Math.max(capMicroUsd, microUsd) * 2) / 1_000_000;
-  if (scope === 'run') return [`orchestrator resume ${run} --budget ${more}`];
+  const more = Math.max(capMicroUsd, microUsd) * 2;
+  if (scope === 'run') return [`orchestrator resume ${run} --budget ${more / 1_000_000}`];
   if (scope === 'call' || scope === 'task') return [`raise per_${scope}_usd under budget: in orchestrator.config.yaml, then: orchestrator resume ${run}`];
-  return [`orchestrator budget raise '${scope}' ${more}`];
+  return [raiseCommand(scope, more)];
 }
 
 /** The most that a call can cost, with all of its chain that may have to be paid before one answers. Throws ORC-602 where a price is unknown. */

@@ -1,4 +1,5 @@
 import { endOfDay, isoTime, utcDay } from '../clock.ts';
+import { raiseCommand } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
 import { formatUsd, microUsd } from '../money.ts';
 import { callsOf, costOf, roomOf, type BudgetRow } from '../store/index.ts';
@@ -105,7 +106,7 @@ export async function raiseBudget(shop: Shop, scope: string, usd: number, by: st
   if (microUsd(usd) <= room) {
     throw new OrchestratorError('ORC-518', `the budget for ${scope} is ${formatUsd(room)} already, and ${formatUsd(microUsd(usd))} is no more`, {
       class: 'invalid_input',
-      help: [`orchestrator budget raise '${scope}' ${(room * 2) / 1_000_000}`, 'a smaller one is set in the configuration'],
+      help: [raiseCommand(scope, room * 2), 'a smaller one is set in the configuration'],
     });
   }
   await store.raiseBudget({ scope, day, at: now, by, microUsd: microUsd(usd) }, cap);

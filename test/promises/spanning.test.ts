@@ -88,7 +88,7 @@ test('S12 C24 on the cap of a day runs pause before the call, say until when, an
   expect([paused.status, again.status, again.reason, calls()]).toEqual(['completed', 'paused', 'budget', 2]);
   const tomorrow = new Date(Math.ceil(Date.now() / 86_400_000) * 86_400_000).toISOString();
   expect(again.warnings).toEqual(['the budget of today has no room for the next call', expect.stringContaining(`it can go on at ${tomorrow}`)]);
-  expect(again.next).toEqual([expect.stringMatching(/^orchestrator budget raise 'day' 0.006$/), `orchestrator resume ${again.run}`]);
+  expect(again.next).toEqual([expect.stringMatching(/^orchestrator budget raise day 0.006$/), `orchestrator resume ${again.run}`]);
   const events = await eventsOf(shell, again.run);
   expect(events.find(event => event.type === 'budget.refused')).toMatchObject({
     refusal: { scope: 'day', microUsd: WORST, capMicroUsd: 3000, leftMicroUsd: 400 },
@@ -161,7 +161,7 @@ test('C24 caps of a call, a task, a pipeline and a user; fail, or a cheaper mode
     error: {
       code: 'ORC-602',
       message: expect.stringContaining('for runs for nobody today is left'),
-      help: ["orchestrator budget raise 'user:' 0.003014", expect.any(String)],
+      help: ['orchestrator budget raise user: 0.003014', expect.any(String)],
     },
   });
 });
@@ -263,13 +263,16 @@ test('S12 a hundred runs at once in two processes: settled and reserved never ex
 test('S12 a process is killed in the middle of its calls: they stay reserved as uncertain, and the cap holds over all that follows', async () => {
   const cap = 60_000;
   const { folder, file, server, open, calls } = await place(`per_day_usd: ${cap / 1e6}`);
-  server.respond(() => ({ text: 'fine', usage: USAGE, delayMs: 30 }));
+  let isKilled = false;
+  server.respond(() => (isKilled || calls() <= 15 ? { text: 'fine', usage: USAGE } : { fault: 'hang' }));
   const shell = await open();
   const two = file('two', `${ASK('a')}\n${ASK('b', ', dependencies: [a]')}`);
-  const [victim, other] = [starting(folder, two, 30), starting(folder, two, 10)];
-  await expect.poll(calls, { timeout: 10_000 }).toBeGreaterThan(15);
-  victim!.process.kill('SIGKILL');
-  await Promise.all([once(victim!.process, 'exit'), other!.statuses]);
+  const victim = starting(folder, two, 30);
+  await expect.poll(calls, { timeout: 10_000 }).toBeGreaterThan(20);
+  victim.process.kill('SIGKILL');
+  await once(victim.process, 'exit');
+  isKilled = true;
+  await starting(folder, two, 10).statuses;
   const [line] = await budgetLines(shell.shop);
   expect(line!.uncertainUsd).toBe(line!.reservedUsd);
   expect(line!.uncertainUsd).toBeGreaterThan(0);

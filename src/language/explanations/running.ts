@@ -87,7 +87,7 @@ export const RUNNING_CODES = {
     text: `The provider refused because of its rate limit more often than the retries allow. What is done is kept and is not paid again: \`orc resume RUN --after 60s\`. A limit of your own (models.providers.NAME.max_rpm) keeps below that of the provider.`,
   },
   'ORC-602': {
-    text: `The next call could, at worst, cost more than the budget has left, so it was not made. Settled and reserved costs never exceed a budget. Raise it, choose a cheaper model, or let \`on_exceed: fallback-model\` decide.`,
+    text: `The next call could, at worst, cost more than the budget has left, so it was not made. Settled and reserved costs never exceed a budget: of a run, or of a call, a task, a pipeline, a user or a day (\`budget:\` of the configuration). A run that is paused for a day's budget can go on when the next day (UTC) begins, or once it is raised: \`orc budget raise day 40\`. \`orc budget\` says what is left. Or choose a cheaper model, limit the answer (\`max_tokens\`), or let \`on_exceed: fallback-model\` decide. A call whose price is not known is refused under every budget.`,
   },
   'ORC-603': {
     text: `A file, a value or a reply is larger than is allowed, which protects the machine from running out of memory. Pipelines may be 16 MiB (limits.file_mib). Hand on large data as a file rather than as a value.`,

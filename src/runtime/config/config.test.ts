@@ -244,6 +244,17 @@ describe('who may grant power', () => {
     expect(load({ configFile: join(root, 'project/orchestrator.config.yaml') }).config.budget.per_day_usd).toBe(1000);
   });
 
+  test("C24 a stranger's file may lower the caps of pipelines and users, also of those that have none of their own, and not raise them", () => {
+    const { load } = setup({
+      'home/.config/orchestrator/config.yaml': 'budget: { per_pipeline_usd: 2, pipelines: { big: 9 }, users: { ann: 3 } }\n',
+      'project/orchestrator.config.yaml':
+        'budget: { per_call_usd: 1, pipelines: { big: 10, small: 1, other: 5 }, users: { ann: 2, ben: 100 }, on_exceed: fail }\n',
+    });
+    const { config, warnings } = load();
+    expect(config.budget).toEqual({ per_call_usd: 1, per_pipeline_usd: 2, pipelines: { big: 9, small: 1 }, users: { ann: 2, ben: 100 }, on_exceed: 'fail' });
+    expect(warnings.map(warning => warning.path)).toEqual(['budget.pipelines.big', 'budget.pipelines.other']);
+  });
+
   test('a model of its own, at its own price, and a default that a pipeline could name as well, need no trust', () => {
     const text =
       'models: { default: openai/gpt-5, fallback: { models: [a/b], may_cost_more: false }, providers: { lab: { type: openai-compatible, base_url: "http://x" } }, catalog: [{ id: lab/x, cost: { input_per_million: 0, output_per_million: 0 } }] }\nsecrets: { A: "${file:key.txt}" }\n';
