@@ -24,6 +24,7 @@ async function setup(options: BenchOptions = {}): Promise<Bench & { server: Mode
       catalog: [
         { id: 'lab/small', expertise: ['fast'], capabilities: ['tools'], modalities: ['image'], cost: { input_per_million: 1, output_per_million: 2 } },
         { id: 'lab/large', expertise: ['code'], capabilities: ['tools'], modalities: ['text'], cost: { input_per_million: 10, output_per_million: 20 } },
+        { id: 'lab/plain', capabilities: [], cost: { input_per_million: 1, output_per_million: 2 } },
         { id: 'lab/vectors', cost: { input_per_million: 1, output_per_million: 0 } },
       ],
     },
@@ -210,6 +211,32 @@ test('C11 C20 the live view shows the end of what a model is writing, without se
   expect([...seen].some(text => text.startsWith('The token is ▮▮▮'))).toBe(true);
   expect([...seen].join('\n')).not.toContain('a-ve');
   expect(handle.view().active).toEqual([]);
+});
+
+test('an agent works with a model that has no tools of its own', async () => {
+  const { server, run } = await setup();
+  server.reply(
+    '{"value": {"tool": "echo", "arguments": {"text": "one"}}}',
+    '{"value": {"tool": "shell_run", "arguments": {}}}',
+    '{"value": {"answer": "Done."}}',
+  );
+  const { outputs, document } = await run('- { id: work, action: agent, model: lab/plain, parameters: { goal: "Work.", tools: [ echo ] } }');
+  expect(document.error).toBeNull();
+  // What is no tool of the list does not fit the shape that it is asked for, and is asked for again.
+  expect(outputs['work']).toMatchObject({ answer: 'Done.', stopped: 'answer', steps: [{ tool: 'echo', result: 'one' }] });
+  expect(server.requests).toHaveLength(3);
+  expect(server.requests[0]!.body['tools']).toBeUndefined();
+});
+
+test('C24 vectors are held by a budget before they are made', async () => {
+  const { server, shell, compile } = await setup();
+  const tasks = '- { id: v, action: embed, parameters: { texts: [some words, and more of them], model: lab/vectors } }';
+  const paused = await shell.run(await compile(tasks, 'budget: { usd: 0.00001 }'));
+  expect(paused).toMatchObject({ status: 'paused', reason: 'budget' });
+  expect(server.requests).toHaveLength(0);
+  const document = await (await shell.resume(paused.run, { budgetUsd: 1 })).result();
+  expect(document.tasks['v']!.output).toMatchObject({ count: 2, dimensions: 4, model: 'lab/vectors' });
+  expect(server.requests).toHaveLength(1);
 });
 
 test('a failed attempt of an agent is tried again from where it was', async () => {
