@@ -1,6 +1,5 @@
 /**
- * A cost report over a large ledger: `node bench/cost.ts [--rows 1000000]`. The calls are spread over 90 days, 40 pipelines of 6 tasks, 12 models and
- * 25 users; each report is made five times, and the median is told, in ms and as a part of reading all rows with one statement.
+ * A cost report over a large ledger: `node bench/cost.ts [--rows 1000000]`. Prints its table, and with all rows writes its part of docs/benchmarks.md.
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +9,8 @@ import { parseArgs } from 'node:util';
 import { DAY_MS } from '../src/clock.ts';
 import { costReport, type CostFilter } from '../src/observe/index.ts';
 import { openStore, type Batch, type LedgerRow } from '../src/store/index.ts';
+import { figureTable, machineLine, quantile, writePart, type Figure } from './page.ts';
+import { figureTable, machineLine, quantile, writePart, type Figure } from './page.ts';
 
 const DAYS = 90;
 const PIPELINES = 40;
@@ -19,7 +20,9 @@ const USERS = 25;
 const CALLS_A_RUN = 50;
 const RUNS_A_COMMIT = 40;
 
-const { values } = parseArgs({ options: { rows: { type: 'string', default: '1000000' } } });
+const ROWS = 1_000_000;
+
+const { values } = parseArgs({ options: { rows: { type: 'string', default: String(ROWS) } } });
 const rows = Number(values.rows);
 const end = Date.parse('2026-06-30T18:00:00Z');
 const folder = mkdtempSync(join(tmpdir(), 'bench-cost-'));
@@ -66,21 +69,14 @@ function runOf(number: number): Batch {
   return { run, expectedSeq: 0, epoch: 1, events: [], create: { row: { ...row, ...times, ...about }, plan: { hash: 'plan', body: '{}' } }, ledger };
 }
 
-function median(times: number[]): number {
-  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
-}
-
 const store = await openStore(`sqlite:${path}`, { owner: 'own_bench' });
 try {
   const startedAt = performance.now();
   for (let number = 0; number < rows / CALLS_A_RUN; number += RUNS_A_COMMIT)
     await store.commit(Array.from({ length: RUNS_A_COMMIT }, (_, i) => runOf(number + i)));
   const wroteMs = performance.now() - startedAt;
-  process.stdout.write(
-    `${rows} calls written in ${(wroteMs / 1000).toFixed(1)} s, ${((wroteMs * 1000) / rows).toFixed(0)} µs a call; ${(statSync(path).size / 2 ** 20).toFixed(0)} MiB\n`,
-  );
-
-  const raw = new DatabaseSync(path, { readOnly: true });
+  const took = `${((wroteMs * 1000) / rows).toFixed(0)} µs a call to keep them with their totals, ${(statSync(path).size / 2 ** 20).toFixed(0)} MiB`;
+  const written = `${rows.toLocaleString('en-US')} calls: ${took}`;
   const time = async (work: () => unknown): Promise<number> => {
     const times: number[] = [];
     for (let i = 0; i < 5; i++) {
@@ -88,23 +84,29 @@ try {
       await work();
       times.push(performance.now() - began);
     }
-    return median(times);
+    return quantile(times, 0.5);
   };
+  const raw = new DatabaseSync(path, { readOnly: true });
   const scanMs = await time(() => raw.prepare('SELECT model, sum(cost_micro_usd), sum(input_tokens), count(*) FROM ledger GROUP BY model').all());
   raw.close();
-  process.stdout.write(`one statement over all rows, by model alone: ${scanMs.toFixed(0)} ms\n`);
   const filters: [string, CostFilter][] = [
-    ['all', {}],
+    ['of all', {}],
     ['since 7 days', { since: end - 7 * DAY_MS }],
-    ['one pipeline', { pipeline: 'pipeline_3' }],
-    ['one user', { user: 'user_3' }],
-    ['one user, 30 days', { user: 'user_3', since: end - 30 * DAY_MS }],
+    ['of one pipeline', { pipeline: 'pipeline_3' }],
+    ['of one user', { user: 'user_3' }],
+    ['of one user, 30 days', { user: 'user_3', since: end - 30 * DAY_MS }],
   ];
+  const figures: Figure[] = [];
   for (const [name, filter] of filters) {
     const { calls } = await costReport(store, filter);
     const ms = await time(() => costReport(store, filter));
-    process.stdout.write(`report of ${name}: ${calls} calls, ${ms.toFixed(0)} ms, ${(ms / scanMs).toFixed(2)} × the one statement\n`);
+    const detail = `${calls.toLocaleString('en-US')} calls; ${(ms / scanMs).toFixed(2)} × one statement over all rows, by model alone (${scanMs.toFixed(0)} ms)`;
+    figures.push({ name: `a cost report ${name}`, value: ms, unit: 'ms', detail, bar: ['<=', 1000] });
   }
+  const table = figureTable(figures);
+  process.stdout.write(`${written}\n${table}\n`);
+  const words = 'Printed by `node bench/cost.ts`: calls of 90 days, 40 pipelines of 6 tasks, 12 models, 25 users; medians of five.';
+  if (rows === ROWS) writePart('cost', `## Cost reports\n\n${words} ${machineLine()}\n${written}.\n\n${table}`);
 } finally {
   await store.close();
   rmSync(folder, { recursive: true, force: true });

@@ -7,7 +7,9 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { addition, creation } from './batches.ts';
 import { Database, requireSqlite } from './database.ts';
 import { networkDisk } from './disk.ts';
+import { rowChecksum } from './checksum.ts';
 import { createBackend, openStore } from './index.ts';
+import { bindRun, bornChecksum, INSERT_RUN } from './rows.ts';
 import { MIGRATIONS, migrate } from './schema.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'store-open-'));
@@ -93,6 +95,28 @@ describe('opening', () => {
     const reader = new Database(fileOf(), { create: false, readOnly: true });
     expect(() => migrate(reader, [...MIGRATIONS, '', '', ''])).toThrow(expect.objectContaining({ code: 'ORC-501' }));
     reader.close();
+  });
+
+  it('S12 adds up the calls of an older store, and their checksums still hold', async () => {
+    const db = new Database(fileOf(), { create: true, readOnly: false });
+    migrate(db, MIGRATIONS.slice(0, 2));
+    const call = ['run_a', 'each[2]/ask', 1, 0, Date.parse('2026-01-31T12:00:00Z'), 'text', 'lab/small', 5, 7, 300, 120];
+    db.run(`INSERT INTO ledger VALUES (${'?, '.repeat(11)}?)`, ...call, rowChecksum(...call));
+    const { row } = creation('run_a', { pipeline: 'films', user: 'ada' }).create!;
+    const held = { row: { ...row, seq: 0, epoch: 1, owner: null }, head: '', seal: { seq: 0, head: '' } };
+    db.run(INSERT_RUN, ...bindRun({ ...held, born: bornChecksum(held.row) }));
+    migrate(db);
+    db.close();
+    const store = await openStore('sqlite:state.db', { base });
+    const rows = await store.totals([['task'], ['user'], ['day']], {});
+    expect(rows.map(([one]) => [one!.keys, one!.calls, one!.costMicroUsd])).toEqual([
+      [['each/ask'], 1, 300],
+      [['ada'], 1, 300],
+      [['2026-01-31'], 1, 300],
+    ]);
+    expect(await store.ledger({})).toHaveLength(1);
+    expect((await store.verify()).map(({ what }) => what)).toEqual([expect.stringContaining('the plan')]);
+    await store.close();
   });
 
   it('refuses an SQLite that is too old', () => {

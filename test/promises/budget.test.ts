@@ -195,3 +195,20 @@ test('a model that does not answer is stood in for by the next of the chain; who
     [{ id: 'lab/dear', code: 'ORC-404', message: expect.stringContaining('not available') }],
   ]);
 });
+
+test('S12 a call that was given up when its time had passed may be billed, and is marked so; one that was never made is not there', async () => {
+  const { orchestrator, pipeline, server, calls } = await bench();
+  server.reply({ fault: 'hang' });
+  const document = await orchestrator.run(pipeline('slow', ASK('a', ', timeout: 0.3')));
+  expect([document.status, calls()]).toEqual(['failed', 1]);
+  const shell = await openShell({ cwd: process.cwd(), env: process.env });
+  onTestFinished(() => shell.close());
+  const row = { path: 'a', model: 'lab/dear', failed: 'ORC-218', uncertain: true, costMicroUsd: null, inputTokens: 0, purpose: 'generate_text' };
+  expect(await shell.store.ledger({ run: document.run })).toMatchObject([{ ...row, worstMicroUsd: expect.any(Number) }]);
+  expect(document.warnings).toEqual([
+    expect.stringMatching(/^the reply of one model call was lost: it is not in the cost, and may be billed, up to \$0\.00\d+$/),
+  ]);
+  await server.close();
+  const refused = await orchestrator.run(pipeline('gone', ASK('a')));
+  expect(await shell.store.ledger({ run: refused.run })).toMatchObject([{ failed: 'ORC-404', costMicroUsd: 0 }]);
+});

@@ -10,7 +10,7 @@ import { costByModel, isContainer } from '../receipt.ts';
 import { nested } from '../nesting.ts';
 import { count, plain } from '../text.ts';
 import { troubleOf } from '../trouble.ts';
-import type { Facts } from './facts.ts';
+import type { CallFact, Facts } from './facts.ts';
 import { drawGraph } from './graph.ts';
 import { markup, type Html } from './markup.ts';
 import { STYLE } from './style.ts';
@@ -161,10 +161,28 @@ function autoSection({ document: { autos } }: Report): Html | undefined {
 ${autos.slice(0, MAX_ROWS).map(auto => markup`<tr><td class="path">${auto.path === '' ? auto.target : `${auto.path}.${auto.target}`}<td class="text mono">${cut(JSON.stringify(auto.value), 400)}<td>${SOURCES[auto.source]}${auto.model !== null && markup` <span class="faint">${auto.model}</span>`}</tr>`)}</table>${more(autos.length)}</div>`;
 }
 
+/** What a call's figures do not say. */
+function callNote({ failed, uncertain, worstMicroUsd, cached, savedMicroUsd, replayed, asked }: CallFact['call']): string {
+  const notes = [
+    asked === undefined ? '' : `in the place of ${asked}`,
+    uncertain === true
+      ? `its reply was lost${worstMicroUsd === undefined ? '' : `, at most ${formatUsd(worstMicroUsd)}`}`
+      : failed === undefined
+        ? ''
+        : `failed: ${failed}`,
+    cached === true ? `from the cache${savedMicroUsd === undefined ? '' : `, ${formatUsd(savedMicroUsd)} saved`}` : '',
+    replayed === true ? 'from a cassette' : '',
+  ];
+  return notes
+    .filter(Boolean)
+    .map(note => ` · ${note}`)
+    .join('');
+}
+
 function callSection({ facts: { calls, startedMs } }: Report): Html | undefined {
   if (calls.length === 0) return undefined;
   return markup`<h2>Model calls <small>${count(calls.length, 'call')}</small></h2><div class="card"><table><thead><tr><th>task<th>model<th class="number">at<th class="number">took<th class="number">tokens in<th class="number">out<th class="number">cost<th></tr></thead>
-${calls.slice(0, MAX_ROWS).map(({ path, atMs, call, prompt, reply }) => markup`<tr><td class="path">${path}<td class="text">${call.model}<br><span class="faint">${call.purpose}</span><td class="number">${formatDuration(atMs - startedMs)}<td class="number">${formatDuration(call.latencyMs)}<td class="number">${call.inputTokens}<td class="number">${call.outputTokens}<td class="number">${call.costMicroUsd === null ? 'unknown' : formatUsd(call.costMicroUsd)}<td><details><summary>text</summary><pre>${valueText(prompt)}</pre><pre>${valueText(reply)}</pre></details></tr>`)}</table>${more(calls.length)}</div>`;
+${calls.slice(0, MAX_ROWS).map(({ path, atMs, call, prompt, reply }) => markup`<tr><td class="path">${path}<td class="text">${call.model}<br><span class="faint">${call.purpose}${callNote(call)}</span><td class="number">${formatDuration(atMs - startedMs)}<td class="number">${formatDuration(call.latencyMs)}<td class="number">${call.inputTokens}<td class="number">${call.outputTokens}<td class="number">${call.costMicroUsd === null ? 'unknown' : formatUsd(call.costMicroUsd)}<td><details><summary>text</summary><pre>${valueText(prompt)}</pre><pre>${valueText(reply)}</pre></details></tr>`)}</table>${more(calls.length)}</div>`;
 }
 
 function retrySection({ facts: { retries, startedMs } }: Report): Html | undefined {
