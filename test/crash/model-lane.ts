@@ -64,6 +64,8 @@ export class ModelLane {
   readonly #service: ModelService;
   readonly #random;
   readonly #victim: Victim;
+  /** Runs of every other lane are recorded, and at the end replayed without a model. */
+  readonly #records: boolean;
   #oracle!: ModelOracle;
 
   constructor(seed: number, folder: string, quota: Quota, service: ModelService) {
@@ -73,6 +75,7 @@ export class ModelLane {
     this.#service = service;
     this.#random = randomOf(seed);
     this.#victim = new Victim(this.#random, folder, quota);
+    this.#records = seed % 2 === 0;
   }
 
   async run(): Promise<string[]> {
@@ -95,6 +98,7 @@ export class ModelLane {
         else if (code !== 0) throw new Error(`S8 exit code ${code}`);
       }
       if (problems.length === 0) this.#oracle.atEnd(await this.#service.bills(this.#name), kills, await this.#report());
+      if (problems.length === 0 && this.#records) await this.#replay();
     } catch (error) {
       problems.push((error as Error).message);
     }
@@ -105,7 +109,8 @@ export class ModelLane {
 
   #drive(phase: Phase | null): Promise<number | null> {
     const run = this.#oracle.run;
-    const again = run === null || this.#random() < 0.3 ? ['run', 'pipeline.yaml', '--key', 'once'] : ['resume', run];
+    const again =
+      run === null || this.#random() < 0.3 ? ['run', 'pipeline.yaml', '--key', 'once', ...(this.#records ? ['--record', 'tape'] : [])] : ['resume', run];
     return this.#victim.drive([...again, '--output', 'ndjson', '--config', 'config.yaml', '-q'], phase, {
       line: text => this.#oracle.printed(text),
       problem: text => void this.#oracle.problems.push(text),
@@ -137,11 +142,25 @@ export class ModelLane {
     };
   }
 
-  #json(args: string[]): Promise<{ [key: string]: unknown }> {
+  /** What was recorded over all kills gives the same results once more, and nothing is asked or paid. */
+  async #replay(): Promise<void> {
+    const before = await this.#service.bills(this.#name);
+    const shown = await this.#json(['show', this.#oracle.run!, '--json']);
+    const replayed = await this.#json(['run', 'pipeline.yaml', '--replay', 'tape', '--json'], []);
+    const results = ({ tasks }: { [key: string]: unknown }): string => {
+      const outputs = Object.entries(tasks as { [path: string]: { output: unknown } }).map(([path, { output }]) => `${path}: ${JSON.stringify(output)}`);
+      return outputs.sort((one, two) => one.localeCompare(two)).join(', ');
+    };
+    if (results(shown) !== results(replayed)) this.#oracle.problems.push(`S7 the replay gives ${results(replayed)}, and the run gave ${results(shown)}`);
+    if (replayed['costUsd'] !== 0) this.#oracle.problems.push(`S12 the replay says that it cost ${String(replayed['costUsd'])}`);
+    if ((await this.#service.bills(this.#name)).length > before.length) this.#oracle.problems.push('S12 the replay asked the model');
+  }
+
+  #json(args: string[], config = ['--config', 'config.yaml']): Promise<{ [key: string]: unknown }> {
     return new Promise((resolve, reject) => {
-      execFile(this.#quota.command, [...args, '--config', 'config.yaml'], { cwd: this.#folder }, (error, stdout) => {
+      execFile(this.#quota.command, [...args, ...config], { cwd: this.#folder }, (error, stdout) => {
         if (error === null) resolve(JSON.parse(stdout) as { [key: string]: unknown });
-        else reject(new Error(`S12 ${args[0]} fails: ${error.message}`));
+        else reject(new Error(`S12 ${args.join(' ')} fails: ${error.message}`));
       });
     });
   }
