@@ -10,7 +10,6 @@ import { DAY_MS } from '../src/clock.ts';
 import { costReport, type CostFilter } from '../src/observe/index.ts';
 import { openStore, type Batch, type LedgerRow } from '../src/store/index.ts';
 import { figureTable, machineLine, quantile, writePart, type Figure } from './page.ts';
-import { figureTable, machineLine, quantile, writePart, type Figure } from './page.ts';
 
 const DAYS = 90;
 const PIPELINES = 40;
