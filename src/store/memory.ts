@@ -35,7 +35,8 @@ interface MemoryRun {
   row: RunRow;
   journal: { first: number; events: string }[];
   snapshots: { seq: number; at: number; state: string }[];
-  ledger: Map<string, LedgerRow>;
+  /** By path. */
+  ledger: Map<string, LedgerRow[]>;
   /** In order of arrival; a command that was consumed is null, its key stays. */
   inbox: Map<string, { at: number; command: string | null }>;
 }
@@ -49,6 +50,8 @@ export class MemoryHub {
   readonly cache = new Map<string, { content: string; expiresAt: number | null }>();
   readonly shared = new Map<string, string>();
   readonly living = new Set<string>();
+  /** How many calls of the ledger made a request. */
+  readonly requests = new Map<string, number>();
   /** What every call added to the sums of the ledger; they outlive their runs. */
   readonly bookings: RunBooking[] = [];
   readonly caps = new MemoryBudgetRows((scope, day) => {
@@ -155,7 +158,7 @@ export class MemoryStore implements Store {
     const place = (row: LedgerRow): (string | number)[] => [row.at, row.run, row.path, row.attempt, row.call];
     return [...this.#hub.runs.values()]
       .filter(({ row }) => filter.run === undefined || row.run === filter.run)
-      .flatMap(({ ledger }) => [...ledger.values()])
+      .flatMap(({ ledger }) => [...ledger.values()].flat())
       .filter(row => row.at >= (filter.since ?? 0))
       .sort((a, b) => compare(place(a), place(b)))
       .slice(-(filter.limit ?? Infinity))
@@ -256,6 +259,7 @@ export class MemoryStore implements Store {
     const texts = [...journals, ...[...spareBlobs].map(hash => blobs.get(hash) ?? ''), ...[...sparePlans].map(hash => plans.get(hash) ?? '')];
     if (!dryRun) {
       for (const row of doomed) {
+        for (const call of [...runs.get(row.run)!.ledger.values()].flat()) this.#countRequest(call, -1);
         runs.delete(row.run);
         if (row.key !== null) keys.delete(row.key);
       }
@@ -322,18 +326,25 @@ export class MemoryStore implements Store {
   }
 
   #enter({ row: { pipeline, user }, ledger }: MemoryRun, row: LedgerRow): void {
-    const ofTask = (): LedgerRow[] => [...ledger.values()].filter(other => other.path === row.path);
+    const { requests, bookings: booked } = this.#hub;
+    const ofTask = ledger.get(row.path) ?? [];
     const { entered, bookings } = bookingsOf(row, {
-      find: ({ path, attempt, call }) => ledger.get(`${path}\n${attempt}\n${call}`),
-      wasAsked: request => [...this.#hub.runs.values()].some(run => [...run.ledger.values()].some(other => other.request === request)),
-      wasRetried: ({ attempt }) => attempt > 0 && ofTask().some(other => other.attempt > attempt),
+      find: ({ attempt, call }) => ofTask.find(other => other.attempt === attempt && other.call === call),
+      wasAsked: request => (requests.get(request) ?? 0) > 0,
+      wasRetried: ({ attempt }) => attempt > 0 && ofTask.some(other => other.attempt > attempt),
       attemptBefore({ attempt }) {
-        const before = Math.max(0, ...ofTask().flatMap(other => (other.attempt < attempt ? other.attempt : [])));
-        return ofTask().some(other => other.attempt === attempt) ? [] : ofTask().filter(other => before > 0 && other.attempt === before);
+        const before = ofTask.reduce((last, other) => (other.attempt < attempt ? Math.max(last, other.attempt) : last), 0);
+        return ofTask.some(other => other.attempt === attempt) ? [] : ofTask.filter(other => before > 0 && other.attempt === before);
       },
     });
-    ledger.set(`${row.path}\n${row.attempt}\n${row.call}`, { ...entered });
-    for (const one of bookings) this.#hub.bookings.push({ ...one, pipeline, user: user ?? '' });
+    const others = ofTask.filter(other => other.attempt !== row.attempt || other.call !== row.call);
+    ledger.set(row.path, [...others, { ...entered }]);
+    if (others.length === ofTask.length) this.#countRequest(row, 1);
+    for (const one of bookings) booked.push({ ...one, pipeline, user: user ?? '' });
+  }
+
+  #countRequest({ request }: LedgerRow, by: 1 | -1): void {
+    if (request !== undefined) this.#hub.requests.set(request, (this.#hub.requests.get(request) ?? 0) + by);
   }
 
   #known(run: string): MemoryRun {
