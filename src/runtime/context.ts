@@ -77,7 +77,7 @@ export class TaskContext implements ActionContext {
   }
 
   get models(): ModelGateway {
-    return this.#shop.gateway(this.#run, this.#slot, this.#flight, (name, work) => this.step(name, 'read', work));
+    return this.#shop.gateway(this.#run, this.#slot, this.#flight, (name, work) => this.step(name, 'read', work as () => Promise<never>));
   }
 
   action(name: string): ActionSpec | undefined {

@@ -54,8 +54,8 @@ export class Gateway implements ModelGateway {
     const generate = async (request: ModelRequest, how: How = {}): Promise<ModelReply> => {
       const ask = async (): Promise<Told> => asked(request, how);
       // A name is used once: the questions that mend an answer are steps of their own.
-      const name = told.length === 0 ? call.step : `${call.step}.${told.length + 1}`;
-      const one = call.step === undefined ? await ask() : ((await this.#keep(name!, ask as () => Promise<never>)) as Told);
+      const name = call.step === undefined || told.length === 0 ? call.step : `${call.step}.${told.length + 1}`;
+      const one = name === undefined ? await ask() : await this.#keep(name, ask);
       told.push(one);
       return one.reply;
     };
@@ -86,13 +86,13 @@ export class Gateway implements ModelGateway {
       const kept = async (request: EmbedRequest): Promise<EmbedReply> => {
         if (request.texts.length === texts.length) return embed(request);
         const name = `vectors ${++this.#batches} ${sha256(JSON.stringify(request.texts)).slice(0, 12)}`;
-        return (await this.#keep(name, (() => embed(request)) as () => Promise<never>)) as EmbedReply;
+        return this.#keep(name, () => embed(request));
       };
       const { vectors, replies } = await embedAll({ id: one.id, embed: kept, embedsAtOnce: one.embedsAtOnce ?? 1 }, texts, { signal });
       return { vectors, model: one.id, ...billOf(replies) };
     };
     const ask = async (): Promise<ModelVectors> => this.#taped({ of: `vectors: ${purpose}`, request: { model: wanted ?? null, texts } }, vectorsOf);
-    return step === undefined ? ask() : ((await this.#keep(step, ask as () => Promise<never>)) as ModelVectors);
+    return step === undefined ? ask() : this.#keep(step, ask);
   }
 
   async route(model: Json | undefined, text: string): Promise<ModelChoice> {
@@ -128,8 +128,9 @@ export class Gateway implements ModelGateway {
     return async (request, { cache, fits }) => {
       chosen ??= await values.settle(() => modelFor(this.#shop, this.#run, this.#slot, call.model, textOf(text)));
       if (chosen === undefined) throw this.#nobody();
-      const cap = this.#tape?.replays === true ? undefined : call.maxCostMicroUsd;
-      const limited = cap === undefined ? request : { ...request, maxTokens: this.#within(chosen.model.id, request, cap) };
+      const { id } = chosen.model;
+      const cap = call.maxCostMicroUsd;
+      const limit = (whole: ModelRequest): ModelRequest => (cap === undefined ? whole : { ...whole, maxTokens: this.#within(id, whole, cap) });
       const meter = new Meter(this.#shop, this.#run, this.#slot, call.purpose, chosen, this.#flight);
       const how: GenerateOptions = {
         signal: this.#flight.signal,
@@ -137,9 +138,9 @@ export class Gateway implements ModelGateway {
         ...(cache === undefined ? {} : { cache }),
         ...(fits === undefined ? {} : { fits }),
       };
-      const reply = await meter.generate(limited, how, request);
+      const reply = await meter.generate(request, how, limit);
       this.#flight.written = '';
-      return { id: reply.fallback?.id ?? chosen.model.id, reply };
+      return { id: reply.fallback?.id ?? id, reply };
     };
   }
 

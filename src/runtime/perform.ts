@@ -36,7 +36,7 @@ export interface Workshop {
 }
 
 /** Keeps what came of an effect under a name, so that it is not made again: a step of the attempt. */
-export type Keep = <T extends Json>(name: string, work: () => Promise<T>) => Promise<T>;
+export type Keep = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
 /** One attempt under way: how it is stopped, and what it tells on the way. The signal is made only when somebody asks for it. */
 export class Flight implements InFlight {
