@@ -62,13 +62,13 @@ export class Meter {
     this.#flight = flight;
   }
 
-  /** `asked` is the request as its author made it, by which it is found in a cassette. */
-  async generate(request: ModelRequest, options: GenerateOptions, asked = request): Promise<ModelReply> {
+  /** The request as its author made it, by which it is found in a cassette; `limit` narrows what is sent, or throws. */
+  async generate(request: ModelRequest, options: GenerateOptions, limit = (whole: ModelRequest): ModelRequest => whole): Promise<ModelReply> {
     const tape = this.#shop.tapes.of(this.#run);
-    if (tape === undefined) return this.#generate(request, options);
+    if (tape === undefined) return this.#generate(limit(request), options);
     const { model, wanted } = this.#chosen;
-    return tape.exchange(modelQuestion(this.#purpose, wanted, asked), this.#spot, {
-      perform: () => this.#generate(request, options),
+    return tape.exchange(modelQuestion(this.#purpose, wanted, request), this.#spot, {
+      perform: async () => this.#generate(limit(request), options),
       keep: reply => keepReply(reply, model),
       play: reply => this.#play(request, playReply(reply), options),
     });

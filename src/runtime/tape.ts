@@ -236,12 +236,12 @@ export function keepReply(reply: ModelReply, asked: Model): Json {
   return plainJson({ id: fallback?.id ?? asked.id, ...rest });
 }
 
-/** A recorded reply as if it came now: for nothing, and at once. Throws ORC-521 where it is none. */
+/** A recorded reply, with the cost and the time that it took then: what is decided by them is decided so again. Throws ORC-521 where it is none. */
 export function playReply(reply: Json): ModelReply {
   if (!isObject(reply) || typeof reply['id'] !== 'string' || typeof reply['text'] !== 'string' || !isObject(reply['usage']))
     throw new OrchestratorError('ORC-521', 'what the cassette holds as the reply of a model is none', { class: 'invalid_input' });
-  const { id, cached: _cached, ...rest } = reply;
-  return { ...(rest as unknown as ModelReply), costMicroUsd: 0, latencyMs: 0, fallback: { id, tried: [] } };
+  const { id, ...rest } = reply;
+  return { ...(rest as unknown as ModelReply), fallback: { id, tried: [] } };
 }
 
 /** What is asked of a model, whoever it is: the id only where the pipeline names one, so that a replay needs no configuration. */

@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFil
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { costReport } from '../../src/observe/index.ts';
+import type { JsonObject } from '../../src/json.ts';
 import { openModels, type Models } from '../../src/models/index.ts';
 import type { Action } from '../../src/tools/port.ts';
 import { startModelServer, type ModelServer } from '../support/model-server.ts';
@@ -114,6 +115,43 @@ test('what is asked otherwise fails with the nearest request and the difference,
     '  - "Write about green trees in the garden"',
     '  + "Write about yellow trees in the garden"',
   ]);
+});
+
+test('an agent, vectors, a choice and a comparison are replayed whole, with the decisions that hung on costs and times', async () => {
+  const [{ server, models }, web, tape] = [await modelServer(), await webServer(), join(makeFolder(), 'tape')];
+  const fetches = { toolCalls: [{ name: 'fetch', arguments: '{}' }] };
+  server.respond(({ path, body }) => {
+    if (path.endsWith('/embeddings'))
+      return {
+        body: {
+          object: 'list',
+          model: 'small',
+          data: [0, 1].map(index => ({ object: 'embedding', index, embedding: [index, 1] })),
+          usage: { prompt_tokens: 3, total_tokens: 3 },
+        },
+      };
+    return Array.isArray(body['tools']) ? ((body['messages'] as JsonObject[]).some(({ role }) => role === 'tool') ? 'There is one.' : fetches) : 'said';
+  });
+  const tasks = `
+- id: agent
+  action: agent
+  parameters: { goal: "How many?", max_cost_usd: 0.5, tools: [ { action: http.get, name: fetch, fixed: { url: "${web.url}" } } ] }
+- id: poor
+  action: agent
+  parameters: { goal: "How many more?", max_cost_usd: 0.0000001, tools: [ { action: http.get, name: fetch, fixed: { url: "${web.url}" } } ] }
+- { id: vectors, action: embed, parameters: { texts: [one, two] } }
+- { id: route, action: model.route, parameters: { requirements: { max_cost_usd: 1 } } }
+- { id: compare, action: model.compare, parameters: { prompt: "Say something", models: [lab/small, lab/other] } }
+`;
+  const first = await openBench({ models, policy: OPEN });
+  const recorded = await first.shell.run(await first.compile(tasks), {}, { record: tape });
+  expect(recorded.status).toBe('completed');
+  const asked = server.requests.length;
+  const second = await bare();
+  const replayed = await second.shell.run(await second.compile(tasks), {}, { replay: tape });
+  const outputs = ({ tasks: done }: typeof recorded): object => Object.fromEntries(Object.entries(done).map(([path, { output }]) => [path, output]));
+  expect(outputs(replayed)).toEqual(outputs(recorded));
+  expect([web.asked(), server.requests.length, replayed.costUsd]).toEqual([1, asked, 0]);
 });
 
 test('failures are replayed too: the same attempts, and the same end', async () => {
