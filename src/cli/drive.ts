@@ -17,14 +17,14 @@ export const RUN_OUTPUTS = ['human', 'json', 'ndjson'] as const;
 export type RunOutput = (typeof RUN_OUTPUTS)[number];
 
 /** Follows a run that this process drives to where it stops, tells how it went, and gives the exit code. */
-export async function drive(terminal: Terminal, shell: EmbeddedShell, handle: RunHandle, flags: Flags): Promise<number> {
+export async function drive(terminal: Terminal, shell: EmbeddedShell, handle: RunHandle, flags: Flags, tellsNext = true): Promise<number> {
   const output = flags.choice('output', RUN_OUTPUTS, 'human');
   announceId(terminal, handle.id);
   const stopping = new Stopping(terminal);
   try {
     const document = await toTheEnd(terminal, shell, handle, output, stopping);
     const plan = await planOf(shell, document.run);
-    await tellEnd(terminal, document, plan, output);
+    await tellEnd(terminal, document, plan, output, tellsNext);
     const report = flags.text('report');
     if (report !== undefined) await (await import('./report/write.ts')).writeRunReport(terminal, shell, document, plan, report);
     return exitCodeOfRun(document, stopping.interruption);
@@ -68,7 +68,7 @@ export async function planOf(shell: EmbeddedShell, run: string): Promise<Plan | 
 }
 
 /** The result goes to stdout; what went wrong and the receipt to stderr. */
-export async function tellEnd(terminal: Terminal, document: RunDocument, plan: Plan | undefined, output: RunOutput): Promise<void> {
+export async function tellEnd(terminal: Terminal, document: RunDocument, plan: Plan | undefined, output: RunOutput, tellsNext = true): Promise<void> {
   if (output === 'json') terminal.out(`${JSON.stringify(document, null, 2)}\n`);
   else if (output === 'ndjson') terminal.out(`${JSON.stringify({ v: 1, type: 'run.result', run: document.run, document })}\n`);
   else await printOutputs(terminal, document);
@@ -80,7 +80,7 @@ export async function tellEnd(terminal: Terminal, document: RunDocument, plan: P
       if (terminal.env['GITHUB_ACTIONS'] === 'true') await annotate(terminal, trouble);
     }
   }
-  if (!terminal.quiet) terminal.err(`${receiptLines(document, terminal.paint).join('\n')}\n`);
+  if (!terminal.quiet) terminal.err(`${receiptLines(document, terminal.paint, tellsNext).join('\n')}\n`);
   const summary = terminal.env['GITHUB_STEP_SUMMARY'];
   if (terminal.env['GITHUB_ACTIONS'] === 'true' && summary !== undefined && summary !== '') {
     const [{ appendFileSync }, { jobSummary }] = await Promise.all([import('node:fs'), import('./summary.ts')]);

@@ -16,6 +16,8 @@ export class Teller {
   readonly #paint: Paint;
   readonly #all: boolean;
   readonly #beganAt = new Map<string, number>();
+  /** Who was asked the AUTO tags of tasks that are under way, and how long it took. */
+  readonly #asked = new Map<string, { model: string; ms: number }>();
 
   constructor(paint: Paint, all: boolean) {
     this.#paint = paint;
@@ -31,6 +33,9 @@ export class Teller {
         return undefined;
       case 'loop.started':
         this.#beganAt.set(path, event.at);
+        return undefined;
+      case 'model.called':
+        if (event.call.purpose === 'auto') this.#asked.set(path, { model: event.call.model, ms: (this.#asked.get(path)?.ms ?? 0) + event.call.latencyMs });
         return undefined;
       case 'task.completed':
         return isInner && !this.#all
@@ -82,13 +87,20 @@ export class Teller {
 
   #forget(path: string): undefined {
     this.#beganAt.delete(path);
+    this.#asked.delete(path);
     return undefined;
   }
 
   #end(kind: Line['kind'], status: 'completed' | 'failed', path: string, at: number, more: string): Line {
     const began = this.#beganAt.get(path);
-    this.#beganAt.delete(path);
-    return this.#line(kind, status, path, [began === undefined ? '' : formatDuration(at - began), more].filter(part => part !== '').join('  '));
+    const asked = this.#asked.get(path);
+    this.#forget(path);
+    const parts = [
+      began === undefined ? '' : formatDuration(at - began),
+      asked === undefined ? '' : `AUTO by ${escapeLine(asked.model)} in ${formatDuration(asked.ms)}`,
+      more,
+    ];
+    return this.#line(kind, status, path, parts.filter(part => part !== '').join('  '));
   }
 
   #line(kind: Line['kind'], status: Parameters<typeof markOf>[0], path: string, text: string): Line {

@@ -16,6 +16,7 @@ const task = (path: string, more: Partial<ActiveTask> = {}): ActiveTask => ({
   waitsFor: null,
   attempt: 1,
   iterations: null,
+  asking: false,
   progress: null,
   tokens: null,
   writing: null,
@@ -50,6 +51,11 @@ describe('the live picture', () => {
       '    ‖ each_doc[32]/summarise  waits for a rate limit of lab/small, 2.0 s left',
       '  Ctrl-C stops',
     ]);
+  });
+
+  test('a question of an AUTO tag is shown while a model has it, though its task has not begun', () => {
+    const active = [task('title', { status: 'scheduled', asking: true, tokens: 3, writing: 'Horror is' }), task('later', { status: 'scheduled' })];
+    expect(draw(view({ active }), 80).slice(1, -1)).toEqual(['  ◐ title                   asks a model  4.1 s  3 tok ▸ Horror is']);
   });
 
   test('C20 shows the end of what a model is writing, with nothing in it that could steer the terminal', () => {

@@ -52,7 +52,7 @@ function clock(ms: number): string {
 
 /** Loops and groups before what runs in them; those that run the longest first. */
 function arrange(active: readonly ActiveTask[]): ActiveTask[] {
-  return active.filter(task => task.status !== 'scheduled').toSorted((a, b) => compareText(a.path, b.path));
+  return active.filter(task => task.status !== 'scheduled' || task.asking).toSorted((a, b) => compareText(a.path, b.path));
 }
 
 function compareText(a: string, b: string): number {
@@ -63,7 +63,7 @@ function taskLine(task: ActiveTask, options: ProgressOptions): string {
   const { paint, columns } = options;
   const depth = task.path.split('/').length - 1;
   const name = depth === 0 ? task.path : (task.path.split('/').slice(-2).join('/') ?? task.path);
-  const label = `${'  '.repeat(Math.min(depth, 3))}${markOf(task.status).glyph} ${escapeLine(name)}`;
+  const label = `${'  '.repeat(Math.min(depth, 3))}${markOf(task.asking ? 'running' : task.status).glyph} ${escapeLine(name)}`;
   const facts = factsOf(task, options.nowMs);
   const width = Math.min(Math.max(24, widthOf(label)), Math.floor(columns / 2));
   const head = pad(fit(label, width), width);
@@ -76,6 +76,7 @@ function taskLine(task: ActiveTask, options: ProgressOptions): string {
 function factsOf(task: ActiveTask, nowMs: number): string {
   const facts: string[] = [];
   if (task.iterations !== null) facts.push(iterationsText(task.iterations));
+  else if (task.asking) facts.push('asks a model');
   else if (task.status !== 'waiting') facts.push(task.action);
   if (task.progress !== null)
     facts.push(

@@ -7,7 +7,7 @@ import { count, escapeLine, fit, type Paint } from './text.ts';
 const SLOWEST = 3;
 
 /** What a person wants to know at the end: the verdict, time and money, what was slow, what was decided by default, what to do next. Some five lines. */
-export function receiptLines(document: RunDocument, paint: Paint): string[] {
+export function receiptLines(document: RunDocument, paint: Paint, tellsNext = true): string[] {
   const lines = [verdictLine(document, paint), factsLine(document), ...slowestLine(document)];
   const defaults = document.autos.filter(auto => auto.source === 'default');
   if (defaults.length > 0)
@@ -18,7 +18,7 @@ export function receiptLines(document: RunDocument, paint: Paint): string[] {
         .join(', ')}${defaults.length > 3 ? ` and ${defaults.length - 3} more` : ''}${whyDefault(defaults[0]!.reason)}`,
     );
   for (const warning of document.warnings) lines.push(`  ${paint('warning', 'warning:')} ${escapeLine(warning)}`);
-  const next = nextCommands(document);
+  const next = tellsNext ? nextCommands(document) : [];
   if (next.length > 0) lines.push(...next.map((command, i) => `  ${i === 0 ? paint('faint', 'next:') : '     '} ${command}`));
   return lines;
 }
@@ -78,12 +78,16 @@ export function costByModel(tasks: readonly TaskDocument[]): { model: string; co
   return [...byModel].map(([model, sum]) => ({ model, ...sum })).sort((a, b) => b.costUsd - a.costUsd);
 }
 
-function slowestLine({ tasks }: RunDocument): string[] {
+function slowestLine({ tasks, autos }: RunDocument): string[] {
+  const asked = new Set(autos.filter(auto => auto.source === 'model').map(auto => auto.path));
   const slow = Object.entries(tasks)
-    .filter(([, task]) => task.durationMs !== null && task.durationMs >= 100 && !isContainer(task))
-    .sort(([, a], [, b]) => b.durationMs! - a.durationMs!)
+    .filter(([, task]) => task.durationMs !== null && !isContainer(task))
+    // A task whose questions a model answers stands in the queue meanwhile.
+    .map(([path, task]): [string, number] => [path, task.durationMs! + (asked.has(path) ? (task.queuedMs ?? 0) : 0)])
+    .filter(([, ms]) => ms >= 100)
+    .sort(([, a], [, b]) => b - a)
     .slice(0, SLOWEST);
-  return slow.length < 2 ? [] : [`  slowest: ${slow.map(([path, task]) => `${escapeLine(path)} ${formatDuration(task.durationMs!)}`).join(', ')}`];
+  return slow.length < 2 ? [] : [`  slowest: ${slow.map(([path, ms]) => `${escapeLine(path)} ${formatDuration(ms)}`).join(', ')}`];
 }
 
 /** Loops, groups and sub-pipelines last as long as what is in them. */

@@ -105,6 +105,7 @@ export class Tracker implements Pick<RunHandle, 'id' | 'view'> {
       waitsFor: null,
       attempt,
       iterations: null,
+      asking: false,
       progress: null,
       tokens: null,
       writing: null,

@@ -91,6 +91,8 @@ export interface ActiveTask {
   /** Loops: iterations done and known. */
   iterations: { done: number; total: number | null; failed: number } | null;
   progress: { done: number; total: number | null; text: string | null } | null;
+  /** It has not begun: a model is asked the question of one of its AUTO tags. */
+  asking: boolean;
   /** Tokens streamed so far. */
   tokens: number | null;
   /** The end of the line that a model is writing, without secrets. */

@@ -87,6 +87,7 @@ function activeTask({ secrets }: Shop, run: LiveRun, slot: number, status: TaskS
     waitsFor: state.taskReason[slot] === 'rate_limit' ? (extra?.waitsFor ?? null) : null,
     attempt: state.attempt[slot]!,
     iterations: loop === undefined ? null : { done: loop.done, total: loop.items === null ? null : loop.count, failed: loop.failed },
+    asking: run.inFlight.has(-2 - slot),
     progress: flight?.progress ?? null,
     tokens: flight?.tokens ?? null,
     writing: flight === undefined || flight.written === '' ? null : lastLine(secrets.redactGrowing(flight.written)),

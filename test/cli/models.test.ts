@@ -199,7 +199,10 @@ describe('demo', () => {
     const { code, out, err } = await call(['demo']);
     expect(code).toBe(0);
     expect(err).toContain('model: lab/small, as configured');
-    expect(out).toMatch(/\n {2}headline: Horror is loved least\n {2}by lab\/small, \$0\.0+\d+\n/);
+    expect(out).toMatch(/\n {2}headline: Horror is loved least\n {2}by lab\/small: [\d.]+ m?s, \d+ tokens, \$0\.0+\d+\n/);
+    expect(err).toMatch(/✓ headline +\S+ ms {2}AUTO by lab\/small in /);
+    expect(err).toContain('next: cd orchestrator-demo && orchestrator report last');
+    expect(err).not.toContain('orchestrator show run_');
     expect(out.trimEnd().split('\n').at(-1)).toBe(`The report: ${join(folder, REPORT)}`);
     expect(readFileSync(join(folder, REPORT), 'utf8')).toContain('<h1>Horror is loved least</h1>');
   });

@@ -1,8 +1,10 @@
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import { formatDuration } from '../../duration.ts';
 import { OrchestratorError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import { formatUsd } from '../../money.ts';
+import type { LedgerRow } from '../../store/port.ts';
 import { openModels, type Models } from '../../models/index.ts';
 import { CONFIG_NAME, loadConfig, type EmbeddedShell, type LoadedConfig } from '../../runtime/index.ts';
 import { answersOf, type TagAnswer } from '../answers.ts';
@@ -11,7 +13,7 @@ import { EXIT } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { configOptions, withShell } from '../opening.ts';
 import type { Terminal } from '../terminal.ts';
-import { escapeLine } from '../text.ts';
+import { count, escapeLine } from '../text.ts';
 import { fetchModel, hubOf, idOf, localModels } from './models-files.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../../examples');
@@ -30,7 +32,8 @@ export async function demo(terminal: Terminal, { args, flags }: Invocation): Pro
     there,
     async shell => {
       const handle = await shell.start(await shell.compile(FILE), {}, { trigger: 'cli', tags: ['demo'] });
-      const code = await drive(there, shell, handle, flags);
+      // Its commands are told below: they begin in the folder of the demo.
+      const code = await drive(there, shell, handle, flags, false);
       if (!flags.on('json')) await tellAnswers(terminal, shell, handle.id, folder);
       return code;
     },
@@ -110,21 +113,30 @@ async function tellAnswers(terminal: Terminal, shell: EmbeddedShell, run: string
   const calls = (await shell.store.ledger({ run })).filter(({ purpose }) => purpose === 'auto');
   out(`\n${paint('strong', 'What the model was asked')}\n`);
   for (const answer of answers) {
-    const costs = calls.filter(({ path }) => path === answer.path).map(({ costMicroUsd }) => costMicroUsd);
+    const asked = calls.filter(({ path }) => path === answer.path);
     out(`  ${paint('strong', escapeLine(answer.path))}: ${escapeLine(typeof answer.value === 'string' ? answer.value : JSON.stringify(answer.value))}\n`);
-    out(`  ${paint('faint', escapeLine(sourceText(answer, costs)))}\n`);
+    out(`  ${paint('faint', escapeLine(sourceText(answer, asked)))}\n`);
   }
   const report = document.outputs['report'];
   if (typeof report !== 'string') return;
   const path = resolve(folder, report);
   out(`\nThe report: ${paint('strong', escapeLine(path))}\n`);
-  if (!terminal.quiet) terminal.err(`  how it came about: cd ${relative(cwd, folder) || '.'} && orchestrator report ${run}\n`);
+  if (terminal.quiet) return;
+  const call = terminal.env['npm_command'] === 'exec' ? 'npx orchestrator' : 'orchestrator';
+  const there = relative(cwd, folder) || '.';
+  terminal.err(`\n${terminal.paint('faint', 'next:')} cd ${there} && ${call} report last     how the report came about, as a page\n`);
+  terminal.err(`      cd ${there} && ${call} auto explain last     what the model was asked, and what it said\n`);
+  terminal.err(`      ${call} init     a pipeline of your own\n`);
 }
 
-function sourceText({ source, model, reason }: TagAnswer, costs: readonly (number | null)[]): string {
+function sourceText({ source, model, reason }: TagAnswer, asked: readonly LedgerRow[]): string {
+  const costs = asked.map(({ costMicroUsd }) => costMicroUsd);
   const spent = costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0);
   const price = costs.length === 0 ? '' : costs.includes(null) ? ', at an unknown price' : `, ${formatUsd(spent)}`;
-  const calls = costs.length > 1 ? ` in ${costs.length} calls` : '';
-  if (source === 'model') return `by ${model ?? 'a model'}${calls}${price}`;
-  return `the default${reason === null ? '' : `: ${reason}`}${price === '' ? '' : ` (asked${calls}${price})`}`;
+  const sum = (of: (row: LedgerRow) => number): number => asked.reduce((total, row) => total + of(row), 0);
+  const tokens = sum(row => row.inputTokens + row.outputTokens);
+  const calls = asked.length > 1 ? `${asked.length} calls, ` : '';
+  const work = asked.length === 0 ? '' : `: ${calls}${formatDuration(sum(row => row.latencyMs))}, ${count(tokens, 'token')}${price}`;
+  if (source === 'model') return `by ${model ?? 'a model'}${work}`;
+  return `the default${reason === null ? '' : `: ${reason}`}${work === '' ? '' : ` (asked${work})`}`;
 }
