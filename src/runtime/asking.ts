@@ -57,16 +57,17 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
     model: null,
     reason: shop.secrets.redactText(reason),
   });
-  const chosen = (await shop.values.settle(() => modelFor(shop, run, slot, tag.model))) ?? (shop.tapes.of(run) && { model: nobody(tag), route: undefined });
-  if (chosen === undefined) {
+  const chosen = await shop.values.settle(() => modelFor(shop, run, slot, tag.model));
+  if (chosen === undefined && shop.tapes.of(run) === undefined) {
     if (tag.default !== undefined) return takeDefault(NO_MODEL);
     throw noModel(tag);
   }
   const computing = shop.computing(run, [], slot);
   const { request, schema } = await shop.values.settle(() => requestFor(shop, run, slot, tag, computing));
+  const meter = new Meter(shop, run, slot, 'auto', chosen ?? { model: silentModel(undefined), route: undefined }, flight);
   try {
     const answer = await flight.guard(
-      askStructured(listening(run, slot, new Meter(shop, run, slot, 'auto', chosen, flight), shop.secrets), request, schema, {
+      askStructured(listening(run, slot, chosen === undefined ? nobody(meter, tag) : meter, shop.secrets), request, schema, {
         signal: flight.signal,
         onToken: flight.writing(),
         ...(tag.cache ? {} : { cache: false }),
@@ -77,7 +78,7 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
         ok: true,
         value: shop.values.refer(shop.secrets.redact(answer.value), run.blobs),
         source: 'model',
-        model: answer.replies.at(-1)?.fallback?.id ?? chosen.model.id,
+        model: answer.replies.at(-1)?.fallback?.id ?? chosen?.model.id ?? null,
         reason: null,
       };
     if (tag.default !== undefined) return takeDefault(answer.problem);
@@ -101,9 +102,12 @@ function noModel(tag: PlanAuto): OrchestratorError {
 }
 
 /** That no model was there is recorded as its answer, so that the replay takes the same default. */
-function nobody(tag: PlanAuto): Model {
-  const error = tag.default === undefined ? noModel(tag) : new OrchestratorError('ORC-402', NO_MODEL, { class: 'not_found' });
-  return { ...silentModel(undefined), generate: () => Promise.reject(error) };
+function nobody(meter: Meter, tag: PlanAuto): Pick<Model, 'generate'> {
+  const absent = tag.default === undefined ? noModel(tag) : new OrchestratorError('ORC-402', NO_MODEL, { class: 'not_found' });
+  const refuse = (): never => {
+    throw absent;
+  };
+  return { generate: (request, options) => meter.generate(request, options, refuse) };
 }
 
 function tagOf(run: LiveRun, slot: number, index: number): PlanAuto {

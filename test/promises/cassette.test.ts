@@ -187,6 +187,7 @@ test('an own action is not performed in a replay, whatever it says of itself; a 
     [1, 'none'],
   ]);
   expect([performed, server.requests.length]).toEqual([1, 0]);
+  for (const { autos } of [recorded, replayed]) expect(autos).toMatchObject([{ source: 'default', reason: 'no model is configured' }]);
 });
 
 test('what an expression saw of the world is seen again, in its turn, and a loop that waits for an hour still ends', async () => {
