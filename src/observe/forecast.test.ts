@@ -161,3 +161,31 @@ test('the model is whom a choice would fall on, and unknown where only the run c
   expect(byTask['agent']!.worstUsd).toBe(0.2);
   expect(unknown).toEqual(['what `open` costs is unknown: its model is chosen in the run']);
 });
+
+test('a comparison costs what all of its models do', async () => {
+  const task = (id: string, models: string): string =>
+    `  - { id: ${id}, action: model.compare, parameters: { prompt: "12345678", max_tokens: 100, models: ${models} } }`;
+  const { byTask, unknown } = await told(
+    planOf(
+      [
+        task('both', '[lab/small, lab/dear]'),
+        task('small', '[lab/small]'),
+        task('dear', '[lab/dear]'),
+        task('some', '[lab/small, lab/unpriced]'),
+        task('open', '"{{ list }}"'),
+      ].join('\n'),
+      'inputs: { list: array }\n',
+    ),
+  );
+  expect(byTask['small']!.expectedUsd).toBeGreaterThan(0);
+  // The names of the models count as text of the task, so that it is not the sum to the last token.
+  for (const part of ['expectedUsd', 'worstUsd'] as const)
+    expect(byTask['both']![part]! / (byTask['small']![part]! + byTask['dear']![part]!)).toBeCloseTo(1, 1);
+  expect([byTask['some']!.expectedUsd, byTask['open']!.expectedUsd]).toEqual([null, null]);
+  expect(unknown).toEqual(
+    expect.arrayContaining([
+      'what `some` costs is unknown: the price of lab/unpriced is not known',
+      'what `open` costs is unknown: its models are named in the run',
+    ]),
+  );
+});

@@ -174,12 +174,23 @@ function pricedCall(room: Room, path: string, task: PlanTask): Priced {
     ...(typeof maxTokens === 'number' ? { maxTokens } : {}),
     ...(isObject(schema ?? null) || SHAPED.has(task.action) ? { schema: (schema as JsonObject | undefined) ?? {} } : {}),
   };
+  if (task.action === 'model.compare') return pricedTogether(room, path, own(parameters, 'models'), request, isOpen(task.parameters));
   const priced = price(room, path, wantedBy(room, task, own(parameters, 'model')), request, isOpen(task.parameters), undefined);
   if (task.action !== 'agent') return priced;
   const cap = own(parameters, 'max_cost_usd');
   if (typeof cap !== 'number')
     room.unknown.add(`how many calls \`${path}\` makes is known in the run only: an agent asks as often as it needs, up to its max_steps`);
   return { ...priced, worst: typeof cap === 'number' ? Math.ceil(cap * 1_000_000) : null };
+}
+
+/** One question that several models are asked. */
+function pricedTogether(room: Room, path: string, models: Json | undefined, request: ModelRequest, open: boolean): Priced {
+  if (!Array.isArray(models)) return { model: null, expected: null, worst: null, reason: 'its models are named in the run' };
+  const priced = models.map(one => price(room, path, one, request, open, undefined));
+  const sum = (part: 'expected' | 'worst'): MicroUsd | null =>
+    priced.reduce<MicroUsd | null>((all, one) => (all === null || one[part] === null ? null : all + one[part]), 0);
+  const reason = priced.find(({ expected }) => expected === null)?.reason ?? '';
+  return { model: priced.at(-1)?.model ?? null, expected: sum('expected'), worst: sum('worst'), reason };
 }
 
 /** What is asked of a model, as it is in a run: by the call, else the task, else the pipeline. `null` where only the run can tell. */
