@@ -291,11 +291,6 @@ export class SqliteStore implements Store {
     } catch {
       // A store that can no longer be written is closed all the same; its journal says what its rows do not.
     }
-    try {
-      this.#writer.seal();
-    } catch {
-      // A store that can no longer be written is closed all the same; its journal says what its rows do not.
-    }
     this.shared.close();
     for (let again = false; ; again = true) {
       const others = this.#signOff();

@@ -96,7 +96,7 @@ export class Writer {
     clearTimeout(this.#sealing);
     this.#sealing = undefined;
     if (this.#unsealed.size === 0 || this.#failure !== undefined) return;
-    this.#sealedAtMs = 0;
+    this.#sealedAtMs = -Infinity;
     this.commit([]);
   }
 
