@@ -50,6 +50,8 @@ export class Meter {
   readonly #purpose: string;
   readonly #chosen: Chosen;
   readonly #flight: Flight;
+  /** What the live view said before the call had to wait. */
+  #before: Flight['progress'] | undefined;
   /** What was set aside for the call under way. */
   #key: string | undefined;
 
@@ -130,7 +132,12 @@ export class Meter {
         ...options,
         ...patienceOf(this.#run, this.#slot, this.#flight),
         onWait: wait => this.#tellWait(wait),
+        onToken: piece => {
+          this.#goOn();
+          options.onToken?.(piece);
+        },
       });
+      this.#goOn();
       this.#flight.answered = true;
       const id = reply.fallback?.id ?? model.id;
       const before = (reply.fallback?.tried ?? []).map(one => ({ ...one, bill: failedBill(one.failure, this.#shop.models.describe(one.id)) }));
@@ -212,8 +219,18 @@ export class Meter {
 
   /** Whom a call waits for, and until when, in the live view. */
   #tellWait({ who, why, untilMs }: { who: string; why: string; untilMs: number }): void {
-    const seconds = Math.max(0, Math.ceil((untilMs - this.#shop.loop.now()) / 1000));
-    this.#flight.progress = { done: 0, total: null, text: `waits for ${who}: ${why}, ${seconds} s at most` };
+    const ms = Math.max(0, untilMs - this.#shop.loop.now());
+    if (this.#before === undefined) this.#before = this.#flight.progress;
+    this.#flight.progress = { done: 0, total: null, text: `waits for ${who}: ${why}, ${Math.ceil(ms / 1000)} s at most` };
+    // A time-out of the author's runs from admission; that of a question is for the model, which has not been asked.
+    if (this.#purpose === 'auto') this.#flight.postpone(ms);
+  }
+
+  /** The wait is over. */
+  #goOn(): void {
+    if (this.#before === undefined) return;
+    this.#flight.progress = this.#before;
+    this.#before = undefined;
   }
 }
 

@@ -50,6 +50,7 @@ export class Flight implements InFlight {
   #controller: AbortController | null = null;
   #stopped: { reason: unknown } | null = null;
   #abandon: ((reason: unknown) => void) | null = null;
+  #limit: { timeoutMs: number; message: string } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #grace: NodeJS.Timeout | undefined;
 
@@ -75,7 +76,16 @@ export class Flight implements InFlight {
   }
 
   limit(timeoutMs: number, message: string): void {
-    this.#timer = setTimeout(() => this.abort(new OrchestratorError('ORC-218', message, { class: 'timeout', retryable: true })), timeoutMs);
+    this.#limit = { timeoutMs, message };
+    this.postpone(0);
+  }
+
+  /** The time runs anew, and only after a while. */
+  postpone(ms: number): void {
+    if (this.#limit === undefined) return;
+    const { timeoutMs, message } = this.#limit;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.abort(new OrchestratorError('ORC-218', message, { class: 'timeout', retryable: true })), ms + timeoutMs);
   }
 
   abort(reason: unknown): void {

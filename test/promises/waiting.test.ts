@@ -83,10 +83,13 @@ test('S8 a long wait for a limit is the task’s: it says for whom and until whe
 
 test('a short wait stays in the process, and the live view says for whom', async () => {
   const { server, file, open } = await place(ASK, 1500);
+  server.respond(() => ({ text: 'fine', pauseMs: 300 }));
   const shell = await open();
   const handle = await shell.start(file);
   await until(() => handle.view().active[0]?.progress?.text);
   expect(handle.view().active[0]).toMatchObject({ status: 'running', progress: { text: expect.stringContaining('waits for lab/small') } });
+  await until(() => handle.view().active[0]?.tokens);
+  expect(handle.view().active[0]!.progress).toBeNull();
   const { run, status } = await handle.result();
   expect([status, server.requests.length]).toEqual(['completed', 2]);
   expect((await shell.store.read(run)).filter(({ event }) => event.type === 'attempt.deferred')).toEqual([]);
