@@ -42,6 +42,7 @@ const BUGS: { name: string; file: string; find: string; put: string }[] = [
     find: "status: own === null ? 'completed' : 'failed'",
     put: "status: own === null || own.retryable ? 'completed' : 'failed'",
   },
+  { name: 'a reservation that the store refused stays in the state', file: 'apply.ts', find: 'unreserve(state, event.slot, event.key);\n}', put: '}' },
   { name: 'one attempt too many', file: 'advance.ts', find: 'used >= retry.maxAttempts', put: 'used > retry.maxAttempts' },
   {
     name: 'an effectful intent runs again after a crash',

@@ -1,10 +1,13 @@
-import { TASK_STATUSES, type Command, type Effect, type Event, type Input, type RunState } from '../../src/engine/index.ts';
+import { TASK_STATUSES, type Command, type Effect, type Event, type Input, type Outcome, type RunState } from '../../src/engine/index.ts';
 import { isSettled } from './observer.ts';
 import { failureOf, numberOf } from './script.ts';
 import { pathOfLive, type World } from './world.ts';
 
 type Sent = Input extends infer One ? (One extends Input ? Omit<One, 'now'> : never) : never;
 
+/** Micro-dollars of a call. */
+const WORST = 10;
+const BILL = 7;
 const OVER_BUDGET = failureOf('budget', 'the budget is used up');
 
 /** Something that can happen next. */
@@ -27,6 +30,7 @@ export class Process {
   #held: Effect[] = [];
   #afterCommit: (() => void)[] = [];
   readonly #aborted = new Set<number>();
+  #keys = 0;
 
   constructor(world: World, epoch: number, state: RunState) {
     this.world = world;
@@ -76,6 +80,7 @@ export class Process {
 
   commit(): void {
     const { world } = this;
+    if (this.#hasNoRoom()) return;
     const before = this.state.seq - this.#events.length;
     if (!world.append(this.#events, this.epoch, before)) {
       this.alive = false;
@@ -164,7 +169,40 @@ export class Process {
     }
     const step = seen.spec.step;
     if (step !== undefined && !seen.steps.get('step')?.done) return this.#performStep(slot, attempt, step);
-    this.#answers(() => this.#settle(slot, attempt));
+    if (world.chance(world.setting.scenario.spendRate)) return void this.#pool.push({ answer: false, run: () => this.#call(slot, attempt) });
+    this.#answers(this.#settling(slot, attempt));
+  }
+
+  /** Takes back what the store has no room for, and tells the run: nothing is written yet. */
+  #hasNoRoom(): boolean {
+    const { cap, engine, now } = this.world;
+    const refused = cap.refused(this.#events);
+    this.#events = this.#events.filter(event => event.type !== 'budget.reserved' || !refused.has(event));
+    for (const event of refused.keys()) engine.takeBack(this.state, event);
+    for (const [{ slot, key }, refusal] of refused) this.feed({ type: 'refused', slot, key, refusal: { ...refusal, until: now + 60_000 } });
+    return refused.size > 0;
+  }
+
+  /** A call under a cap that several runs share: set aside durably before it is made, settled with its result (S12). */
+  #call(slot: number, attempt: number): void {
+    const key = `${this.epoch}.${this.#keys++}`;
+    this.feed({ type: 'reserve', slot, key, microUsd: WORST, spans: [this.world.cap.span(this.world.now)] });
+    this.#afterCommit.push(() => {
+      if (!Object.hasOwn(this.state.reserved, key))
+        return this.feed({ type: 'settled', slot, attempt, outcome: { ok: false, failure: OVER_BUDGET, held: true } });
+      const settle = this.#settling(slot, attempt);
+      let isTold = false;
+      this.#answers(() => {
+        if (!isTold) {
+          const call = { purpose: 'prompt', model: 'm', inputTokens: 1, outputTokens: 1, costMicroUsd: BILL, latencyMs: 1 };
+          this.feed({ type: 'called', slot, call, prompt: { v: '' }, reply: { v: '' }, key });
+          this.feed({ type: 'release', slot, key });
+        }
+        isTold = true;
+        settle();
+      });
+    });
+    if (this.#events.length === 0) this.#handOut();
   }
 
   /** A step: intent, effect, result, each durable before the next (S2). */
@@ -177,7 +215,7 @@ export class Process {
         this.#afterCommit.push(() => {
           if (this.world.seen(slot).steps.get(name)?.done) this.world.observer.problem(`S6 the step of ${this.world.seen(slot).path} is performed again`);
           this.feed({ type: 'step', slot, attempt, name, step: { completed: { v: 'stepped' } } });
-          this.#answers(() => this.#settle(slot, attempt));
+          this.#answers(this.#settling(slot, attempt));
         });
         if (this.#events.length === 0) this.#handOut();
       },
@@ -198,13 +236,22 @@ export class Process {
     return { until: this.world.now + 1000, for: 'm' };
   }
 
-  #settle(slot: number, attempt: number): void {
+  /** Tells the outcome of an attempt, the same however often it is delivered; an attempt that is held gives its number to the next, so that is told once. */
+  #settling(slot: number, attempt: number): () => void {
+    let outcome: Outcome | undefined;
+    return () => {
+      const isAgain = outcome !== undefined;
+      outcome ??= this.#outcomeOf(slot, attempt);
+      if (!isAgain || !('held' in outcome || 'deferred' in outcome)) this.feed({ type: 'settled', slot, attempt, outcome });
+    };
+  }
+
+  #outcomeOf(slot: number, attempt: number): Outcome {
     const { path } = this.world.seen(slot);
-    if (this.#isDeferred(slot, attempt))
-      return this.feed({ type: 'settled', slot, attempt, outcome: { ok: false, failure: OVER_BUDGET, deferred: this.#later() } });
-    if (this.#isHeld(slot, attempt)) return this.feed({ type: 'settled', slot, attempt, outcome: { ok: false, failure: OVER_BUDGET, held: true } });
+    if (this.#isDeferred(slot, attempt)) return { ok: false, failure: OVER_BUDGET, deferred: this.#later() };
+    if (this.#isHeld(slot, attempt)) return { ok: false, failure: OVER_BUDGET, held: true };
     const scripted = this.world.setting.script.attempt(path, attempt);
     const failure = this.#aborted.has(slot) && this.world.random() < 0.5 ? failureOf('cancelled', 'aborted') : scripted;
-    this.feed({ type: 'settled', slot, attempt, outcome: failure === undefined ? { ok: true, output: { v: `${path}#${attempt}` } } : { ok: false, failure } });
+    return failure === undefined ? { ok: true, output: { v: `${path}#${attempt}` } } : { ok: false, failure };
   }
 }

@@ -55,6 +55,8 @@ export interface Scenario {
   deferRate: number;
   /** Chance that a model call, and with it an attempt or a question, meets the cap of a budget. */
   holdRate: number;
+  /** Chance that an attempt calls a model under a cap that several runs share. */
+  spendRate: number;
   /** Chance that the clock is set back. */
   jumpRate: number;
   /** What follows once the run has ended. */
@@ -98,6 +100,7 @@ export function makeScenario(seed: number): Scenario {
     holdRate: calm ? 0 : pick(random, [0, 0.03]),
     jumpRate: pick(random, [0, 0, 0.01]),
     after: pick(random, ['nothing', 'nothing', 'retry', 'fork']),
+    spendRate: pick(random, [0, 0, 0.4]),
   };
 }
 

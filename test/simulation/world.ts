@@ -2,12 +2,13 @@ import type { Event, Evaluation, RunState, Site } from '../../src/engine/index.t
 import type { Json } from '../../src/json.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { randomOf, type Random } from '../fuzz/random.ts';
+import { Cap } from './cap.ts';
 import { Observer, type Seen } from './observer.ts';
 import type { Scenario, Spec } from './scenario.ts';
 import { failureOf, type Script } from './script.ts';
 
 /** The engine under test: the production one, or one with a planted bug. */
-export type Engine = Pick<typeof import('../../src/engine/index.ts'), 'apply' | 'decide' | 'initial' | 'restore' | 'snapshot' | 'stateHash'>;
+export type Engine = Pick<typeof import('../../src/engine/index.ts'), 'apply' | 'decide' | 'initial' | 'restore' | 'snapshot' | 'stateHash' | 'takeBack'>;
 
 /** What a scenario is made of for the scheduler, apart from how its plan came about. */
 export interface Setting {
@@ -27,6 +28,7 @@ export class World {
   readonly random: Random;
   readonly observer: Observer;
   readonly journal: Event[] = [];
+  readonly cap = new Cap();
   readonly engine: Engine;
   snapshot: { seq: number; text: string } | null = null;
   now = EPOCH_MS;
@@ -58,6 +60,8 @@ export class World {
       const durable = JSON.parse(JSON.stringify(event)) as Event;
       this.journal.push(durable);
       this.observer.see(durable);
+      const problem = this.cap.see(durable);
+      if (problem !== null) this.observer.problem(problem);
     }
     return true;
   }
