@@ -68,14 +68,14 @@ test('what was never run is priced from the texts of the file and the limits of 
     times: 1,
     calls: 1,
     expectedUsd: 0.00101,
-    p95Usd: 0.00101,
+    p95Usd: null,
     worstUsd: 0.00104,
     p50Ms: null,
     p95Ms: null,
     basis: 'prices',
   });
   expect(byTask['free']).toMatchObject({ model: null, calls: 0, expectedUsd: 0, worstUsd: 0 });
-  expect(cost).toEqual({ expectedUsd: 0.00101, p95Usd: 0.00101, worstUsd: 0.00104, knownUsd: 0.00101, budgetUsd: null });
+  expect(cost).toEqual({ expectedUsd: 0.00101, p95Usd: null, worstUsd: 0.00104, knownUsd: 0.00101, budgetUsd: null });
   expect([duration, runs, unknown]).toEqual([{ p50Ms: null, p95Ms: null, basis: null }, 0, []]);
 });
 
@@ -114,6 +114,9 @@ test('a loop counts as often as the file says; where only the run knows, its wor
   const open = await told(planOf(loop('"{{ range(3) }}"')));
   expect(open.byTask['each/ask']).toMatchObject({ times: null, expectedUsd: 0.00101, worstUsd: null });
   expect(open.unknown).toEqual(['how often `each` repeats is known in the run only: its costs are those of one time']);
+  const given = await told(planOf(loop('"{{ inputs.names }}"'), 'inputs: { names: { type: list, default: [a, b] } }\n'));
+  expect(given.byTask['each/ask']).toMatchObject({ times: null, expectedUsd: 0.00202, worstUsd: null });
+  expect(given.unknown).toEqual(['how often `each` repeats is known in the run only: it is counted as 2, as the default of `names` has it']);
 });
 
 test('values of the run make a prompt as long as the context of the model at worst; retries, repairs and a budget count', async () => {

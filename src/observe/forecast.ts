@@ -16,6 +16,7 @@ export interface TaskForecast {
   /** Questions to models each time: its AUTO tags, and its own. */
   calls: number;
   expectedUsd: number | null;
+  /** What 95 of 100 runs stayed below; unknown where it did not run before. */
   p95Usd: number | null;
   worstUsd: number | null;
   /** Of one execution. */
@@ -51,6 +52,7 @@ interface Room {
 }
 
 const INPUTS = '(inputs)';
+const ONCE: Times = { known: 1, likely: 1 };
 /** How often an answer of a shape is asked for at most, where none fits. */
 const ASKED_MAX = 3;
 /** Actions whose answer has to fit a shape. */
@@ -67,25 +69,41 @@ export async function forecast(plan: Plan, { store, models }: { store: Ledger & 
   const room: Room = { plan, models, history, seen, unknown: new Set() };
   const tasks: Forecast['byTask'] = {};
   const autos = plan.inputs.flatMap(input => input.autos ?? []);
-  if (autos.length > 0) tasks[INPUTS] = forecastTask(room, INPUTS, { autos, times: 1 });
-  visit(room, plan.blocks[0]!, '', 1, (path, task, times) => {
+  if (autos.length > 0) tasks[INPUTS] = forecastTask(room, INPUTS, { autos, times: ONCE });
+  visit(room, plan.blocks[0]!, '', ONCE, (path, task, times) => {
     tasks[path] = forecastTask(room, path, { task, autos: task.autos, times });
   });
   return { runs: history.runs, cost: costsOf(room, tasks), duration: durationOf(room, tasks), byTask: tasks, unknown: [...room.unknown] };
 }
 
+/** How often something runs: for sure, null where only the run can tell; and as far as the defaults of the inputs tell. */
+interface Times {
+  known: number | null;
+  likely: number;
+}
+
 /** Every task that may run, with how often it does. */
-function visit(room: Room, block: Block, prefix: string, times: number | null, tell: (path: string, task: PlanTask, times: number | null) => void): void {
+function visit(room: Room, block: Block, prefix: string, times: Times, tell: (path: string, task: PlanTask, times: Times) => void): void {
   for (const task of block.tasks) {
     if (task.handlerOnly === true) continue;
     const path = prefix + task.id;
     tell(path, task, times);
     if (task.body === undefined) continue;
     const each = timesOf(task);
-    if (each === null)
-      room.unknown.add(`how often \`${path}\` repeats is known in the run only${room.history.tasks.has(path) ? '' : ': its costs are those of one time'}`);
-    visit(room, room.plan.blocks[task.body]!, `${path}/`, times === null || each === null ? null : times * each, tell);
+    const likely = each ?? guessOf(room, path, task);
+    const known = times.known === null || each === null ? null : times.known * each;
+    visit(room, room.plan.blocks[task.body]!, `${path}/`, { known, likely: times.likely * likely }, tell);
   }
+}
+
+/** How often a loop over an input would repeat over its default, else once. */
+function guessOf({ plan, unknown }: Room, path: string, { source }: PlanTask): number {
+  const [, name] = /^(?:inputs\.)?(\w+)$/.exec(source !== undefined && 'e' in source ? source.e.trim() : '') ?? [];
+  const given = plan.inputs.find(input => input.name === name)?.default;
+  const items = given === undefined ? undefined : literalOf(given);
+  const counted = Array.isArray(items) ? `it is counted as ${items.length}, as the default of \`${name}\` has it` : 'its costs are those of one time';
+  unknown.add(`how often \`${path}\` repeats is known in the run only: ${counted}`);
+  return Array.isArray(items) ? items.length : 1;
 }
 
 /** How often what is in a task runs. */
@@ -101,10 +119,10 @@ function timesOf({ kind, source, maxIterations }: PlanTask): number | null {
 interface Subject {
   task?: PlanTask;
   autos: PlanAuto[];
-  times: number | null;
+  times: Times;
 }
 
-function forecastTask(room: Room, path: string, { task, autos, times }: Subject): TaskForecast {
+function forecastTask(room: Room, path: string, { task, autos, times: { known: times, likely } }: Subject): TaskForecast {
   const known = room.history.tasks.get(path === INPUTS ? '' : path);
   const asks = task !== undefined && task.kind === 'action' && room.plan.actions[task.action]?.model === true;
   const calls = autos.length + (asks ? 1 : 0);
@@ -121,7 +139,7 @@ function forecastTask(room: Room, path: string, { task, autos, times }: Subject)
     }, 0);
   const answered = priced.at(-1)!.model;
   const paid = paidBefore(known);
-  const expected = paid?.p50 ?? sum('expected', times ?? 1);
+  const expected = paid?.p50 ?? sum('expected', likely);
   if (paid === undefined && expected === null) room.unknown.add(`what \`${path}\` costs is unknown: ${priced.find(one => one.expected === null)!.reason}`);
   const latency = answered === null ? undefined : room.seen.get(answered);
   return {
@@ -129,7 +147,7 @@ function forecastTask(room: Room, path: string, { task, autos, times }: Subject)
     times,
     calls,
     expectedUsd: toUsd(expected),
-    p95Usd: toUsd(paid?.p95 ?? expected),
+    p95Usd: toUsd(paid?.p95 ?? null),
     worstUsd: toUsd(sum('worst', times)),
     p50Ms: took.p50Ms ?? (latency === undefined ? null : Math.round(latency.p50Ms * calls)),
     p95Ms: took.p95Ms ?? (latency === undefined ? null : Math.round(latency.p95Ms * calls)),

@@ -37,7 +37,9 @@ function rowOf(path: string, { model, times, calls, expectedUsd, p95Usd, worstUs
     asked ? (model ?? 'unknown') : '',
     times === null ? 'unknown' : times.toLocaleString('en-US'),
     asked ? String(calls) : '',
-    ...[expectedUsd, p95Usd, worstUsd].map(usd => (asked ? usdText(usd) : '')),
+    asked ? usdText(expectedUsd) : '',
+    p95Usd === null || !asked ? '' : usdText(p95Usd),
+    asked ? usdText(worstUsd) : '',
     ...[p50Ms, p95Ms].map(ms => (ms === null ? 'unknown' : msText(ms))),
     basis ?? '',
   ];
@@ -53,7 +55,10 @@ function totalLines(
   runs: number,
 ): string[] {
   const capped = budgetUsd !== null && worstUsd === budgetUsd ? ' (its budget)' : '';
-  const likely = expectedUsd === null ? `unknown, ${usdText(knownUsd)} of it known` : `${usdText(expectedUsd)} expected, ${usdText(p95Usd)} in 95 of 100 runs`;
+  const likely =
+    expectedUsd === null
+      ? `unknown, ${usdText(knownUsd)} of it known`
+      : `${usdText(expectedUsd)} expected${p95Usd === null ? '' : `, ${usdText(p95Usd)} in 95 of 100 runs`}`;
   const cost = worstUsd === 0 && expectedUsd === 0 ? 'nothing' : `${likely}; at most ${usdText(worstUsd)}${capped}`;
   const before = runs === 0 ? 'it has not run here yet' : `of ${count(runs, 'run')} before`;
   const time =
