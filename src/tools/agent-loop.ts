@@ -67,7 +67,7 @@ export class Agent {
       try {
         return await this.#ask(messages, tries === 1 ? `model-${turn}` : `model-${turn}.${tries}`, isOver);
       } catch (error) {
-        if (tries === TRIES_MAX || !(error instanceof OrchestratorError && error.code === 'ORC-405')) throw error;
+        if (tries === TRIES_MAX || !isWorded(error)) throw error;
         messages.push({ role: 'user', content: `That answer cannot be used:\n${fence('error', error.message)}\nAnswer again.` });
       }
     }
@@ -146,6 +146,11 @@ export class Agent {
   #result(answer: string | null, stopped: Stopped): JsonObject {
     return { answer, steps: this.#steps, cost_usd: this.#costMicroUsd === null ? null : this.#costMicroUsd / 1_000_000, stopped };
   }
+}
+
+/** Whether a model has answered, and only its words are no good; a reply that was lost on the way is tried again by the task, durably. */
+function isWorded(error: unknown): error is OrchestratorError {
+  return error instanceof OrchestratorError && error.code === 'ORC-405' && error.details?.['usage'] !== undefined;
 }
 
 function unknownTool(name: string, tools: Map<string, Tool>): { error: Refusal } {

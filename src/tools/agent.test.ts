@@ -139,13 +139,18 @@ describe('agent', () => {
   });
 
   test('a model whose tool calls cannot be read is told so and asked again, three times at most', async () => {
-    const garbled = (): OrchestratorError => new OrchestratorError('ORC-405', 'the arguments are no JSON', { class: 'invalid_output', retryable: true });
+    const garbled = (): OrchestratorError =>
+      new OrchestratorError('ORC-405', 'the arguments are no JSON', { class: 'invalid_output', retryable: true, details: { usage: {} } });
     await using bench = await setup([garbled(), asks(call('read', { path: 'a' })), garbled(), garbled(), { text: 'Done.' }]);
     expect(await bench.perform('agent', { goal: 'x', tools: [READ] })).toMatchObject({ answer: 'Done.', stopped: 'answer', steps: [{ tool: 'read' }] });
     expect(bench.asked.map(({ step }) => step)).toEqual(['model-1', 'model-1.2', 'model-2', 'model-2.2', 'model-2.3']);
     expect(bench.asked[1]!.messages.at(-1)!.content).toContain('the arguments are no JSON');
     await using hopeless = await setup([garbled(), garbled(), garbled()]);
     await expect(hopeless.perform('agent', { goal: 'x', tools: [] })).rejects.toMatchObject({ code: 'ORC-405' });
+    // What was lost on the way is for the task to try again.
+    await using lost = await setup([new OrchestratorError('ORC-405', 'the stream was cut', { class: 'invalid_output', retryable: true })]);
+    await expect(lost.perform('agent', { goal: 'x', tools: [] })).rejects.toMatchObject({ code: 'ORC-405' });
+    expect(lost.asked).toHaveLength(1);
   });
 
   test('an unknown price is unknown', async () => {

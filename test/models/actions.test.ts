@@ -228,6 +228,16 @@ test('an agent works with a model that has no tools of its own', async () => {
   expect(server.requests[0]!.body['tools']).toBeUndefined();
 });
 
+test('tool calls that are no JSON are asked for again, and each that was billed is in the books', async () => {
+  const { server, run, events } = await setup();
+  server.reply({ toolCalls: [{ name: 'echo', arguments: '{"text": ' }] }, wants('echo', { text: 'one' }), 'Done.');
+  const { outputs, document } = await run('- { id: work, action: agent, parameters: { goal: "Work.", tools: [ echo ] } }');
+  expect(outputs['work']).toMatchObject({ answer: 'Done.', steps: [{ tool: 'echo', result: 'one' }] });
+  const calls = (await events(document.run)).flatMap(event => (event.type === 'model.called' ? [event.call.failed ?? 'ok'] : []));
+  expect(calls).toEqual(['ORC-405', 'ok', 'ok']);
+  expect(server.requests).toHaveLength(3);
+});
+
 test('C24 vectors are held by a budget before they are made', async () => {
   const { server, shell, compile } = await setup();
   const tasks = '- { id: v, action: embed, parameters: { texts: [some words, and more of them], model: lab/vectors } }';
