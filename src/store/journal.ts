@@ -2,7 +2,7 @@ import type { Event } from '../engine/event.ts';
 import { CHAIN_START, chainLink } from './checksum.ts';
 import type { Database } from './database.ts';
 import { damaged } from './failures.ts';
-import { parseRun, SELECT_RUN, type Held, type RawRow, type Seal } from './rows.ts';
+import { parseRun, SELECT_RUN, type Held, type RawRow } from './rows.ts';
 
 /** The events of one commit, as one row: `first` … `seq`. */
 export interface Link {
@@ -18,10 +18,19 @@ export function loadRun(db: Database, run: string): Held | undefined {
   if (raw === undefined) return undefined;
   const held = parseRun(raw);
   if (held === undefined) throw damaged(`the row of ${run} does not hold what was written to it`, { run });
-  const end = db.get<Seal>('SELECT seq, checksum AS head FROM journal WHERE run = ? ORDER BY seq DESC LIMIT 1', run);
-  // A journal that ends early is told where it is read, with the place.
-  if (end === undefined || end.seq <= held.seal.seq) return held;
-  return { ...held, row: { ...held.row, seq: end.seq }, head: end.head };
+  return withTail(db, held);
+}
+
+/** The row with what its journal has beyond the seal: a second's worth at most, checked link by link, for nothing else vouches for it. What the journal lacks before the seal is told where it is read, with the place. */
+function withTail(db: Database, held: Held): Held {
+  const { run } = held.row;
+  let { seq, head } = held.seal;
+  for (const link of links(db, run, seq)) {
+    if (link.first !== seq + 1 || chainLink(head, run, link.seq, link.events) !== link.checksum)
+      throw damaged(`the events of ${run} from ${link.first} on are not those that were written`, { run, seq: link.first });
+    ({ seq, checksum: head } = link);
+  }
+  return seq === held.seal.seq ? held : { ...held, row: { ...held.row, seq }, head };
 }
 
 /** Events with `from < seq <= to`; the chain is checked along the way, and at its end against the run's row. Throws ORC-504. */
