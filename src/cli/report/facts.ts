@@ -62,7 +62,7 @@ export function gatherFacts(document: RunDocument, events: readonly RunEvent[], 
         path,
         atMs: event.at,
         attempt: 0,
-        what: `waited for ${event.reason === 'rate_limit' ? 'a rate limit' : event.reason}`,
+        what: `waited for ${event.reason === 'rate_limit' ? 'a rate limit' : event.reason}${event.for === undefined ? '' : ` of ${event.for}`}`,
         waitedMs: event.until - event.at,
       });
   }
