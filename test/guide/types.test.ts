@@ -16,8 +16,8 @@ export async function wrongOptions(orchestrator: Orchestrator): Promise<void> {
   await orchestrator.start('a.yaml', {}, { untill: 'report' });
   // @ts-expect-error an input is plain data
   await orchestrator.run('a.yaml', { when: new Date() });
-  // @ts-expect-error a fork needs a point
-  await orchestrator.fork('run_1', {});
+  // @ts-expect-error a point is a task or a number
+  await orchestrator.fork('run_1', { at: true });
   // @ts-expect-error there is no such verdict
   await orchestrator.settle('run_1', 'mail', 'forget');
   // @ts-expect-error the one option is `url`
