@@ -36,6 +36,8 @@ export {
   Pipeline,
   Task,
   ValidationError,
+  type BudgetLine,
+  type BudgetRaised,
   type ForkOptions,
   type OrchestratorOptions,
   type ResumeOptions,

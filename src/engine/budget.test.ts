@@ -174,6 +174,7 @@ test('C24 a run on the cap of a day says until when, and goes on when the next d
   expect(dueAt(run.state)).toBe(TOMORROW);
   expect(run.document).toMatchObject({
     status: 'paused',
+    pausedUntil: '2026-11-25T00:00:00.000Z',
     warnings: [
       'the budget of today has no room for the next call',
       'it can go on at 2026-11-25T00:00:00.000Z, when the budget begins anew, or once it is raised',

@@ -53,6 +53,8 @@ export interface RunDocument<Outputs = { [name: string]: Json }> {
   costUsd: number;
   /** The cap of the run. `reservedUsd` is set aside for calls under way, and for those whose reply was lost. */
   budget?: { usd: number; onExceed: OnExceed; reservedUsd: number };
+  /** When a run that is paused for the budget of a day goes on by itself, if a process drives it or takes it up. */
+  pausedUntil?: string;
   error: (Pick<Failure, 'code' | 'class' | 'message' | 'help'> & { path: string | null }) | null;
   parent: { run: string; at: string } | null;
   /** AUTO answers, with where each came from, and why a default was taken. */

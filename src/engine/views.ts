@@ -107,6 +107,7 @@ export function documentOf(values: Values): RunDocument {
     ...(state.budget === null
       ? {}
       : { budget: { usd: state.budget.microUsd / 1_000_000, onExceed: state.budget.onExceed, reservedUsd: state.reservedMicroUsd / 1_000_000 } }),
+    ...(state.status === 'paused' && state.pausedUntil !== null ? { pausedUntil: isoTime(state.pausedUntil) } : {}),
     error: failure,
     parent: state.created?.parent ?? null,
     autos: autosOf(values),

@@ -9,4 +9,4 @@ export { answerKey, inputKey, lockFileOf } from './pins.ts';
 export { Pipeline, Task } from './pipeline.ts';
 export { Secrets } from './secrets.ts';
 export { EmbeddedShell, type ShellSettings } from './shell.ts';
-export { budgetLines, raiseBudget, type BudgetLine, type Raised } from './spending.ts';
+export { budgetLines, raiseBudget, type BudgetLine, type BudgetRaised } from './spending.ts';

@@ -7,6 +7,7 @@ import type { Compiled } from './compile.ts';
 import { openShell } from './open.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { EmbeddedShell } from './shell.ts';
+import { budgetLines, raiseBudget, type BudgetLine, type BudgetRaised } from './spending.ts';
 
 export interface OrchestratorOptions {
   /** Working folder: where the configuration is looked for and relative paths begin. The process's own by default. */
@@ -121,6 +122,16 @@ export class Orchestrator {
   /** Durable events of a run, in order; with `follow` until it ends. */
   events(run: string, options: { from?: number; follow?: boolean; signal?: AbortSignal } = {}): AsyncIterable<RunEvent> {
     return this.#shell.events(run, options);
+  }
+
+  /** How the caps over several runs stand today: of the day, of pipelines and of users. */
+  budgets(): Promise<BudgetLine[]> {
+    return budgetLines(this.#shell.shop);
+  }
+
+  /** Lets `day`, `pipeline:NAME` or `user:NAME` spend up to so many dollars today; runs that were paused for it are told to go on. */
+  raiseBudget(scope: string, usd: number, by = 'library'): Promise<BudgetRaised> {
+    return raiseBudget(this.#shell.shop, scope, usd, by);
   }
 
   /** Leaves the runs as they are; they are taken up again by `resume`, or by `open({ resumeAll: true })`. */

@@ -82,14 +82,14 @@ async function lostIn(store: Shop['store'], day: string): Promise<Map<string, nu
 }
 
 /** What came of raising a cap. */
-export interface Raised {
+export interface BudgetRaised {
   line: BudgetLine;
   /** Runs that were paused for it, and were told to go on: by their process, or by whoever takes them up. */
   runs: { run: string; isDriven: boolean }[];
 }
 
 /** Lets a scope spend up to `usd` today, and tells the runs that are paused for it to go on. Throws ORC-106, ORC-518. */
-export async function raiseBudget(shop: Shop, scope: string, usd: number, by: string): Promise<Raised> {
+export async function raiseBudget(shop: Shop, scope: string, usd: number, by: string): Promise<BudgetRaised> {
   checkBudget(usd);
   const { store, caps, loop } = shop;
   const now = loop.now();
@@ -114,9 +114,9 @@ export async function raiseBudget(shop: Shop, scope: string, usd: number, by: st
   return { line, runs: await wakePaused(shop, scope, by) };
 }
 
-async function wakePaused({ store, shell }: Shop, scope: string, by: string): Promise<Raised['runs']> {
+async function wakePaused({ store, shell }: Shop, scope: string, by: string): Promise<BudgetRaised['runs']> {
   const plans = new PlanShelf(store);
-  const runs: Raised['runs'] = [];
+  const runs: BudgetRaised['runs'] = [];
   for (const { run, planHash, reason, owner } of await store.runs({ status: ['paused'] })) {
     if (reason !== 'budget') continue;
     const { refusals } = await foldRun(store, await plans.get(planHash), run);
