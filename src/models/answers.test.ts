@@ -31,6 +31,20 @@ function setup(...texts: string[]) {
 }
 
 describe('askStructured', () => {
+  test('what a model says of its answer beside it is kept, and is no part of it', async () => {
+    const remark = async (text: string, schema: JsonSchema = COUNT): Promise<Json | undefined> => {
+      const answer = await setup(text).ask(schema, 1);
+      return answer.ok ? (answer.remark ?? null) : undefined;
+    };
+    expect(await remark('{"value": 7, "reason": " there are seven ", "confidence": 0.834}')).toBe('there are seven, confidence 0.834');
+    expect(await remark('{"value": 7, "confidence": 1}')).toBe('confidence 1');
+    expect(await remark(JSON.stringify({ value: 7, reason: 'x'.repeat(2000) }))).toHaveLength(500);
+    for (const text of ['{"value": 7}', '7', '{"value": 7, "reason": 5, "confidence": 80}', '{"value": 7, "reason": " "}'])
+      expect(await remark(text)).toBeNull();
+    // Of an object they are members like any other.
+    expect(await remark('{"reason": "x"}', { type: 'object' })).toBeNull();
+  });
+
   test('a good answer is asked for once, wrapped in an object', async () => {
     const { ask, requests } = setup('{"value": 7}');
     expect(await ask(COUNT)).toMatchObject({ ok: true, value: 7, replies: [{ text: '{"value": 7}' }] });

@@ -4,13 +4,24 @@ import { parseAnswer } from './answer-text.ts';
 import { withText } from './content.ts';
 import type { GenerateOptions, Model, ModelReply, ModelRequest } from './port.ts';
 
+/** Characters of a reason that are kept. */
+const REASON_MAX = 500;
+
 export interface AskOptions extends GenerateOptions {
   /** How often to ask at most; 3 when absent. */
   attempts?: number;
 }
 
 /** What came of asking for an answer of a shape. Every reply is there, since every reply costs; `asked` are the requests that they answer. */
-export type StructuredAnswer = { replies: ModelReply[]; asked: ModelRequest[] } & ({ ok: true; value: Json } | { ok: false; problem: string });
+export type StructuredAnswer = { replies: ModelReply[]; asked: ModelRequest[] } & (
+  | {
+      ok: true;
+      value: Json;
+      /** What the model said of its answer, where it did: why it is so, and how sure it is. */
+      remark?: string;
+    }
+  | { ok: false; problem: string }
+);
 
 /**
  * Asks until the answer fits the schema. What can be made to fit without doubt (a code fence, `"5"` for 5) is not asked again; anything else is,
@@ -28,7 +39,7 @@ export async function askStructured(model: Pick<Model, 'generate'>, request: Mod
     asked.push(next);
     replies.push(reply);
     const read = readAnswer(reply, schema);
-    if ('value' in read) return { ok: true, value: read.value, replies, asked };
+    if ('value' in read) return { ok: true, value: read.value, ...remarkOf(reply, schema), replies, asked };
     if (replies.length >= attempts) return { ok: false, problem: read.problem, replies, asked };
     messages = [
       ...messages,
@@ -36,6 +47,17 @@ export async function askStructured(model: Pick<Model, 'generate'>, request: Mod
       { role: 'user', content: `That answer cannot be used: ${read.problem}. ${formatOf(schema)}` },
     ];
   }
+}
+
+/** What stands beside the value in its wrapping, unasked: a `reason`, a `confidence` from 0 to 1. */
+function remarkOf(reply: Pick<ModelReply, 'text' | 'object'>, schema: JsonSchema): { remark?: string } {
+  const parsed = reply.object ?? parseAnswer(reply.text);
+  if (isObjectSchema(schema) || !isObject(parsed ?? null)) return {};
+  const [reason, confidence] = [own(parsed as JsonObject, 'reason'), own(parsed as JsonObject, 'confidence')];
+  const words = typeof reason === 'string' ? reason.trim().slice(0, REASON_MAX) : '';
+  const isShare = typeof confidence === 'number' && confidence >= 0 && confidence <= 1;
+  const parts = [...(words === '' ? [] : [words]), ...(isShare ? [`confidence ${confidence}`] : [])];
+  return parts.length === 0 ? {} : { remark: parts.join(', ') };
 }
 
 /** As much of an answer as helps to mend it: of one that had no end, its beginning. */

@@ -79,7 +79,7 @@ async function answerTag(shop: AskingShop, run: LiveRun, slot: number, index: nu
         value: shop.values.refer(shop.secrets.redact(answer.value), run.blobs),
         source: 'model',
         model: answer.replies.at(-1)?.fallback?.id ?? chosen?.model.id ?? null,
-        reason: null,
+        reason: answer.remark === undefined ? null : shop.secrets.redactText(answer.remark),
       };
     if (tag.default !== undefined) return takeDefault(answer.problem);
     throw new OrchestratorError('ORC-314', `no answer to the <AUTO> tag at \`${tag.target}\` fitted: ${answer.problem}`, {

@@ -238,6 +238,13 @@ test('tool calls that are no JSON are asked for again, and each that was billed 
   expect(server.requests).toHaveLength(3);
 });
 
+test('what a model says of its answer to a tag is recorded with it', async () => {
+  const { server, run } = await setup();
+  server.reply('{"value": "noir", "reason": "it rains all night", "confidence": 0.8}');
+  const { document } = await run('- { id: mood, action: say, parameters: { value: <AUTO>the mood of the film</AUTO> } }');
+  expect(document.autos).toMatchObject([{ value: 'noir', source: 'model', model: 'lab/small', reason: 'it rains all night, confidence 0.8' }]);
+});
+
 test('C24 vectors are held by a budget before they are made', async () => {
   const { server, shell, compile } = await setup();
   const tasks = '- { id: v, action: embed, parameters: { texts: [some words, and more of them], model: lab/vectors } }';
