@@ -18,6 +18,7 @@ async function setup(options: BenchOptions = {}): Promise<Bench & { server: Mode
     {
       default: 'lab/small',
       providers: {
+        anthropic: { base_url: server.url, api_key: 'sk-ant' },
         lab: { type: 'openai-compatible', base_url: server.url, api_key: 'sk-lab' },
         gone: { type: 'openai-compatible', base_url: 'http://127.0.0.1:2/v1' },
       },
@@ -243,6 +244,16 @@ test('what a model says of its answer to a tag is recorded with it', async () =>
   server.reply('{"value": "noir", "reason": "it rains all night", "confidence": 0.8}');
   const { document } = await run('- { id: mood, action: say, parameters: { value: <AUTO>the mood of the film</AUTO> } }');
   expect(document.autos).toMatchObject([{ value: 'noir', source: 'model', model: 'lab/small', reason: 'it rains all night, confidence 0.8' }]);
+});
+
+test('an agent speaks the wire format of Anthropic as well', async () => {
+  const { server, run } = await setup();
+  server.reply({ text: 'Let me see.', ...wants('echo', { text: 'one' }) }, 'Done.');
+  const { outputs, document } = await run('- { id: work, action: agent, model: anthropic/claude-haiku-4-5, parameters: { goal: "Work.", tools: [ echo ] } }');
+  expect(document.error).toBeNull();
+  expect(outputs['work']).toMatchObject({ answer: 'Done.', steps: [{ tool: 'echo', arguments: { text: 'one' }, result: 'one' }] });
+  expect(server.requests.map(({ path }) => path)).toEqual(['/v1/messages', '/v1/messages']);
+  expect(JSON.stringify(server.requests[1]!.body)).toContain('tool_result');
 });
 
 test('C24 vectors are held by a budget before they are made', async () => {
