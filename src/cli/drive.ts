@@ -23,6 +23,10 @@ export async function drive(terminal: Terminal, shell: EmbeddedShell, handle: Ru
   const stopping = new Stopping(terminal);
   try {
     const document = await toTheEnd(terminal, shell, handle, output, stopping);
+    if (stopping.detaches && stopping.interruption === null && document.status === 'paused') {
+      await shell.store.release(document.run);
+      return await (await import('./detach.ts')).goOnInBackground(terminal, document.run);
+    }
     const plan = await planOf(shell, document.run);
     await tellEnd(terminal, document, plan, output, tellsNext);
     const report = flags.text('report');
@@ -36,7 +40,10 @@ export async function drive(terminal: Terminal, shell: EmbeddedShell, handle: Ru
 async function toTheEnd(terminal: Terminal, shell: EmbeddedShell, first: RunHandle, output: RunOutput, stopping: Stopping): Promise<RunDocument> {
   let from = 0;
   for (let handle = first; ;) {
-    const follower = new Follower(terminal, shell, handle, output, from);
+    const follower = new Follower(terminal, shell, handle, output, {
+      from,
+      ...(shell.store.kind === 'memory' ? {} : { leave: { word: 'detach (the run goes on)', act: () => stopping.detach() } }),
+    });
     stopping.handle = handle;
     stopping.follower = follower;
     follower.start();
@@ -100,6 +107,8 @@ async function annotate(terminal: Terminal, trouble: import('./frame.ts').Proble
 class Stopping {
   interruption: Interruption = null;
   handle: RunHandle | undefined;
+  /** The run is to go on in the background. */
+  detaches = false;
   /** Who draws at the moment. */
   follower: Follower | undefined;
   readonly #terminal: Terminal;
@@ -115,6 +124,26 @@ class Stopping {
     process.off('SIGINT', this.#onInterrupt).off('SIGTERM', this.#onTerminate);
   }
 
+  /** Nothing new is started here; once what runs has ended, another process goes on. */
+  detach(): void {
+    if (this.detaches || this.interruption !== null) return;
+    this.detaches = true;
+    const running = this.#running();
+    this.follower?.say(`${this.#terminal.paint('info', 'detaching:')} ${running === '' ? '' : `${running} here; `}the run then goes on in the background`);
+    this.#pause('requested');
+  }
+
+  #running(): string {
+    const running = this.handle?.view().active.filter(task => task.status === 'running').length ?? 0;
+    return running === 0 ? '' : `${running} running ${running === 1 ? 'task finishes' : 'tasks finish'}`;
+  }
+
+  #pause(reason: 'requested' | 'drain'): void {
+    this.handle?.pause(reason).catch(() => {
+      // A run that has ended meanwhile tells its end by itself.
+    });
+  }
+
   #stop(how: 'interrupted' | 'drained'): void {
     const { err, paint } = this.#terminal;
     const run = this.handle?.id ?? '';
@@ -124,13 +153,11 @@ class Stopping {
       process.exit(EXIT[this.interruption]);
     }
     this.interruption = how;
-    const running = this.handle?.view().active.filter(task => task.status === 'running').length ?? 0;
-    const finishing = running === 0 ? '' : `; ${running} running ${running === 1 ? 'task finishes' : 'tasks finish'}`;
+    const running = this.#running();
+    const finishing = running === '' ? '' : `; ${running}`;
     const text = `${paint('warning', how === 'interrupted' ? 'stopping:' : 'draining:')} nothing new is started${finishing}${how === 'interrupted' ? ' (Ctrl-C again: stop now)' : ''}`;
     if (this.follower === undefined) err(`${text}\n`);
     else this.follower.say(text);
-    this.handle?.pause(how === 'drained' ? 'drain' : 'requested').catch(() => {
-      // A run that has ended meanwhile tells its end by itself.
-    });
+    this.#pause(how === 'drained' ? 'drain' : 'requested');
   }
 }

@@ -75,6 +75,19 @@ describe('the live picture', () => {
     expect(lines.at(-2)).toBe('  … and 41 more under way');
   });
 
+  test('shows something else in the place of the tasks, the last of it, where somebody asks for it', () => {
+    const lines = Array.from({ length: 20 }, (_, i) => `line ${i} \u001b[31m${'x'.repeat(200)}`);
+    const shown = progressLines(view(), { columns: 60, paint: plain, nowMs: NOW, hint: 'f back', instead: { title: 'What tasks log', lines } });
+    expect(shown).toHaveLength(12);
+    expect(shown[1]).toBe('  What tasks log (the last 9 of 20)');
+    expect(shown[2]).toMatch(/^ {2}line 11 \\x1b\[31mx+…$/);
+    expect(shown.at(-1)).toBe('  f back');
+    for (const line of shown) expect(widthOf(line)).toBeLessThanOrEqual(60);
+    expect(progressLines(view(), { columns: 60, paint: plain, nowMs: NOW, instead: { title: 'Nothing has failed', lines: [] } })[1]).toBe(
+      '  Nothing has failed',
+    );
+  });
+
   test('is never wider than the terminal', () => {
     const active = [task(`a_very_long_name_${'x'.repeat(80)}/with_more`, { progress: { done: 3, total: 9, text: '日本'.repeat(40) } })];
     for (const columns of [40, 60, 80, 120])

@@ -14,18 +14,30 @@ export interface ProgressOptions {
   nowMs: number;
   /** What can be done now; the last line. */
   hint?: string;
+  /** Lines to show in the place of the tasks, the last ones first where there is no room for all. */
+  instead?: { title: string; lines: readonly string[] };
 }
 
 /** A picture of a run that is under way: a head, what runs and waits, at most 12 lines in all. Pure: the same view gives the same lines. */
 export function progressLines(view: RunView, options: ProgressOptions): string[] {
-  const { columns, hint } = options;
+  const { columns, hint, instead, paint } = options;
   const room = MAX_LINES - 1 - (hint === undefined ? 0 : 1);
+  const last = hint === undefined ? [] : [paint('faint', fit(`  ${hint}`, columns))];
+  if (instead !== undefined) {
+    const texts = instead.lines.slice(1 - room);
+    const more = instead.lines.length > texts.length ? ` (the last ${texts.length} of ${instead.lines.length})` : '';
+    return [
+      headLine(view, options),
+      paint('strong', fit(`  ${instead.title}${more}`, columns)),
+      ...texts.map(text => fit(`  ${escapeLine(text)}`, columns)),
+      ...last,
+    ];
+  }
   const tasks = arrange(view.active);
   const shown = tasks.length > room ? tasks.slice(0, room - 1) : tasks;
   const lines = [headLine(view, options), ...shown.map(task => taskLine(task, options))];
-  if (shown.length < tasks.length) lines.push(options.paint('faint', fit(`  … and ${tasks.length - shown.length} more under way`, columns)));
-  if (hint !== undefined) lines.push(options.paint('faint', fit(`  ${hint}`, columns)));
-  return lines;
+  if (shown.length < tasks.length) lines.push(paint('faint', fit(`  … and ${tasks.length - shown.length} more under way`, columns)));
+  return [...lines, ...last];
 }
 
 function headLine({ pipeline, run, status, done, failed, total, startedAt, costMicroUsd }: RunView, { columns, paint, nowMs }: ProgressOptions): string {

@@ -18,7 +18,7 @@ const RUN: CommandSpec[] = [
     group: 'Run',
     summary: 'Run a pipeline to its end',
     description:
-      'Shows progress on stderr and prints the result on stdout. Stays for timers; on an approval it asks where somebody sits at a terminal, and otherwise exits 5. Ctrl-C stops starting tasks and lets the running ones finish; a second one stops at once.',
+      'Shows progress on stderr and prints the result on stdout. Stays for timers; on an approval it asks where somebody sits at a terminal, and otherwise exits 5. Ctrl-C stops starting tasks and lets the running ones finish; a second one stops at once. At a terminal, f shows what has failed, l what tasks log, and q detaches: the run goes on in the background.',
     options: [
       ...INPUT_FLAGS,
       JSON_FLAG,
@@ -239,7 +239,7 @@ const LOOK: CommandSpec[] = [
     args: '<run>',
     group: 'Look',
     summary: 'Watch a run that goes on elsewhere, until it ends',
-    description: RUN_NAMES,
+    description: `${RUN_NAMES} At a terminal, f shows what has failed, l what tasks log, and q stops watching; the run goes on.`,
     options: [JSON_FLAG, output('human, json, ndjson')],
     examples: ['orchestrator watch last'],
     load: () => import('./commands/watch.ts').then(module => module.watch),

@@ -15,15 +15,21 @@ export async function watch(terminal: Terminal, { args, flags }: Invocation): Pr
     const run = await shell.find(args[0]!);
     const plan = await planOf(shell, run);
     const tracker = new Tracker((await shell.store.run(run))!, plan);
-    const follower = new Follower(terminal, shell, tracker, output, 0, event => tracker.take(event));
     const over = new AbortController();
+    let leave: (how: 'left' | 'done') => void = () => {};
+    const left = new Promise<'left' | 'done'>(resolve => (leave = resolve));
+    process.once('SIGINT', () => leave('left'));
+    const follower = new Follower(terminal, shell, tracker, output, {
+      observe: event => tracker.take(event),
+      leave: { word: 'stop watching (the run goes on)', act: () => leave('done') },
+    });
     follower.start();
-    const left = new Promise<'left'>(resolve => process.once('SIGINT', () => resolve('left')));
     const how = await Promise.race([follower.ended(), left, abandoned(shell, run, over.signal)]);
     over.abort();
     await follower.end();
     // Whoever stops watching leaves the run as it is.
     if (how === 'left') return EXIT.interrupted;
+    if (how === 'done') return EXIT.ok;
     const document = await shell.show(run);
     if (how === 'abandoned' && document.endedAt === null && !terminal.quiet) terminal.err(`nobody drives it now; go on with it: orchestrator resume ${run}\n`);
     await tellEnd(terminal, document, plan, output);
