@@ -111,7 +111,8 @@ export class ModelOracle {
     if (micro(report.showUsd) !== settled) this.problems.push(`S12 show says ${micro(report.showUsd)}, and its calls cost ${settled}`);
     if (micro(report.costUsd) !== total - lost)
       this.problems.push(`S12 cost says ${micro(report.costUsd)}, and the server billed ${total} of which ${lost} were lost`);
-    if (open.length > 0 && kills === 0) this.problems.push(`S12 ${open.length} bills are unknown, and nothing was killed`);
+    const heard = open.filter(({ isDelivered }) => isDelivered).length;
+    if (heard > 0 && kills === 0) this.problems.push(`S12 ${heard} bills are unknown, and nothing was killed`);
     if (open.length > report.uncertainCalls) this.problems.push(`S12 ${open.length} replies were lost, and ${report.uncertainCalls} calls are uncertain`);
     if (lost > micro(report.uncertainUsd)) this.problems.push(`S12 ${lost} were lost, and at most ${micro(report.uncertainUsd)} are marked uncertain`);
   }

@@ -39,8 +39,9 @@ interface Body {
 }
 
 const ledger = new Map<string, Bill[]>();
-/** Marks of which the first request was refused. */
+/** Marks of which the first request was refused, or its answer cut short. */
 const refused = new Set<string>();
+const cut = new Set<string>();
 let next = 1;
 
 function tell(told: Told): void {
@@ -73,7 +74,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     tell({ type: 'delivered', lane, mark });
   });
   await pause();
-  await send(response, body.stream === true, contentOf(body, id, mark), bill);
+  // Of one in eight the connection breaks in the middle of the first answer, which is billed all the same.
+  const breaks = mark.length % 8 === 3 && !cut.has(lane + mark);
+  if (breaks) cut.add(lane + mark);
+  await send(response, { streams: body.stream === true, breaks }, contentOf(body, id, mark), bill);
 }
 
 /**
@@ -88,7 +92,7 @@ function contentOf({ messages, response_format: format }: Body, id: number, mark
   return JSON.stringify(Object.fromEntries(fields));
 }
 
-async function send(response: ServerResponse, streams: boolean, content: string, bill: Bill): Promise<void> {
+async function send(response: ServerResponse, { streams, breaks }: { streams: boolean; breaks: boolean }, content: string, bill: Bill): Promise<void> {
   const { inputTokens, outputTokens, lane, mark } = bill;
   const head = { id: `chat-${bill.id}`, created: 1_700_000_000, model: MODEL };
   const usage = { prompt_tokens: inputTokens, completion_tokens: outputTokens, total_tokens: inputTokens + outputTokens };
@@ -102,7 +106,10 @@ async function send(response: ServerResponse, streams: boolean, content: string,
   const pieces = content.match(/[\s\S]{1,9}/g) ?? [];
   for (const [i, piece] of pieces.entries()) {
     chunk({ choices: [{ index: 0, delta: { role: 'assistant', content: piece }, finish_reason: null }] });
-    if (i === Math.floor(pieces.length / 2)) tell({ type: 'midway', lane, mark });
+    if (i === Math.floor(pieces.length / 2)) {
+      tell({ type: 'midway', lane, mark });
+      if (breaks) return void response.destroy();
+    }
     if (Math.random() < 0.4) await pause();
   }
   chunk({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
