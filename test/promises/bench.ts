@@ -8,7 +8,7 @@ import { expect, onTestFinished } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import type { Event } from '../../src/engine/index.ts';
 import { openModels, type Models } from '../../src/models/index.ts';
-import { compileText, EmbeddedShell, Secrets, type Compiled } from '../../src/runtime/index.ts';
+import { compileText, EmbeddedShell, Secrets, type Compiled, type ShellSettings } from '../../src/runtime/index.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { actionSpecs, BUILTIN_ACTIONS, type Action } from '../../src/tools/index.ts';
 import { DEFAULT_POLICY, type Policy } from '../../src/tools/port.ts';
@@ -31,6 +31,7 @@ export interface BenchOptions {
   models?: Models;
   actions?: Action[];
   concurrency?: number;
+  budget?: NonNullable<ShellSettings['budget']>;
   clock?: Clock;
 }
 
@@ -61,6 +62,7 @@ export async function openBench(options: BenchOptions = {}): Promise<Bench> {
     models: options.models ?? openModels({}, { env: {}, folder }),
     policy: { ...DEFAULT_POLICY, ...options.policy },
     secrets: new Secrets(name => options.secrets?.[name]),
+    ...(options.budget === undefined ? {} : { budget: options.budget }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   onTestFinished(() => shell.close().catch(() => {}));

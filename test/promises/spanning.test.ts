@@ -9,8 +9,9 @@ import { stateHash, type Event, type RunDocument } from '../../src/engine/index.
 import { budgetLines, foldRun, openShell, raiseBudget, type EmbeddedShell } from '../../src/runtime/index.ts';
 import { decodePlan } from '../../src/plan/index.ts';
 import type { StartOptions } from '../../src/runtime/index.ts';
+import { openModels } from '../../src/models/index.ts';
 import { startModelServer, type ModelServer } from '../support/model-server.ts';
-import { makeFolder } from './bench.ts';
+import { makeFolder, openBench } from './bench.ts';
 
 /** Micro-dollars of one call: 30 tokens in at 10 $/M, 10 tokens out at 100 $/M. Its worst case is a little above, with that of the model that stands in. */
 const CALL = 1300;
@@ -199,6 +200,50 @@ test('S7 S12 what the store refused leaves the state of a run as its journal tel
   const live = shell.shop.loop.runs.get(paused.run)!;
   expect(stateHash(live.state)).toBe(stateHash(folded));
   expect([folded.reservedMicroUsd, folded.costMicroUsd <= 7000]).toEqual([0, true]);
+});
+
+test('S5 S12 a batch that the store refuses loses nothing of what else was in it, also where the store answers late', async () => {
+  const server = await startModelServer();
+  onTestFinished(() => server.close());
+  const long = 'x'.repeat(70_000);
+  server.respond(() => ({ text: long, usage: USAGE }));
+  const models = openModels(
+    {
+      default: 'lab/dear',
+      providers: { lab: { type: 'openai-compatible', base_url: server.url } },
+      catalog: [{ id: 'lab/dear', cost: { input_per_million: 10, output_per_million: 100 } }],
+    },
+    { env: {}, folder: makeFolder() },
+  );
+  let refusals = 0;
+  const { shell, compile } = await openBench({
+    models,
+    budget: { per_day_usd: 0.004 },
+    faults: store => ({
+      commit: async batches => {
+        await new Promise(resolve => setTimeout(resolve, 3));
+        const verdicts = await store.commit(batches);
+        refusals += verdicts.filter((verdict, i) => verdict === 'over_budget' && batches[i]!.events.length > 1).length;
+        return verdicts;
+      },
+    }),
+  });
+  const compiled = await compile(
+    Array.from({ length: 4 }, (_, i) => `- { id: t${i}, action: generate_text, parameters: { prompt: say it, max_tokens: 10 } }`).join('\n'),
+  );
+  const paused = await Promise.all(Array.from({ length: 3 }, async () => (await shell.start(compiled, {})).result()));
+  expect(paused.map(({ status }) => status)).toEqual(['paused', 'paused', 'paused']);
+  const calls = server.requests.filter(({ method }) => method === 'POST').length;
+  const done = paused.flatMap(({ tasks }) => Object.values(tasks).filter(({ status }) => status === 'completed'));
+  expect([done.length, calls * CALL <= 4000, refusals > 0]).toEqual([calls, true, true]);
+  expect(done.every(({ output }) => output === long)).toBe(true);
+  const ledger = await shell.store.ledger({});
+  expect(ledger.reduce((sum, { costMicroUsd }) => sum + (costMicroUsd ?? 0), 0)).toBe(calls * CALL);
+  for (const { run } of paused) {
+    const { planHash } = (await shell.store.run(run))!;
+    const folded = await foldRun(shell.store, decodePlan((await shell.store.plan(planHash))!), run);
+    expect(stateHash(shell.shop.loop.runs.get(run)!.state)).toBe(stateHash(folded));
+  }
 });
 
 test('without caps over several runs nothing is kept of them', async () => {
