@@ -145,7 +145,7 @@ const KEYS: JsonObject = {
     },
     users: { type: 'object', additionalProperties: { type: 'number', minimum: 0 }, description: 'Of some users by name, a day, instead of `per_user_usd`.' },
     on_exceed: choice(
-      'What happens on a cap where the pipeline does not say: `pause` (the default), `fail`, or `fallback-model`, which takes the first of the fallback chain that fits.',
+      'What happens on a cap where the pipeline sets no budget of its own: `pause` (the default), `fail`, or `fallback-model`, which takes the first of the fallback chain that fits.',
       ['pause', 'fail', 'fallback-model'],
     ),
   }),
