@@ -22,17 +22,16 @@ export interface KeyOptions {
   signal?(name: 'SIGINT' | 'SIGTSTP'): void;
 }
 
-const [INTERRUPT, SUSPEND, ESCAPE] = ['\u0003', '\u001a', '\u001b'];
+const [INTERRUPT, SUSPEND] = ['\u0003', '\u001a'];
+const SEQUENCE = /\u001b(\[[\d;]*[@-~]?|O?.?)/g;
 
 /** Reads single keys while a run is shown live. Ctrl-C and Ctrl-Z do what they always do. */
 export class Keys {
   readonly #options: Required<KeyOptions>;
   #reads = false;
   readonly #take = (chunk: Buffer): void => {
-    const text = chunk.toString();
-    // Arrows and the like come as a sequence: they mean nothing here.
-    if (text.startsWith(ESCAPE)) return;
-    for (const key of text) this.#press(key);
+    // Arrows and the like come as a sequence, which means nothing here; what was typed after one may come with it.
+    for (const key of chunk.toString().replaceAll(SEQUENCE, '')) this.#press(key);
   };
   readonly #wakeUp = (): void => this.start();
 
