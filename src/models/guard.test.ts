@@ -141,6 +141,27 @@ test('limits hold calls back and give their places back, also after a failure', 
   expect(most).toBeLessThanOrEqual(2);
 });
 
+test('what is done before a call is sent comes after the cache, the circuit and the limits, once for a chain; where it fails, nothing is sent', async () => {
+  const { ask, models } = setup(
+    { fallback: ['spare/same'], catalog: [{ id: 'lab/small', limits: { concurrency: 1 } }] },
+    { cache: { url: 'memory:', ttlMs: 60_000 } },
+  );
+  let announced = 0;
+  const how = { beforeSend: async () => void announced++ };
+  await ask('lab/small', { temperature: 0 }, how);
+  await ask('lab/small', { temperature: 0 }, how);
+  expect([announced, server.requests.length]).toEqual([1, 1]);
+  server.reply({ status: 503, body: {} });
+  expect((await ask('lab/small', {}, how)).fallback?.id).toBe('spare/same');
+  expect([announced, server.requests.length]).toEqual([2, 3]);
+  const refuse = { beforeSend: () => Promise.reject(new Error('the budget is used up')) };
+  for (let i = 0; i < 6; i++) await expect(ask('lab/small', {}, refuse)).rejects.toThrow('the budget is used up');
+  expect(server.requests).toHaveLength(3);
+  expect(models.describe('lab/small')).toMatchObject({ circuit: 'closed', record: { calls: 2 } });
+  // The places are free again.
+  expect((await ask('lab/small')).text).toBeDefined();
+});
+
 test('Retry-After holds the next call back, and that is told', async () => {
   const { ask } = setup();
   server.reply({ status: 429, headers: { 'retry-after-ms': '120' }, body: {} });

@@ -78,6 +78,8 @@ async function generate(model: Model, request: ModelRequest, options: GenerateOp
     return { ...kept, cached: true, costMicroUsd: 0 };
   }
   const tried: { id: string; failure: Failure }[] = [];
+  // Whoever of the chain is asked first: what may have to be paid for all of it is written down once.
+  const how = options.beforeSend === undefined ? options : { ...options, beforeSend: once(options.beforeSend) };
   // The prices of others are looked up only when one of them is needed.
   let chain = [model.id];
   for (let at = 0; at < chain.length; at++) {
@@ -85,7 +87,7 @@ async function generate(model: Model, request: ModelRequest, options: GenerateOp
     try {
       const one = id === model.id ? model : find(id);
       const thought = estimateTokens(request);
-      const reply = await callOnce(one, thought.input + thought.output, options, guards, () => one.generate(request, options));
+      const reply = await callOnce(one, thought.input + thought.output, how, guards, () => one.generate(request, options));
       const told: ModelReply = id === model.id ? reply : { ...reply, fallback: { id, tried } };
       // Who falls back today may have its own model again tomorrow.
       if (use !== false && id === model.id && isFit(told)) cache!.store.set(key, told, cache!.ttlMs);
@@ -145,7 +147,7 @@ type AnyReply = Pick<ModelReply, 'usage' | 'usageUnknown' | 'latencyMs' | 'rates
 async function callOnce<R extends AnyReply>(
   model: Model,
   tokens: number,
-  { signal, onWait, patienceMs }: Pick<GenerateOptions, 'signal' | 'onWait' | 'patienceMs'>,
+  { signal, onWait, beforeSend, patienceMs }: EmbedOptions,
   { state, limiter, limitsOf, clock }: Guards,
   perform: () => Promise<R>,
 ): Promise<R> {
@@ -156,6 +158,13 @@ async function callOnce<R extends AnyReply>(
     entry = await limiter.enter(limitsOf(model), asked);
   } catch (error) {
     state.settle(model.id, 'unsaid');
+    throw unasked(error);
+  }
+  try {
+    await beforeSend?.();
+  } catch (error) {
+    state.settle(model.id, 'unsaid');
+    await limiter.leave(entry, { usedTokens: 0 });
     throw unasked(error);
   }
   const startedAt = clock.monotonic();
@@ -178,6 +187,11 @@ async function callOnce<R extends AnyReply>(
     noteCall({ model: model.id, ok: false, latencyMs });
     throw error;
   }
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= work());
 }
 
 /** The same failure, of a call that was given up before it was made. */

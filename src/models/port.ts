@@ -103,6 +103,8 @@ export interface GenerateOptions {
   onToken?: (text: string) => void;
   /** Called when the call has to wait for a limit: whose, and until when. */
   onWait?: (wait: { who: string; why: string; untilMs: number }) => void;
+  /** Called once, when the call is about to be made: no kept reply answers it, and circuit and limits let it go. Where it rejects, nothing is sent. */
+  beforeSend?: () => Promise<void>;
   /** How long to wait for a limit here; where that takes longer, ORC-601 says when to come back (`waitOf`). For ever when absent. */
   patienceMs?: number;
   /** Whether the response cache may answer and keep, or (`refresh`) only keep; by default it may what is deterministic (a temperature of 0, or a seed). */
@@ -116,7 +118,7 @@ export interface EmbedRequest {
   texts: string[];
 }
 
-export type EmbedOptions = Pick<GenerateOptions, 'signal' | 'onWait' | 'patienceMs' | 'cache'>;
+export type EmbedOptions = Pick<GenerateOptions, 'signal' | 'onWait' | 'beforeSend' | 'patienceMs' | 'cache'>;
 
 export interface EmbedReply {
   /** Id of the model that answered, as its provider says. */

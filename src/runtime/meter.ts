@@ -39,6 +39,16 @@ const REJECTED_MAX = 20;
 const HASH_LENGTH = 16;
 const NO_USAGE: ModelUsage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, reasoningTokens: 0 };
 
+/** The cap has no room for the model that was chosen, and has for this one. */
+class Instead extends Error {
+  readonly model: Model;
+
+  constructor(model: Model) {
+    super(`${model.id} is asked instead`);
+    this.model = model;
+  }
+}
+
 /**
  * A model whose every reply, and every failure that is billed, is journaled with its cost, also where the attempt fails later: in the same commit as the
  * result that it paid for (S12). Where anything caps it, the worst case of a call is durable before the call is made (C24).
@@ -89,30 +99,38 @@ export class Meter {
     return { slot: this.#slot, path: () => pathOf(plan, state, this.#slot), attempt: this.#slot < 0 ? 0 : state.attempt[this.#slot]! };
   }
 
+  /** A kept reply is paid by nobody, and a call that waits for a limit sets nothing aside meanwhile: what may have to be paid is written down when it goes. */
   async #generate(request: ModelRequest, options: GenerateOptions): Promise<ModelReply> {
-    const held = await this.#announce(request);
-    this.#key = held.key;
-    let isSure = false;
-    try {
-      const { reply, isSettled } = await this.#call(held.model, held.request, options);
-      isSure = isSettled;
-      return reply;
-    } catch (error) {
-      isSure = this.#bills(error, held.model).every(({ bill }) => bill.billed !== 'uncertain');
-      throw error;
-    } finally {
-      this.#settle(isSure);
-    }
-  }
-
-  /** What stands in the journal before the call is made: its worst case, where it may be billed; and whom to ask, within which limit, where there is a cap. */
-  async #announce(request: ModelRequest): Promise<{ key: string | undefined; model: Model; request: ModelRequest }> {
     const [shop, run] = [this.#shop, this.#run];
     const { model } = this.#chosen;
     const asked = { model, request, purpose: this.#purpose };
-    if (!isCapped(shop, run)) return { key: await announceCall(shop, run, this.#slot, asked), model, request };
-    const { maxTokens, ...held } = await reserveCall(shop, run, this.#slot, this.#flight, asked);
-    return { ...held, request: { ...request, maxTokens } };
+    if (!isCapped(shop, run)) {
+      const announce = async (): Promise<void> => void (this.#key = await announceCall(shop, run, this.#slot, asked));
+      return this.#ask(model, request, { ...options, beforeSend: announce });
+    }
+    const limited = { ...request, maxTokens: reservationFor([shop.models.describe(model.id)], request).maxTokens };
+    const reserve = async (): Promise<void> => {
+      const held = await reserveCall(shop, run, this.#slot, this.#flight, asked);
+      this.#key = held.key;
+      if (held.model !== model) throw new Instead(held.model);
+    };
+    try {
+      return await this.#ask(model, limited, { ...options, beforeSend: reserve });
+    } catch (error) {
+      if (error instanceof Instead) return this.#ask(error.model, limited, options);
+      throw error;
+    }
+  }
+
+  async #ask(model: Model, request: ModelRequest, options: GenerateOptions): Promise<ModelReply> {
+    try {
+      const { reply, isSettled } = await this.#call(model, request, options);
+      this.#settle(isSettled);
+      return reply;
+    } catch (error) {
+      if (!(error instanceof Instead)) this.#settle(this.#bills(error, model).every(({ bill }) => bill.billed !== 'uncertain'));
+      throw error;
+    }
   }
 
   /** What may be billed, and nobody knows how much, stays set aside. */
@@ -157,6 +175,7 @@ export class Meter {
       });
       return { reply, isSettled: reply.costMicroUsd !== undefined && before.every(({ bill }) => bill.billed !== 'uncertain') };
     } catch (error) {
+      if (error instanceof Instead) throw error;
       for (const { id, code, bill } of this.#bills(error, model)) this.#enterFailed(request, id, code, bill, this.#shop.loop.now() - startedAt);
       throw error;
     }

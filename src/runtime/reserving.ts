@@ -10,7 +10,6 @@ import type { Flight } from './perform.ts';
 export interface Reserved {
   key: string;
   model: Model;
-  maxTokens: number;
 }
 
 /** What is to be asked. */
@@ -54,7 +53,7 @@ export async function reserveCall(shop: AskingShop, run: LiveRun, slot: number, 
   const others = onExceed === 'fallback-model' ? chain.map(id => models.get(id)) : [];
   let refusal: Refusal | undefined;
   for (const model of [chosen, ...others]) {
-    const { microUsd, maxTokens } = worstOf(shop, model, request);
+    const microUsd = worstOf(shop, model, request);
     const key = `${run.epoch}.${run.reservations++}`;
     const now = loop.now();
     const spans = caps.spansOf(run, now);
@@ -69,7 +68,7 @@ export async function reserveCall(shop: AskingShop, run: LiveRun, slot: number, 
       ...(spans.length === 0 ? {} : { spans }),
       now,
     });
-    if (Object.hasOwn(run.state.reserved, key)) return { key, model, maxTokens };
+    if (Object.hasOwn(run.state.reserved, key)) return { key, model };
     const met = run.state.refusals[slot];
     if (met !== undefined && (refusal === undefined || met.microUsd < refusal.microUsd)) refusal = met;
   }
@@ -100,11 +99,10 @@ function helpFor({ scope, microUsd, capMicroUsd }: Refusal, run: string): string
 }
 
 /** The most that a call can cost, with all of its chain that may have to be paid before one answers. Throws ORC-602 where a price is unknown. */
-function worstOf({ models }: AskingShop, model: Model, request: ModelRequest): { microUsd: number; maxTokens: number } {
+function worstOf({ models }: AskingShop, model: Model, request: ModelRequest): number {
   let sum = 0;
-  let tokens = 0;
   for (const id of models.chain(model.id).chain) {
-    const { microUsd, maxTokens } = reservationFor([models.describe(id)], request);
+    const { microUsd } = reservationFor([models.describe(id)], request);
     if (microUsd === undefined) {
       throw new OrchestratorError('ORC-602', `the price of ${id} is not known, and there is a budget`, {
         class: 'budget',
@@ -112,7 +110,6 @@ function worstOf({ models }: AskingShop, model: Model, request: ModelRequest): {
       });
     }
     sum += microUsd;
-    tokens = maxTokens;
   }
-  return { microUsd: sum, maxTokens: tokens };
+  return sum;
 }

@@ -120,3 +120,22 @@ test('a question of an AUTO tag is put off too, and its default does not answer 
   const { status, autos } = await (await later.resume(handle.id)).result();
   expect([status, autos[0]?.source]).toEqual(['completed', 'model']);
 });
+
+test('C24 a call that waits for its turn sets nothing aside meanwhile: twenty go one after the other under a cap that holds two of them at their worst', async () => {
+  const price = 'cost: { input_per_million: 10, output_per_million: 100 }, limits: { concurrency: 1 }';
+  const tasks = Array.from({ length: 20 }, (_, i) => ASK.replaceAll(' a,', ` t${i},`)).join('\n');
+  const { server, file, open } = await place(tasks, 0, `, ${price}`);
+  server.respond(() => ({ text: 'fine', usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } }));
+  const shell = await open();
+  const { status, costUsd } = await shell.run(file, {}, { budgetUsd: 0.005 });
+  expect([status, costUsd]).toEqual(['completed', 20 * 0.00011]);
+});
+
+test('C24 a kept reply costs nothing, and so is taken under a cap that has no room for the call', async () => {
+  const task = '  - { id: a, action: generate_text, parameters: { prompt: say a, max_tokens: 5, temperature: 0 } }';
+  const { file, open } = await place(task, 0, ', cost: { input_per_million: 10, output_per_million: 100 }');
+  const shell = await open();
+  expect((await shell.run(file, {}, { budgetUsd: 1 })).status).toBe('completed');
+  expect(await shell.run(file, {}, { budgetUsd: 0 })).toMatchObject({ status: 'completed', costUsd: 0, tasks: { a: { kept: { calls: 1 } } } });
+  expect((await shell.run(file, {}, { budgetUsd: 0, cache: false })).reason).toBe('budget');
+});
