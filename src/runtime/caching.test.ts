@@ -201,11 +201,14 @@ describe.skipIf(!hasRedis)('replies in a Redis', () => {
     await run(SAY('a'));
     // What is kept is not waited for.
     await expect
-      .poll(async () => {
-        const before = asked();
-        await run(SAY('a'));
-        return asked() - before;
-      })
+      .poll(
+        async () => {
+          const before = asked();
+          await run(SAY('a'));
+          return asked() - before;
+        },
+        { timeout: 15_000 },
+      )
       .toBe(0);
   };
 

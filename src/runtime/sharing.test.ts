@@ -11,6 +11,9 @@ import { MemoryHub, MemoryStore } from '../store/index.ts';
 import { openShell } from './open.ts';
 import { modelKeeper, sharedLimits } from './sharing.ts';
 
+/** A process takes its time to start on a busy machine. */
+const PATIENT = { timeout: 15_000 };
+
 interface Child {
   process: ChildProcess;
   /** The next line that it says. */
@@ -99,7 +102,7 @@ test('the places of a process that was killed come free at once', async () => {
   const { asking, server } = await place('concurrency: 1');
   server.reply({ fault: 'hang' });
   const first = asking(1);
-  await expect.poll(() => server.requests.length).toBe(1);
+  await expect.poll(() => server.requests.length, PATIENT).toBe(1);
   const second = asking(1);
   expect(await second.line()).toBe('asked');
   await new Promise(resolve => setTimeout(resolve, 400));
@@ -108,7 +111,7 @@ test('the places of a process that was killed come free at once', async () => {
   await once(first.process, 'exit');
   const killedAt = performance.now();
   expect(await second.line()).toEqual({ answers: 1, failures: [] });
-  expect(performance.now() - killedAt).toBeLessThan(3000);
+  expect(performance.now() - killedAt).toBeLessThan(5000);
 });
 
 test('a service that asks one process to wait is left alone by the others', async () => {
@@ -146,7 +149,7 @@ test('a circuit that one process opened is open for the others, and after a rest
   server.respond(() => ({ status: 500, body: {} }));
   expect(await ends(asking(5))).toEqual([{ answers: 0, failures: Array.from({ length: 5 }, () => 'ORC-404') }]);
   expect((await open()).describe('lab/small')).toMatchObject({ circuit: 'open', record: { calls: 5, failure: { kind: 'network' } } });
-  await expect.poll(() => before.describe('lab/small').circuit, { timeout: 3000 }).toBe('open');
+  await expect.poll(() => before.describe('lab/small').circuit, PATIENT).toBe('open');
   expect(await ends(asking(2))).toEqual([{ answers: 0, failures: ['ORC-404', 'ORC-404'] }]);
   expect(server.requests).toHaveLength(5);
 });
