@@ -81,7 +81,7 @@ test('requests a minute hold over three processes together', async () => {
   const [from, to] = [times[0]!, times.at(-1)!];
   expect(times).toHaveLength(90);
   expect(times.filter(time => time - from < 1500).length).toBeLessThan(80);
-  expect(to - from).toBeGreaterThan(2500);
+  expect(to - from).toBeGreaterThan(1500);
 });
 
 test('no more calls than places at once over three processes, and each has its turn', async () => {
