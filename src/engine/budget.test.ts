@@ -182,9 +182,11 @@ test('C24 a run on the cap of a day says until when, and goes on when the next d
     next: ['orchestrator budget raise day 0.0002', 'orchestrator resume run_1'],
   });
   run.crash();
+  run.wait(TOMORROW - run.now - 1);
   expect(run.send({ type: 'due', slot: -1 })).toEqual([]);
-  run.now = TOMORROW;
-  expect(run.send({ type: 'due', slot: -1 })[0]).toMatchObject({ type: 'run.resumed' });
+  run.crash();
+  run.wait(1);
+  expect(run.events.at(-1)).toMatchObject({ type: 'attempt.started', at: TOMORROW });
   expect(run.document).toMatchObject({ status: 'running', warnings: [] });
   expect(run.send({ type: 'due', slot: -1 })).toEqual([]);
   expect(stateHash(run.fold())).toBe(stateHash(run.state));
