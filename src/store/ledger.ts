@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { DAY_MS, utcDay } from '../clock.ts';
-import { rowChecksum } from './checksum.ts';
+import { checksum, rowChecksum } from './checksum.ts';
 import type { Database } from './database.ts';
 import { damaged } from './failures.ts';
 import type { LedgerFilter, LedgerRow, RunRow, TotalsFilter, TotalsKey, TotalsRow, Totals } from './port.ts';
@@ -33,10 +34,12 @@ const COLUMNS = [...FIRST, 'sum', ...LATER].map(column);
 const INSERT = `INSERT OR REPLACE INTO ledger (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`;
 const SELECT = `SELECT ${[...FIRST, 'sum', ...LATER].map(field => `l.${column(field)} AS "${field}"`).join(', ')}`;
 
-/** Sums of all users, of each user, and of each user by pipeline alone. */
-const EVERYBODY = 0;
+/** Totals of all users by pipeline, day, task and model; the same of each user; of each user by day alone, and by day and pipeline. */
+export const EVERYBODY = 0;
 const ONE_USER = 1;
-const USERS = 2;
+export const USERS = 2;
+const PIPELINE_USERS = 3;
+const TOTAL_KEYS = ['kind', 'user', 'pipeline', 'day', 'task', 'model'] as const;
 const SUMS = COUNTS.map(column).join(', ');
 const ADD_SUMS = `INSERT OR REPLACE INTO totals (kind, user, pipeline, day, task, model, ${SUMS}, sum) VALUES (${'?, '.repeat(COUNTS.length + 6)}?)`;
 const GET_SUMS = `SELECT ${SUMS} FROM totals WHERE kind = ? AND user = ? AND pipeline = ? AND day = ? AND task = ? AND model = ?`;
@@ -114,7 +117,8 @@ function book(db: Database, { at, task, model, totals }: Booking, { pipeline, us
   const whose = user ?? '';
   addTo(db, [EVERYBODY, '', pipeline, day, task, model], totals);
   if (whose !== '') addTo(db, [ONE_USER, whose, pipeline, day, task, model], totals);
-  addTo(db, [USERS, whose, pipeline, day, '', ''], totals);
+  addTo(db, [USERS, whose, '', day, '', ''], totals);
+  addTo(db, [PIPELINE_USERS, whose, pipeline, day, '', ''], totals);
 }
 
 function addTo(db: Database, key: (string | number)[], totals: Totals): void {
@@ -143,9 +147,14 @@ export function totals(db: Database, groupings: readonly (readonly TotalsKey[])[
   const end = Math.max(first, until === undefined ? Number.MAX_SAFE_INTEGER : Math.floor(until / DAY_MS));
   return db.read(() => {
     const sums = groupings.map(() => new Sums());
-    groupings.forEach((by, i) => {
-      for (const row of wholeDays(db, by, first, end, filter)) sums[i]!.add(row.keys, row);
-    });
+    const byTask = keptTotals(filter.user === undefined ? EVERYBODY : ONE_USER, first, end, filter);
+    const byUser = keptTotals(filter.pipeline === undefined ? USERS : PIPELINE_USERS, first, end, filter);
+    checkAgreed(db, byTask, byUser);
+    for (const kept of [byTask, byUser]) {
+      const asked = groupings.flatMap((by, i) => (by.includes('user') === (kept === byUser) ? [{ by, sum: sums[i]! }] : []));
+      if (asked.length > 0) checkKept(db, kept);
+      for (const { by, sum } of asked) for (const { keys, ...row } of groupKept(db, kept, by)) sum.add(keys, row);
+    }
     const known = knownCalls(db);
     for (const [from, to] of edges(since, until, first, end)) {
       const sql = `${SELECT}, r.pipeline, r.user FROM ledger l JOIN runs r ON r.run = l.run WHERE l.at >= ? AND l.at < ?`;
@@ -168,23 +177,41 @@ function edges(since: number | undefined, until: number | undefined, first: numb
   return parts.filter(([from, to]) => from < to);
 }
 
-function wholeDays(db: Database, by: readonly TotalsKey[], first: number, end: number, { pipeline, user }: TotalsFilter): TotalsRow[] {
+/** A choice of kept totals, as the end of a statement and its values. */
+type Kept = readonly [clause: string, ...values: (string | number)[]];
+
+function keptTotals(kind: number, first: number, end: number, { pipeline, user }: TotalsFilter): Kept {
   const where = ['kind = ?', 'day >= ?', 'day < ?'];
-  const values: (string | number)[] = [by.includes('user') ? USERS : user === undefined ? EVERYBODY : ONE_USER, first, end];
-  const add = (sql: string, value: string | undefined): void => {
-    if (value === undefined) return;
+  const values: (string | number)[] = [kind, first, end];
+  for (const [sql, value] of [['user = ?', user] as const, ['pipeline = ?', pipeline] as const]) {
+    if (value === undefined) continue;
     where.push(sql);
     values.push(value);
-  };
-  add('user = ?', user);
-  add('pipeline = ?', pipeline);
+  }
+  return [`FROM totals WHERE ${where.join(' AND ')}`, ...values];
+}
+
+/** The text behind the checksum of a row of totals, made by SQLite: to take each value out of it would take five times as long. */
+const CHECKED_TEXT = [...TOTAL_KEYS, ...COUNTS.map(column)].map(name => `${name} || char(0)`).join(' || ');
+
+/** Throws ORC-504 where a row does not hold what was written to it: no sum is served that it is in. */
+function checkKept(db: Database, [clause, ...values]: Kept): void {
+  for (const { text, sum } of db.each<{ text: string; sum: string }>(`SELECT ${CHECKED_TEXT} AS text, sum ${clause}`, ...values))
+    if (checksum(text) !== sum) throw damaged('a sum of the ledger does not hold what was written to it', null);
+}
+
+/** Throws ORC-504 where two tables of the same calls say different things: rows of one are gone. */
+function checkAgreed(db: Database, ...both: [Kept, Kept]): void {
+  const [one, two] = both.map(([clause, ...values]) => db.get(`SELECT total(calls) AS calls, total(cost_micro_usd) AS cost ${clause}`, ...values));
+  if (!isDeepStrictEqual(one, two)) throw damaged('sums of the ledger are missing', null);
+}
+
+function groupKept(db: Database, [clause, ...values]: Kept, by: readonly TotalsKey[]): TotalsRow[] {
   const sums = COUNTS.map(count => `total(${column(count)}) AS "${count}"`);
   const group = by.length === 0 ? '' : ` GROUP BY ${by.join(', ')}`;
-  return db
-    .all<{ [field: string]: Value }>(`SELECT ${[...by, ...sums].join(', ')} FROM totals WHERE ${where.join(' AND ')}${group}`, ...values)
-    .map(({ ...row }) => {
-      const keys = by.map(key => (key === 'day' ? utcDay(Number(row[key]) * DAY_MS) : String(row[key])));
-      for (const key of by) delete row[key];
-      return { keys, ...(row as unknown as Totals) };
-    });
+  return db.all<{ [field: string]: Value }>(`SELECT ${[...by, ...sums].join(', ')} ${clause}${group}`, ...values).map(({ ...row }) => {
+    const keys = by.map(key => (key === 'day' ? utcDay(Number(row[key]) * DAY_MS) : String(row[key])));
+    for (const key of by) delete row[key];
+    return { keys, ...(row as unknown as Totals) };
+  });
 }

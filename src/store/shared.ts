@@ -74,7 +74,9 @@ export class SqliteShared implements Shared {
     const db = openFile(this.#path, this.#options);
     try {
       if (!this.#options.readOnly)
-        db.execute('PRAGMA busy_timeout = 1000; PRAGMA synchronous = NORMAL; CREATE TABLE IF NOT EXISTS shared ("key" TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID');
+        db.execute(
+          'PRAGMA busy_timeout = 1000; PRAGMA synchronous = NORMAL; CREATE TABLE IF NOT EXISTS shared ("key" TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID',
+        );
     } catch (error) {
       db.close();
       throw error;

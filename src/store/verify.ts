@@ -7,7 +7,7 @@ import { rowChecksum } from './checksum.ts';
 import type { Database } from './database.ts';
 import { isDamage } from './failures.ts';
 import { chain, loadRun } from './journal.ts';
-import { callValues } from './ledger.ts';
+import { callValues, EVERYBODY, USERS } from './ledger.ts';
 import type { Damage } from './port.ts';
 import { referredBlobs } from './references.ts';
 import { MIGRATIONS } from './schema.ts';
@@ -41,6 +41,7 @@ export async function verify(db: Database): Promise<Damage[]> {
     });
     await nextTurn();
   }
+  attempt(null, () => damages.push(...checkTotals(db)));
   for (const table of CHECKED_TABLES) {
     attempt(null, () => damages.push(...checkTable(db, table)));
     await nextTurn();
@@ -95,6 +96,15 @@ function checkRun(db: Database, run: string): Damage[] {
       damages.push({ run, what: `the plan ${held.row.planHash} is missing` });
     return damages;
   });
+}
+
+/** What is summed twice must be the same, and no less than the rows that are there; those of pruned runs are in the sums alone. */
+function checkTotals(db: Database): Damage[] {
+  const summed = 'SELECT total(calls) AS calls, total(cost_micro_usd) AS cost FROM totals WHERE kind = ?';
+  const [all, users] = [EVERYBODY, USERS].map(kind => db.get<{ calls: number; cost: number }>(summed, kind)!);
+  const rows = db.get<{ calls: number; cost: number }>('SELECT count(*) AS calls, total(cost_micro_usd) AS cost FROM ledger WHERE replayed IS NULL')!;
+  const agree = all!.calls === users!.calls && all!.cost === users!.cost && rows.calls <= all!.calls && rows.cost <= all!.cost;
+  return agree ? [] : [{ run: null, what: 'the sums of the ledger are not those of its calls' }];
 }
 
 interface CheckedTable {
