@@ -3,7 +3,7 @@ import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider';
 import { systemClock, type Clock } from '../clock.ts';
 import { formatDuration } from '../duration.ts';
 import { OrchestratorError } from '../errors.ts';
-import { isObject, type Json, type JsonObject } from '../json.ts';
+import { isObject, parseJson, type JsonObject } from '../json.ts';
 import { checkAbilities, forgetsTools } from './abilities.ts';
 import { embedOnce } from './ai-sdk-embed.ts';
 import { askOnce } from './ai-sdk-reply.ts';
@@ -234,18 +234,14 @@ async function attempt<T>(
  * each has its own name for it.
  */
 function readModels(asked: Asked, body: string): { name: string; contextWindow: number | undefined }[] {
-  let parsed: Json;
-  try {
-    parsed = JSON.parse(body) as Json;
-  } catch {
-    throw badReply(asked, 'its list of models is no JSON');
-  }
+  const parsed = parseJson(body);
+  if (parsed === undefined) throw badReply(asked, 'its list of models is no JSON');
   const data = isObject(parsed) ? (parsed['data'] ?? parsed['models']) : parsed;
   if (!Array.isArray(data)) throw badReply(asked, 'its list of models has no `data`');
   return data.filter(isObject).flatMap(entry => {
     const window = entry['context_length'] ?? entry['context_window'] ?? entry['max_model_len'] ?? entry['inputTokenLimit'];
     const name = entry['id'] ?? entry['name'];
     if (typeof name !== 'string') return [];
-    return [{ name: name.replace(/^models\//, ''), contextWindow: typeof window === 'number' ? window : undefined }];
+    return [{ name: name.replace(/^models\//, ''), contextWindow: Number.isSafeInteger(window) && (window as number) > 0 ? (window as number) : undefined }];
   });
 }

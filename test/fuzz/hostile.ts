@@ -10,7 +10,7 @@ export interface Script {
 
 export interface HostileServer {
   port: number;
-  /** Answers requests that name this number, `/r/NUMBER` in the path or `rNUMBER` as the model. */
+  /** Answers requests that name this number: `/r/NUMBER` (a page) or `/l/NUMBER` in the path, or `rNUMBER` as the model. */
   play(number: number, script: Script): void;
   forget(number: number): void;
   /** Connections that are open now and were used for a page; those who ask models keep theirs for the next call. */
@@ -18,7 +18,7 @@ export interface HostileServer {
   close(): Promise<void>;
 }
 
-const NUMBER = /^\w+ \/r\/(\d+)|"model":\s*"r(\d+)"|\/r(\d+)[:/ ]/;
+const NUMBER = /^\w+ \/r\/(\d+)|^\w+ \/l\/(\d+)|"model":\s*"r(\d+)"/;
 
 /** A server below HTTP: it reads as much of a request as it must to know which it is, and sends what it was told, sound or not. */
 export async function startHostileServer(): Promise<HostileServer> {

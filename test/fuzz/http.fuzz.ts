@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OrchestratorError } from '../../src/errors.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
-import { openModels, type ModelReply, type Models } from '../../src/models/index.ts';
+import { openAICompatible, openModels, type EmbedReply, type ModelReply, type Models } from '../../src/models/index.ts';
 import { findAction } from '../../src/tools/index.ts';
 import { DEFAULT_POLICY } from '../../src/tools/port.ts';
 import { openBench } from '../support/action-bench.ts';
@@ -23,14 +23,16 @@ const PATIENCE_MS = 150;
 const HANG_MS = 5000;
 const KEY = 'sk-very-secret-indeed';
 const MAX_BYTES = 65_536;
+const TOOLS = [{ name: 'look', description: 'looks', parameters: { type: 'object', properties: { at: { type: 'integer' } } } }];
 const SCHEMA = { type: 'object', properties: { value: { type: 'integer' } }, required: ['value'] };
 
 interface Case {
   kind: Kind;
   script: Script;
-  /** Of a completion: as it comes, and with the shape of its answer. */
+  /** Of a completion: as it comes, with the shape of its answer, with a tool. */
   streams: boolean;
   shaped: boolean;
+  calls: boolean;
 }
 
 const CODES_OF = { action: /^ORC-(212|223|224|225|603)$/, model: /^ORC-(401|403|404|405|406|409|601|603)$/ };
@@ -64,15 +66,25 @@ function faultOfResult(result: JsonObject): string | undefined {
 }
 
 function faultOfReply(reply: ModelReply): string | undefined {
-  const { usage, finishReason, text, model, costMicroUsd, rates = [] } = reply;
+  const { usage, finishReason, text, model, costMicroUsd, rates = [], toolCalls = [] } = reply;
   const counts = Object.values(usage) as number[];
   if (!counts.every(count => Number.isSafeInteger(count) && count >= 0)) return `a usage of ${JSON.stringify(usage)}`;
   if (usage.cachedInputTokens > usage.inputTokens || usage.reasoningTokens > usage.outputTokens) return `parts above the whole: ${JSON.stringify(usage)}`;
   if (typeof text !== 'string' || typeof model !== 'string') return `a text of ${typeof text} by ${typeof model}`;
-  if (!['stop', 'length', 'other'].includes(finishReason)) return `finished by ${finishReason}`;
+  const isCall = ({ id, name, arguments: given }: (typeof toolCalls)[number]): boolean =>
+    typeof id === 'string' && typeof name === 'string' && given !== undefined;
+  if (!toolCalls.every(isCall) || (finishReason === 'tool_calls') !== toolCalls.length > 0) return `odd calls of tools: ${JSON.stringify(toolCalls)}`;
+  if (!['stop', 'length', 'other', 'tool_calls'].includes(finishReason)) return `finished by ${finishReason}`;
   if (costMicroUsd !== undefined && !(Number.isSafeInteger(costMicroUsd) && costMicroUsd >= 0)) return `a cost of ${costMicroUsd}`;
   if (rates.some(({ remaining, resetAtMs }) => !Number.isFinite(remaining ?? 0) || !Number.isFinite(resetAtMs ?? 0))) return `rates ${JSON.stringify(rates)}`;
   return plain({ ...reply, object: reply.object ?? null });
+}
+
+function faultOfVectors({ vectors, usage }: EmbedReply): string | undefined {
+  const length = vectors[0]?.length ?? 0;
+  const isVector = (vector: number[]): boolean => length > 0 && vector.length === length && vector.every(Number.isFinite);
+  if (vectors.length !== 2 || !vectors.every(isVector)) return `odd vectors: ${JSON.stringify(vectors).slice(0, 300)}`;
+  return Object.values(usage).every(tokens => Number.isSafeInteger(tokens) && tokens >= 0) ? undefined : `a usage of ${JSON.stringify(usage)}`;
 }
 
 const { count, seed } = fuzzOptions(process.argv);
@@ -107,13 +119,27 @@ async function askPage(number: number): Promise<string | undefined> {
   }
 }
 
-async function askModel(number: number, { kind, streams, shaped }: Case): Promise<string | undefined> {
+async function askModel(number: number, { kind, streams, shaped, calls }: Case): Promise<string | undefined> {
   const model = models.get(`${kind === 'message' || kind === 'events' ? 'claude' : 'lab'}/r${number}`);
   let heard = '';
   try {
-    const request = { messages: [{ role: 'user' as const, content: 'how many?' }], ...(shaped ? { schema: SCHEMA } : {}) };
+    const request = { messages: [{ role: 'user' as const, content: 'how many?' }], ...(shaped ? { schema: SCHEMA } : {}), ...(calls ? { tools: TOOLS } : {}) };
+    if (kind === 'vectors') return faultOfVectors(await model.embed!({ texts: ['one', 'two'] }, { signal: new AbortController().signal }));
     const reply = await model.generate(request, { signal: new AbortController().signal, ...(streams ? { onToken: text => (heard += text) } : {}) });
     return streams && heard !== reply.text ? `told ${JSON.stringify(heard)} and gave ${JSON.stringify(reply.text)}` : faultOfReply(reply);
+  } catch (error) {
+    return faultOf(error, CODES_OF.model);
+  }
+}
+
+/** What a service at an address of its own says of its models. */
+async function askListing(number: number): Promise<string | undefined> {
+  const provider = openAICompatible({ name: 'lab', baseUrl: `http://127.0.0.1:${server.port}/l/${number}`, apiKey: KEY, timeoutMs: PATIENCE_MS });
+  try {
+    const listed = await provider.list(new AbortController().signal);
+    const isInfo = ({ id, contextWindow }: (typeof listed)[number]): boolean =>
+      id.startsWith('lab/') && (contextWindow === undefined || (Number.isSafeInteger(contextWindow) && contextWindow > 0));
+    return listed.every(isInfo) ? plain(listed) : `odd models: ${JSON.stringify(listed)}`;
   } catch (error) {
     return faultOf(error, CODES_OF.model);
   }
@@ -123,7 +149,7 @@ async function check(number: number, one: Case): Promise<string | undefined> {
   server.play(number, one.script);
   const late = Promise.withResolvers<string>();
   const timer = setTimeout(() => late.resolve(`still waiting after ${HANG_MS} ms`), HANG_MS);
-  const found = await Promise.race([one.kind === 'page' ? askPage(number) : askModel(number, one), late.promise]);
+  const found = await Promise.race([one.kind === 'page' ? askPage(number) : one.kind === 'listing' ? askListing(number) : askModel(number, one), late.promise]);
   clearTimeout(timer);
   server.forget(number);
   return found;
@@ -134,8 +160,9 @@ const random = randomOf(seed);
 
 function make(): Case {
   const streams = below(random, 2) === 0;
-  const kind = pick(random, ['page', 'page', streams ? 'chunks' : 'completion', streams ? 'events' : 'message'] as const);
-  return { kind, streams, shaped: below(random, 2) === 0, script: anyResponse(random, below(random, 50) === 0 ? 'page' : kind) };
+  const asked = [streams ? 'chunks' : 'completion', streams ? 'events' : 'message'] as const;
+  const kind = pick(random, ['page', 'page', 'page', ...asked, ...asked, streams ? 'vectors' : 'listing'] as const);
+  return { kind, streams, shaped: below(random, 2) === 0, calls: below(random, 3) === 0, script: anyResponse(random, below(random, 50) === 0 ? 'page' : kind) };
 }
 
 let failures = 0;

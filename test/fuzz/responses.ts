@@ -48,7 +48,7 @@ const NAMES = ['x-ratelimit-remaining-requests', 'x-ratelimit-reset-tokens', 'an
 const LENGTHS = ['-1', '0', '1', '5', '999999', '99999999999999999999', 'abc', '', '1, 2', '0x10', '+3', '1e3'];
 
 const USAGE = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5, prompt_tokens_details: { cached_tokens: 1 } };
-const COMPLETION: Json = {
+const COMPLETION = {
   id: 'chatcmpl-1',
   object: 'chat.completion',
   created: 1,
@@ -68,6 +68,26 @@ const MESSAGE: Json = {
   stop_reason: 'end_turn',
   usage: { input_tokens: 3, output_tokens: 2, cache_read_input_tokens: 1 },
 };
+const CALLING: Json = {
+  ...COMPLETION,
+  choices: [
+    {
+      index: 0,
+      message: { role: 'assistant', content: null, tool_calls: [{ id: 'c1', type: 'function', function: { name: 'look', arguments: '{"at": 7}' } }] },
+      finish_reason: 'tool_calls',
+    },
+  ],
+};
+const VECTORS: Json = {
+  object: 'list',
+  model: 'm',
+  data: [
+    { object: 'embedding', index: 0, embedding: [0.1, -0.2, 3] },
+    { object: 'embedding', index: 1, embedding: [0.4, 0.5, 0] },
+  ],
+  usage: { prompt_tokens: 3, total_tokens: 3 },
+};
+const LISTING: Json = { object: 'list', data: [{ id: 'small', context_length: 4096 }, { id: 'large', max_model_len: 1 }, { name: 'models/other' }] };
 const MISTAKE: Json = { error: { message: 'no\u001b[2J such thing', type: 'invalid_request_error', code: 'insufficient_quota' } };
 const chunk = (rest: { [key: string]: Json }): Json => ({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', ...rest });
 const CHUNKS: Json[] = [
@@ -75,6 +95,21 @@ const CHUNKS: Json[] = [
   chunk({ choices: [{ index: 0, delta: { content: '{"value"' }, finish_reason: null }] }),
   chunk({ choices: [{ index: 0, delta: { content: ': 7}' }, finish_reason: null }] }),
   chunk({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }),
+  chunk({ choices: [], usage: USAGE }),
+];
+const CALLING_CHUNKS: Json[] = [
+  chunk({
+    choices: [
+      {
+        index: 0,
+        delta: { role: 'assistant', tool_calls: [{ index: 0, id: 'c1', type: 'function', function: { name: 'look', arguments: '' } }] },
+        finish_reason: null,
+      },
+    ],
+  }),
+  chunk({ choices: [{ index: 0, delta: { tool_calls: [{ index: 0, function: { arguments: '{"at":' } }] }, finish_reason: null }] }),
+  chunk({ choices: [{ index: 0, delta: { tool_calls: [{ index: 0, function: { arguments: ' 7}' } }] }, finish_reason: null }] }),
+  chunk({ choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] }),
   chunk({ choices: [], usage: USAGE }),
 ];
 const EVENTS: Json[] = [
@@ -119,7 +154,7 @@ const ODD_TOKENS = [
   '""""',
 ];
 
-export type Kind = 'page' | 'completion' | 'message' | 'chunks' | 'events';
+export type Kind = 'page' | 'completion' | 'message' | 'chunks' | 'events' | 'vectors' | 'listing';
 
 /** Bytes as latin-1 text, which is how scripts hold them. */
 const bytes = (text: string | Uint8Array): string => Buffer.from(text as string).toString('latin1');
@@ -154,9 +189,11 @@ function bodyOf(random: Random, kind: Kind): string {
   if (chance(random, 0.04)) return '<!doctype html><html><body>502 Bad Gateway</body></html>';
   const text = {
     page: () => (chance(random, 0.5) ? bentText(random, COMPLETION) : 'text '.repeat(below(random, 20_000))),
-    completion: () => bentText(random, COMPLETION),
+    completion: () => bentText(random, chance(random, 0.3) ? CALLING : COMPLETION),
     message: () => bentText(random, MESSAGE),
-    chunks: () => streamOf(random, CHUNKS),
+    vectors: () => bentText(random, VECTORS),
+    listing: () => bentText(random, LISTING),
+    chunks: () => streamOf(random, chance(random, 0.3) ? CALLING_CHUNKS : CHUNKS),
     events: () => streamOf(random, EVENTS),
   }[kind]();
   return bytes(chance(random, 0.1) ? mutate(random, [text], ['\u0000', '"', '\\', '{', '}', '\n', 'data: ', '\u{1F600}']) : text);
