@@ -123,7 +123,7 @@ function plant(name: string, file: string, find: string, put: string): string {
 }
 
 function simulate(engine: string): Promise<{ code: number; output: string }> {
-  const args = [join(import.meta.dirname, 'run.ts'), '--engine', engine, '--seeds', '2000', '--seed', '5000', '--until-failure'];
+  const args = [join(import.meta.dirname, 'run.ts'), '--engine', engine, '--seeds', '3000', '--seed', '5000', '--until-failure'];
   return new Promise(resolve => {
     execFile(process.execPath, args, { timeout: 60_000 }, (error, stdout, stderr) => resolve({ code: error === null ? 0 : 1, output: stdout + stderr }));
   });
