@@ -30,8 +30,9 @@ export class Budgets {
   }
 
   /** Is there a reservation without room? Says which, and writes nothing. */
-  refuses(spending: Spending): boolean {
-    const taken = new Map<string, MicroUsd>();
+  refuses(run: string, spending: Spending): boolean {
+    if (spending.reservations.length === 0) return false;
+    const taken = this.#settling(run, spending);
     spending.refused = [];
     for (const { key, microUsd, spans } of spending.reservations) {
       // What costs nothing has room under every cap.
@@ -40,6 +41,21 @@ export class Budgets {
       else for (const span of spans) taken.set(nameOf(span), (taken.get(nameOf(span)) ?? 0) + microUsd);
     }
     return spending.refused.length > 0;
+  }
+
+  /** What the bills of a commit take, and what it releases gives, by cap: its reservations are judged by what is left then. */
+  #settling(run: string, { settlements, released }: Spending): Map<string, MicroUsd> {
+    const taken = new Map<string, MicroUsd>();
+    const add = (key: string, amount: (held: HeldReservation) => MicroUsd): void => {
+      const held = this.#rows.reservation(run, key);
+      for (const scope of held?.scopes ?? []) {
+        const name = nameOf({ scope, day: held!.day });
+        taken.set(name, (taken.get(name) ?? 0) + amount(held!));
+      }
+    };
+    for (const { key, microUsd } of settlements) add(key, () => microUsd);
+    for (const key of released) add(key, held => -held.microUsd);
+    return taken;
   }
 
   #refusal(span: Span, microUsd: MicroUsd, taken: Map<string, MicroUsd>): Refusal | undefined {
@@ -113,6 +129,6 @@ export function roomOf({ capMicroUsd, raisedMicroUsd }: Pick<CapRow, 'capMicroUs
   return Math.max(capMicroUsd, raisedMicroUsd ?? 0);
 }
 
-function nameOf({ scope, day }: Span): string {
+function nameOf({ scope, day }: Pick<Span, 'scope' | 'day'>): string {
   return `${day} ${scope}`;
 }

@@ -62,6 +62,17 @@ export function budgetCases(two: () => Promise<[Store, Store]>): void {
       ]);
     });
 
+    it('S12 what a commit releases is room for what it reserves; what it settles is none', async () => {
+      const [store] = await two();
+      const a = await spender(store, 'run_a');
+      await a({ reservations: [reservation('1.0', 90, span(100))] });
+      const next = reservation('1.1', 60, span(100));
+      const settled = { settlements: [{ key: '1.0', microUsd: 41 }], released: ['1.0'] };
+      expect(await a({ reservations: [next], ...settled })).toMatchObject({ verdict: 'over_budget', refused: [{ refusal: { leftMicroUsd: 59 } }] });
+      expect(await a({ reservations: [{ ...next, microUsd: 59 }], ...settled })).toMatchObject({ verdict: 'ok' });
+      expect(await store.budgets(DAY)).toMatchObject([{ settledMicroUsd: 41, reservedMicroUsd: 59 }]);
+    });
+
     it('S12 a lost reply stays set aside and is named; a bill above its reservation is recorded and stops the next call', async () => {
       const [store] = await two();
       const a = await spender(store, 'run_a');

@@ -80,7 +80,7 @@ export class MemoryStore implements Store {
 
   commit(batches: Batch[]): Verdict[] {
     return batches.map(batch => {
-      if (batch.spending !== undefined && this.#hub.budgets.refuses(batch.spending)) return 'over_budget';
+      if (batch.spending !== undefined && this.#hub.budgets.refuses(batch.run, batch.spending)) return 'over_budget';
       const verdict = batch.create === undefined ? this.#judge(batch) : this.#create(batch, batch.create);
       if (verdict === 'ok') this.#append(batch);
       return verdict;
@@ -314,12 +314,12 @@ export class MemoryStore implements Store {
     kept.row = { ...kept.row, ...defined(change), seq: expectedSeq + events.length };
     if (events.length > 0) kept.journal.push({ first: expectedSeq + 1, events: JSON.stringify(events) });
     for (const { hash, content } of blobs) if (!this.#hub.blobs.has(hash)) this.#hub.blobs.set(hash, content);
+    if (spending !== undefined) this.#hub.budgets.enter(run, spending);
     for (const row of ledger) this.#enter(kept, row);
     for (const key of consumed) {
       const entry = kept.inbox.get(key);
       if (entry !== undefined) entry.command = null;
     }
-    if (spending !== undefined) this.#hub.budgets.enter(run, spending);
     if (snapshot === undefined) return;
     const others = kept.snapshots.filter(({ seq }) => seq !== kept.row.seq);
     kept.snapshots = [...others, { seq: kept.row.seq, at: events.at(-1)?.at ?? 0, state: snapshot }].slice(-SNAPSHOTS_KEPT);

@@ -130,7 +130,7 @@ export class Writer {
 
   #append(batch: Batch): Verdict {
     if (this.#quarantine.has(batch.run)) return 'fenced';
-    if (batch.spending !== undefined && this.#budgets.refuses(batch.spending)) return 'over_budget';
+    if (batch.spending !== undefined && this.#budgets.refuses(batch.run, batch.spending)) return 'over_budget';
     if (batch.create !== undefined) return this.#create(batch, batch.create);
     let held = this.#held.get(batch.run);
     if (held === undefined || !this.#isMine(held) || this.#judge(batch, held) !== 'ok') {
@@ -239,13 +239,14 @@ export class Writer {
 
   /** What rides along with the events. */
   #attach(batch: Batch, row: RunRow): void {
+    // Before its calls are in the ledger, as it was judged.
+    if (batch.spending !== undefined) this.#budgets.enter(batch.run, batch.spending);
     if (batch.blobs !== undefined) for (const { hash, content } of batch.blobs) putBlob(this.#db, hash, content);
     if (batch.ledger !== undefined) for (const call of batch.ledger) enterCall(this.#db, call, row);
     if (batch.consumed !== undefined) {
       for (const key of batch.consumed)
         this.#db.run('UPDATE inbox SET command = NULL, sum = ? WHERE run = ? AND "key" = ?', rowChecksum(batch.run, key, null), batch.run, key);
     }
-    if (batch.spending !== undefined) this.#budgets.enter(batch.run, batch.spending);
     if (batch.snapshot !== undefined) this.#keepSnapshot(batch, batch.snapshot, row.seq);
   }
 
