@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { Command, Option, type CommanderError } from 'commander';
 import type { OrchestratorError } from '../errors.ts';
+import { nearest } from '../ids.ts';
 import { Flags, usageError, type CommandFunction, type Invocation } from './invocation.ts';
 import type { CommandSpec, OptionSpec } from './spec.ts';
 import { COMMANDS, GLOBAL_OPTIONS } from './specs.ts';
@@ -134,14 +135,31 @@ export function usageProblem(error: CommanderError, argv: readonly string[]): Or
         return usageError(`\`${quoted}\` is a file, not a command`, [`orchestrator run ${quoted}`, `orchestrator validate ${quoted}`]);
       return usageError(`there is no command \`${quoted}\``, [...near, usage]);
     case 'commander.unknownOption':
-      return usageError(`${command === undefined ? 'there is no' : `\`${command}\` has no`} option \`${quoted}\``, [...near, usage]);
+      return usageError(`${command === undefined ? 'there is no' : `\`${command}\` has no`} option \`${quoted}\``, [
+        ...(near.length > 0 ? near : nearOption(quoted, command)),
+        usage,
+      ]);
     case 'commander.missingArgument':
       return usageError(`\`${command}\` needs ${quoted.toUpperCase()}`, [usage]);
     case 'commander.excessArguments':
-      return usageError(`\`${command}\` was given more arguments than it takes`, [usage]);
+      return usageError(`\`${command}\` was given more arguments than it takes`, [...inputsMeant(command, argv), usage]);
     case 'commander.optionMissingArgument':
       return usageError(`the option \`${quoted}\` needs a value`, [usage]);
     default:
       return usageError(error.message.replace(/^error: /, '').split('\n')[0]!, [usage]);
   }
+}
+
+/** An option that is spelled nearly so, of the command or of all. */
+function nearOption(written: string, command: string | undefined): string[] {
+  const options = [...GLOBAL_OPTIONS, ...COMMANDS.filter(spec => spec.name.split(' ')[0] === command).flatMap(spec => spec.options ?? [])];
+  const names = options.flatMap(({ flags }) => /--[\w-]+/.exec(flags)?.[0] ?? []);
+  return nearest(written, names, 1).map(name => `did you mean \`${name}\`?`);
+}
+
+/** `run FILE topic=stars` means an input. */
+function inputsMeant(command: string | undefined, argv: readonly string[]): string[] {
+  if (command !== 'run') return [];
+  const meant = argv.filter((word, i) => /^[A-Za-z_][\w-]*=/.test(word) && !(argv[i - 1] ?? '').startsWith('-'));
+  return meant.length === 0 ? [] : [`inputs are given with -i: ${meant.map(word => `-i ${word}`).join(' ')}`];
 }

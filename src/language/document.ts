@@ -3,6 +3,7 @@ import { mask, MAX_DEPTH, unmask } from './mask.ts';
 import { findPair, keyText, kindOf, nodeSpan, valueOf, type YamlNode } from './nodes.ts';
 import { at, type Path, type Reporter } from './report.ts';
 import type { Span } from './source.ts';
+import { wordsFor } from './yaml-words.ts';
 
 /** A file read as YAML: the document (masked) and its map; undefined where the problems leave nothing to read. */
 export interface YamlFile {
@@ -78,46 +79,6 @@ function firstCharacter(text: string): Span {
   return { start: 0, end: Math.min(1, text.length) };
 }
 
-interface Wording {
-  message: string;
-  help?: string[];
-}
-
-/** Words for what the YAML parser says most often; its own words for the rest. */
-const SYNTAX: Record<string, Wording> = {
-  TAB_AS_INDENT: { message: 'a tab indents this line; YAML takes only spaces', help: ['replace each tab by two spaces'] },
-  BAD_INDENT: {
-    message: 'the indentation of this line does not fit the lines above',
-    help: ['keys of one map, and the dashes of one list, stand in the same column'],
-  },
-  BLOCK_AS_IMPLICIT_KEY: {
-    message: 'a colon followed by a space begins a map, which cannot stand here',
-    help: ['put a text that holds a colon in quotes: "like: this"', 'or check the indentation of this line and the next'],
-  },
-  MULTILINE_IMPLICIT_KEY: {
-    message: 'this line is neither a `key: value` nor a part of the value above it',
-    help: ['write `key: value`, with a blank after the colon, or indent the line more than the key that it belongs to'],
-  },
-  BAD_SCALAR_START: { message: 'an unquoted text cannot begin with this character', help: ['put the text in quotes'] },
-  BAD_DQ_ESCAPE: { message: 'this is not an escape that double quotes know', help: ["write \\\\ for a backslash, or use single quotes: '…'"] },
-  KEY_OVER_1024_CHARS: { message: 'this key is longer than 1024 characters', help: ['put a long text in quotes or in a block: key: |'] },
-  BLOCK_IN_FLOW: {
-    message: 'a list or map written over lines cannot stand inside brackets',
-    help: ['close the bracket first, or write the whole value in brackets'],
-  },
-};
-
-/** The same, where the code of the parser says less than its words. */
-const SPOKEN: Record<string, Wording> = {
-  'without - indicator': SYNTAX['BAD_INDENT']!,
-  'at node end': {
-    message: 'something follows the end of this value',
-    help: ['inside double quotes write \\" for a quote, or put the text in single quotes: \'say "hello"\'', 'or remove what follows'],
-  },
-  'flow-seq-end': { message: 'this bracket closes a list that was never opened', help: ['remove it, or open the list with ['] },
-  'flow-map-end': { message: 'this brace closes a map that was never opened', help: ['remove it, or open the map with {'] },
-};
-
 function reportSyntax(reporter: Reporter, errors: YAMLError[]): void {
   const tabs = errors.filter(error => error.code === 'TAB_AS_INDENT');
   let lastLine = -1;
@@ -146,8 +107,7 @@ function reportSyntaxError(reporter: Reporter, error: YAMLError): void {
   } else if (error.code === 'BAD_ALIAS' || error.code === 'ALIAS_PROPS' || error.code === 'MULTIPLE_ANCHORS' || error.code === 'MULTIPLE_TAGS') {
     reporter.error('ORC-101', span, 'anchors, aliases and tags are not part of the language', { help: ['write the value out where it is needed'] });
   } else {
-    const wording = Object.entries(SPOKEN).find(([words]) => error.message.includes(words))?.[1] ??
-      SYNTAX[error.code] ?? { message: `this is not YAML: ${unmask(error.message)}` };
+    const wording = wordsFor(error) ?? { message: `this is not YAML: ${unmask(error.message)}` };
     reporter.error('ORC-100', span, wording.message, wording.help === undefined ? {} : { help: wording.help });
   }
 }

@@ -164,7 +164,7 @@ export class Fields {
   }
 
   /** Reports keys that nobody knows: an error where a known one is near, else a warning. */
-  finish(known: Iterable<string>, what: string, accepted: Iterable<string> = []): void {
+  finish(known: Iterable<string>, what: string, accepted: Iterable<string> = [], words: { readonly [key: string]: string } = {}): void {
     const names = [...known];
     const others = [...accepted];
     for (const { key, keySpan, node } of this.entries.values()) {
@@ -181,6 +181,7 @@ export class Fields {
       const near = nearest(key, [...names, ...others], 1)[0];
       const message = `\`${key}\` is not a key of ${what}`;
       if (near !== undefined) this.reporter.error('ORC-103', keySpan, message, { path, label: 'no such key', help: [`did you mean \`${near}\`?`] });
+      else if (Object.hasOwn(words, key)) this.reporter.warn('ORC-103', keySpan, message, { path, label: `here it is called \`${words[key]!}\`` });
       else
         this.reporter.warn('ORC-103', keySpan, message, {
           path,

@@ -7,5 +7,5 @@ export { parse, type ParseOptions, type Parsed } from './parse.ts';
 export { format, type Formatted } from './print.ts';
 export { pipelineSchema } from './schema.ts';
 /** How a room that checks a pipeline further reports what it finds. */
-export { at, Reporter, type Details, type Path } from './report.ts';
+export { at, pathText, Reporter, type Details, type Path } from './report.ts';
 export { makeSource, position, type Source, type Span } from './source.ts';

@@ -66,6 +66,27 @@ export const HANDLER_KEYS: readonly string[] = [
   'name',
   'description',
 ];
+/** What those who come from other systems write for a key of a task, and what it is called here. */
+export const TASK_WORDS: { readonly [key: string]: string } = {
+  uses: 'action',
+  type: 'action',
+  with: 'parameters',
+  params: 'parameters',
+  args: 'parameters',
+  arguments: 'parameters',
+  run: 'action: shell.run',
+  script: 'action: shell.run',
+  after: 'dependencies',
+  requires: 'dependencies',
+  wait_for: 'dependencies',
+  loop: 'for_each',
+  with_items: 'for_each',
+  only_if: 'condition',
+  catch: 'on_error',
+  rescue: 'on_error',
+  fallback: 'on_error',
+};
+
 export const MATCH_KEYS: readonly string[] = ['codes', 'classes', 'patterns'];
 export const INPUT_KEYS: readonly string[] = ['type', 'description', 'default', 'required', 'choices', 'minimum', 'maximum', 'pattern', 'items', 'metadata'];
 

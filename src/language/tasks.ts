@@ -4,7 +4,18 @@ import { badSchema } from '../schema.ts';
 import { namesModel, readAction } from './actions.ts';
 import { Fields, ID, ID_HELP, type Word } from './fields.ts';
 import { readHandlers, readRetry } from './handlers.ts';
-import { ACTION_ONLY_KEYS, CACHE_KEYS, FAILURE_POLICIES, FOR_EACH_NAMES, LOOP_ONLY_KEYS, ON_AMBIGUOUS, QUEUE_KEYS, TASK_KEYS, WHILE_NAMES } from './keys.ts';
+import {
+  ACTION_ONLY_KEYS,
+  CACHE_KEYS,
+  FAILURE_POLICIES,
+  FOR_EACH_NAMES,
+  LOOP_ONLY_KEYS,
+  ON_AMBIGUOUS,
+  QUEUE_KEYS,
+  TASK_KEYS,
+  TASK_WORDS,
+  WHILE_NAMES,
+} from './keys.ts';
 import { findPair, kindOf, listItems, nodeSpan, scalarText, textMap, type YamlNode } from './nodes.ts';
 import type { Task, TaskKind } from './pipeline.ts';
 import { at, type Path, type Reporter } from './report.ts';
@@ -140,7 +151,7 @@ function firstKeySpan(map: YAMLMap): Span {
 
 function readTask(reader: TaskReader, fields: Fields, span: Span, id: Word, idGenerated: boolean, scope: Scope): Task {
   const { reporter } = reader;
-  fields.finish(KNOWN_KEYS, 'a task', ACCEPTED_KEYS);
+  fields.finish(KNOWN_KEYS, 'a task', ACCEPTED_KEYS, TASK_WORDS);
   const kind = readKind(fields, id);
   const model = fields.get('model');
   const task: Task = {

@@ -34,6 +34,26 @@ describe('actions', () => {
 });
 
 describe('parameters', () => {
+  it('one that stands beside `parameters` is told so: as an error where it is needed, else as a warning', () => {
+    const beside = (lines: string): ReturnType<typeof setup> => setup(tasks(`  - id: a\n    action: web_search\n${lines}`));
+    const { result } = setup(tasks('  - id: a\n    action: echo\n    text: hello\n'));
+    expect(result.diagnostics).toMatchObject([
+      {
+        code: 'ORC-103',
+        severity: 'error',
+        message: '`text` is a parameter of `echo`, and stands beside `parameters`',
+        label: 'belongs under `parameters`',
+        help: ['write: parameters: { text: … }'],
+      },
+    ]);
+    expect(beside('    max_results: 5\n    parameters: { query: x }\n').problems).toEqual(['warning ORC-103 6 max_results']);
+    expect(beside('    other: 5\n    parameters: { query: x }\n').result.diagnostics[0]!.message).toBe('`other` is not a key of a task');
+  });
+
+  it('none is missing where what is given is no map: that is told already', () => {
+    expect(setup(tasks('  - id: a\n    action: echo\n    parameters: hello\n')).problems).toEqual(['error ORC-104 6 hello']);
+  });
+
   it('one that is missing is named, with what it is and an example', () => {
     const { result, problems } = one('echo', '{}');
     expect(problems).toEqual(['error ORC-211 5 echo']);

@@ -8,6 +8,7 @@ import { checkGiven, checkNames } from './parameters.ts';
 import type { PlanValue } from './plan.ts';
 import { nearNames } from './references.ts';
 import { memberSchema, takesType } from './members.ts';
+import { claimStrays, hasNoMap } from './strays.ts';
 import { inside, joinEntries, lower } from './values.ts';
 
 /** The action of this name, and the plan's note of it; undefined, with a problem, where there is none. */
@@ -125,6 +126,7 @@ function reportTool(site: Site, { span }: { span: Span }, message: string): void
 
 function checkParameterNames(site: Site, parameters: MapValue, spec: ActionSpec, taskId: string, at: Span): Set<string> {
   const { reporter } = site.unit;
+  const strays = claimStrays(site, spec);
   return checkNames(site, parameters, spec.parameters, {
     unknown(key, span, near, known) {
       const details = {
@@ -138,6 +140,10 @@ function checkParameterNames(site: Site, parameters: MapValue, spec: ActionSpec,
       else reporter.error('ORC-213', span, message, details);
     },
     missing(names) {
+      if (hasNoMap(site)) return;
+      const beside = names.filter(name => strays.has(name));
+      for (const name of beside) strays.get(name)!.severity = 'error';
+      if (beside.length > 0) return;
       const listed = names.map(name => `\`${name}\``).join(' or ');
       reporter.error('ORC-211', at, `\`${taskId}\` gives ${spec.name} no ${listed}`, {
         path: site.path,

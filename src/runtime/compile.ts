@@ -1,8 +1,9 @@
-import { readFileSync, realpathSync } from 'node:fs';
-import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OrchestratorError } from '../errors.ts';
 import { completeInputs, initial, type Computing } from '../engine/index.ts';
+import { nearest } from '../ids.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import type { Diagnostic } from '../language/diagnostic.ts';
 import type { CompileLimits } from '../plan/compile.ts';
@@ -38,6 +39,8 @@ export class ValidationError extends OrchestratorError {
 
 /** Files above this size are compiled in a process of their own, which gives the memory of the YAML back. */
 const OWN_PROCESS_BYTES = 1024 * 1024;
+/** More files than these are no help. */
+const FILES_SHOWN = 8;
 
 export interface CompileOptions {
   strict?: boolean;
@@ -86,8 +89,22 @@ export function readSource(path: string, asGiven: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    throw new OrchestratorError('ORC-517', code === 'ENOENT' ? `there is no file ${asGiven}` : `${asGiven} cannot be read: ${code}`, { class: 'not_found' });
+    const words =
+      code === 'ENOENT' ? `there is no file ${asGiven}` : code === 'EISDIR' ? `${asGiven} is a folder, and not a file` : `${asGiven} cannot be read: ${code}`;
+    throw new OrchestratorError('ORC-517', words, { class: 'not_found', help: filesNear(path, asGiven) });
   }
+}
+
+/** What may have been meant by a path that is no file: a name that is near, else the pipelines that lie there. */
+function filesNear(path: string, asGiven: string): string[] {
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  const folder = isFolder ? path : dirname(path);
+  if (!existsSync(folder)) return [];
+  const files = readdirSync(folder, { withFileTypes: true }).flatMap(entry => (entry.isFile() && /\.(ya?ml|json)$/.test(entry.name) ? [entry.name] : []));
+  const named = (file: string): string => join(isFolder ? asGiven : dirname(asGiven), file);
+  const near = isFolder ? [] : nearest(basename(path), files, 1);
+  if (near.length > 0) return [`did you mean ${named(near[0]!)}?`];
+  return files.length > 0 && files.length <= FILES_SHOWN ? [`there is: ${files.map(named).join(', ')}`] : [];
 }
 
 /** Compiles a text; `folder` is where the files that it names are looked for. Throws ValidationError. */

@@ -1,4 +1,5 @@
 import { OrchestratorError } from '../errors.ts';
+import { nearest } from '../ids.ts';
 import type { Models } from '../models/index.ts';
 import type { Plan } from '../plan/index.ts';
 import type { StartOptions } from './api.ts';
@@ -8,7 +9,12 @@ export function checkReady(plan: Plan, models: Models, options: StartOptions): v
   const mocked = new Set(Object.keys(options.mocks ?? {}));
   const tasks = plan.blocks.flatMap(block => block.tasks);
   if (options.until !== undefined && !plan.blocks[0]!.tasks.some(task => task.id === options.until)) {
-    throw new OrchestratorError('ORC-201', `there is no task \`${options.until}\` to run until`, { class: 'invalid_input' });
+    const ids = plan.blocks[0]!.tasks.map(task => task.id);
+    const near = nearest(options.until, ids, 1)[0];
+    throw new OrchestratorError('ORC-201', `there is no task \`${options.until}\` to run until`, {
+      class: 'invalid_input',
+      help: [near === undefined ? `tasks: ${ids.slice(0, 20).join(', ')}${ids.length > 20 ? ', …' : ''}` : `did you mean \`${near}\`?`],
+    });
   }
   // In a replay the cassette stands for all of them.
   if (options.replay !== undefined) return;

@@ -56,6 +56,7 @@ export const INNER_DOORS: ReadonlySet<string> = new Set([
   'src/language/expression/index.ts',
   'src/language/source.ts',
   'src/language/explanations.ts',
+  'src/language/yaml-words.ts',
   'src/plan/compile.ts',
   'src/models/pull.ts',
   'src/runtime/validator.ts',

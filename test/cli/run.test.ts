@@ -114,6 +114,30 @@ error[ORC-116 missing-input]: the input \`name\` was not given
 `);
   });
 
+  test('what was meant is said: a file, an option, an input, a task', async () => {
+    const { call } = makeProject({ 'hello.yaml': HELLO, 'sub/other.yaml': HELLO });
+    const told = async (...args: string[]): Promise<[number, string]> => {
+      const { code, err } = await call(args);
+      return [code, err.split('\n').slice(0, 2).join('\n')];
+    };
+    expect(await told('run', 'helo.yaml')).toEqual([3, 'error[ORC-517 file-not-found]: there is no file helo.yaml\n  = help: did you mean hello.yaml?']);
+    expect(await told('validate', 'sub')).toEqual([3, 'error[ORC-517 file-not-found]: sub is a folder, and not a file\n  = help: there is: sub/other.yaml']);
+    expect(await told('run', 'nowhere/x.yaml')).toEqual([3, 'error[ORC-517 file-not-found]: there is no file nowhere/x.yaml\n']);
+    expect(await told('run', 'hello.yaml', 'name=Ada')).toEqual([
+      2,
+      'error[ORC-518 usage]: `run` was given more arguments than it takes\n  = help: inputs are given with -i: -i name=Ada',
+    ]);
+    expect(await told('--jsn', 'runs')).toEqual([2, 'error[ORC-518 usage]: `runs` has no option `--jsn`\n  = help: did you mean `--json`?']);
+    expect(await told('run', 'hello.yaml', '--until', 'shoot')).toEqual([
+      2,
+      'error[ORC-201 unknown-dependency]: there is no task `shoot` to run until\n  = help: did you mean `shout`?',
+    ]);
+    expect(await told('run', 'hello.yaml', '--until', 'nothing_like_it')).toEqual([
+      2,
+      'error[ORC-201 unknown-dependency]: there is no task `nothing_like_it` to run until\n  = help: tasks: greet, shout',
+    ]);
+  });
+
   test('inputs come from a file, and over it from the command line, @FILE read', async () => {
     const { call, folder } = makeProject({ 'hello.yaml': HELLO, 'in.json': '{"name": "Bob", "times": 2}', 'name.txt': 'Eve' });
     const { out } = await call(['run', 'hello.yaml', '--inputs', 'in.json', '-i', 'name=@name.txt', '--json']);

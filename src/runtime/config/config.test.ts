@@ -99,6 +99,8 @@ describe('checking', () => {
     ],
     ['a part of a provider, whose rest another file gives', 'environments: { a: { models: { providers: { lab: { api_key: k } } } } }', []],
     ['a wrong type', 'limits: { tasks: "5" }', ['"5": `limits.tasks` must be an integer of at least 1']],
+    ['a map that is none', 'state: sqlite:x.db', ['sqlite:x.db: `state` must be a map of keys']],
+    ['a time that is none', 'retention: { runs: forever }', ['forever: `retention.runs` must be a time such as 90, 90s, 2m, 1h30m or 30d']],
     ['a bad choice', 'policy: { code: yes }', ['yes: `policy.code` must be one of: allow, deny']],
     ['a list', '- a', ['-: a configuration is a map of keys, and this file holds something else']],
     ['an alias', 'secrets: { A: &a "x", B: *a }', ['*a: aliases are not part of the configuration']],
@@ -109,7 +111,25 @@ describe('checking', () => {
 
   test('a duplicate key and a tab are told with their place', () => {
     expect(problems('a: 1\na: 2')[0]).toContain('a');
-    expect(problems('a:\n\tb: 1')).toHaveLength(1);
+    expect(problems('a:\n\tb: 1')[0]).toContain('a tab indents this line; YAML takes only spaces');
+    expect(problems('policy: [\n')[0]).toContain('a list that begins with [ before this is never closed');
+  });
+
+  test('a provider of which no file says the type is told where it stands; its name may say it, and so may another file', () => {
+    const told = (files: { [path: string]: string }, more = {}): string[] => {
+      try {
+        setup(files).load(more);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        return error.diagnostics.map(({ source, span, message }) => `${source.file} ${source.text.slice(span.start, span.end)}: ${message}`);
+      }
+      return [];
+    };
+    const lab = 'models: { providers: { lab: { timeout: 5 } } }\n';
+    expect(told({ 'project/orchestrator.config.yaml': lab })).toEqual(['orchestrator.config.yaml lab: the provider `lab` does not say of which type it is']);
+    expect(told({ 'project/orchestrator.config.yaml': `environments: { v: { ${lab.trim()} } }\n` }, { environment: 'v' })).toHaveLength(1);
+    expect(told({ 'project/orchestrator.config.yaml': lab.replace('lab:', 'openai:') })).toEqual([]);
+    expect(told({ 'project/orchestrator.config.yaml': lab, 'home/.config/orchestrator/config.yaml': lab.replace('timeout: 5', 'type: ollama') })).toEqual([]);
   });
 
   test('the file of the contract is accepted as it stands', () => {
@@ -154,7 +174,11 @@ describe('who may grant power', () => {
     ['a store elsewhere', 'state: { url: "postgres://evil/x" }', 'state.url'],
     ['a store that a variable names', 'state: { url: "sqlite:${env:X}" }', 'state.url'],
     ['backups outside', 'backup: { dir: /tmp/x }', 'backup.dir'],
-    ['a key for an address', 'models: { providers: { lab: { base_url: "http://evil", api_key: "${env:KEY}" } } }', 'models.providers.lab'],
+    [
+      'a key for an address',
+      'models: { providers: { lab: { type: openai-compatible, base_url: "http://evil", api_key: "${env:KEY}" } } }',
+      'models.providers.lab',
+    ],
     ['a key that a provider finds by itself', 'models: { providers: { openai: { base_url: "http://evil" } } }', 'models.providers.openai'],
     ['a resource that a key goes to', 'models: { providers: { azure: { resource_name: evil } } }', 'models.providers.azure'],
     ['a region that a key goes to', 'models: { providers: { mine: { type: bedrock, region: "evil.net/" } } }', 'models.providers.mine'],

@@ -7,6 +7,7 @@ import { nearest } from '../../ids.ts';
 import { isObject, setOwn, type Json, type JsonObject, type JsonSchema } from '../../json.ts';
 import type { Diagnostic } from '../../language/diagnostic.ts';
 import { makeSource, type Source, type Span } from '../../language/source.ts';
+import { wordsFor } from '../../language/yaml-words.ts';
 import { checkSchema, describeSchema, type SchemaProblem } from '../../schema.ts';
 import { CONFIG_SCHEMA } from './schema.ts';
 
@@ -24,6 +25,8 @@ export interface ConfigFile {
   value: JsonObject;
   /** Where the value at a path stands; of its key where `key` says so. The nearest thing above it where it is not there. */
   spanOf(path: Path, key?: boolean): Span;
+  /** Is there a value at the path? */
+  has(path: Path): boolean;
 }
 
 /** The configuration does not fit; the problems have positions. */
@@ -49,9 +52,10 @@ export function readConfigFile(path: string, cwd: string): ConfigFile {
     span,
     ...more,
   });
-  const errors = [...document.errors, ...document.warnings].map(error =>
-    problem(clip(source, error.pos), `this is not YAML that we can read: ${error.message}`),
-  );
+  const errors = [...document.errors, ...document.warnings].map(error => {
+    const words = wordsFor(error) ?? { message: `this is not YAML that we can read: ${error.message}` };
+    return problem(clip(source, error.pos), words.message, words.help === undefined ? {} : { help: words.help });
+  });
   visit(document, {
     Alias: (_, node) => {
       const [start, end] = node.range ?? [0, 1, 1];
@@ -66,7 +70,7 @@ export function readConfigFile(path: string, cwd: string): ConfigFile {
   const wrongs = new Map(checkSchema(CONFIG_SCHEMA, value).map(wrong => [`${wrong.path.join('.')} ${wrong.keyword}`, wrong]));
   const found = [...wrongs.values()].map(wrong => describe(wrong, value, spanOf, problem));
   if (found.length > 0) throw new ConfigError(found);
-  return { path, folder: dirname(path), text, source, value, spanOf };
+  return { path, folder: dirname(path), text, source, value, spanOf, has: where => valueAt(value, where) !== undefined };
 }
 
 function readText(path: string, cwd: string): string {
@@ -101,6 +105,9 @@ function clip(source: Source, [start, end]: [number, number]): Span {
   return { start: from, end: Math.max(from, Math.min(end, source.text.length)) };
 }
 
+/** In the pattern of a time, and in no other. */
+const TIME = '(ms|s|m|h|d|w)';
+
 type Problem = (span: Span, message: string, more?: Partial<Diagnostic>) => Diagnostic;
 
 function describe(wrong: SchemaProblem, value: Json, spanOf: ConfigFile['spanOf'], problem: Problem): Diagnostic {
@@ -117,11 +124,16 @@ function describe(wrong: SchemaProblem, value: Json, spanOf: ConfigFile['spanOf'
   }
   const schema = schemaAt(CONFIG_SCHEMA, wrong.path);
   const here = valueAt(value, wrong.path);
+  const keys = keysAt(CONFIG_SCHEMA, wrong.path);
+  const isTime = JSON.stringify(schema ?? null).includes(TIME);
   const is = typeof here === 'string' ? `this is the string ${JSON.stringify(here)}` : here === null ? 'this is empty' : undefined;
-  return problem(spanOf(wrong.path), `\`${place}\` ${wrong.message}`, {
+  const isMap = wrong.keyword === 'type' && isObject(schema ?? null) && (schema as JsonObject)['type'] === 'object';
+  const message = isTime ? 'must be a time such as 90, 90s, 2m, 1h30m or 30d' : isMap ? 'must be a map of keys' : wrong.message;
+  return problem(spanOf(wrong.path), `\`${place}\` ${message}`, {
     path: place,
     ...(is === undefined ? {} : { label: is }),
-    ...(wrong.keyword === 'type' || schema === undefined ? {} : { notes: [`${place}: ${describeSchema(schema)}`] }),
+    ...(wrong.keyword === 'type' || isTime || schema === undefined ? {} : { notes: [`${place}: ${describeSchema(schema)}`] }),
+    ...(isMap && keys.length > 0 ? { help: [`keys here: ${keys.join(', ')}`] } : {}),
   });
 }
 

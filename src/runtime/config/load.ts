@@ -5,8 +5,9 @@ import { OrchestratorError } from '../../errors.ts';
 import { nearest } from '../../ids.ts';
 import { isObject, own, setOwn, type Json, type JsonObject } from '../../json.ts';
 import type { Diagnostic } from '../../language/diagnostic.ts';
-import { readConfigFile, type ConfigFile } from './file.ts';
+import { ConfigError, readConfigFile, type ConfigFile } from './file.ts';
 import { findIdle } from './idle.ts';
+import { PROVIDER_TYPES } from './models.ts';
 import { absolutePath, hasReference, resolveReferences } from './references.ts';
 import { DEFAULTS, type Config } from './schema.ts';
 import { ADDRESS_KEYS, isTrusted, leftOut, trustRecordFile, withoutPowers } from './trust.ts';
@@ -78,6 +79,7 @@ export function loadConfig(options: ConfigOptions): LoadedConfig {
     if (!layer.trusted) warnings.push(...guardProviders(beneath, value, layer.file), ...guardBudget(beneath, value, layer.file));
   }
   const config = value as unknown as Config;
+  checkTypes(config, layers, environment);
   const project = layers.find(layer => layer.role !== 'user');
   const folder = project === undefined ? resolve(cwd) : dirname(resolve(project.file.path));
   const resolveText = (text: string): string => (hasReference(text) ? resolveReferences(text, { env, folder }) : text);
@@ -131,6 +133,30 @@ function checkEnvironment(environment: string | undefined, layers: Layer[]): voi
         ? `environments: ${known.join(', ')}`
         : `add it to ${CONFIG_NAME}: environments: { ${environment}: { … } }`;
   throw new OrchestratorError('ORC-119', `the configuration has no environment called \`${environment}\``, { class: 'invalid_input', help: [help] });
+}
+
+/** A provider says its type, or is called by it; only together do the files say all of it. */
+function checkTypes({ models }: Config, layers: Layer[], environment: string | undefined): void {
+  for (const [name, provider] of Object.entries(models.providers)) {
+    if (provider['type'] !== undefined || PROVIDER_TYPES.has(name)) continue;
+    const paths = [...(environment === undefined ? [] : [['environments', environment, 'models', 'providers', name]]), ['models', 'providers', name]];
+    const places = layers.toReversed().flatMap(({ file }) => paths.flatMap(path => (file.has(path) ? [{ file, path }] : [])));
+    const [{ file, path }] = places as [(typeof places)[number]];
+    throw new ConfigError([
+      {
+        code: 'ORC-119',
+        severity: 'error',
+        message: `the provider \`${name}\` does not say of which type it is`,
+        source: file.source,
+        span: file.spanOf(path, true),
+        label: 'needs `type`',
+        path: path.join('.'),
+        help: [
+          `${provider['base_url'] === undefined ? 'one of' : 'for most servers of your own: type: openai-compatible; one of'}: ${[...PROVIDER_TYPES].join(', ')}`,
+        ],
+      },
+    ]);
+  }
 }
 
 /** A file's value with the chosen variant laid over it. */

@@ -52,8 +52,13 @@ const MEANINGS: { [path: string]: string } = {
 /** The section `models` of the configuration: the schema that the models check, with meanings. What one file leaves out another may give, so no key of a provider is required here. */
 export const MODELS: JsonObject = describe(MODELS_SCHEMA as JsonObject, '');
 
+/** Every type of provider. */
+export const PROVIDER_TYPES: ReadonlySet<string> = new Set(typesOf());
+
 /** Types of providers that take a key out of the environment where none is configured, and so would hand it to whatever address they are given. */
-export const KEYED_TYPES: ReadonlySet<string> = new Set(typesOf().filter(type => type !== 'openai-compatible' && type !== 'llama.cpp' && type !== 'ollama'));
+export const KEYED_TYPES: ReadonlySet<string> = new Set(
+  [...PROVIDER_TYPES].filter(type => type !== 'openai-compatible' && type !== 'llama.cpp' && type !== 'ollama'),
+);
 
 function typesOf(): string[] {
   const type = at(MODELS_SCHEMA as JsonObject, 'properties', 'providers', 'additionalProperties', 'properties', 'type', 'enum');
