@@ -7,9 +7,28 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { makeFolder } from '../../test/promises/bench.ts';
 import { startModelServer, type ModelServer } from '../../test/support/model-server.ts';
 import type { RunDocument } from '../engine/index.ts';
+import { OrchestratorError } from '../errors.ts';
+import { redisCache } from '../models/cache.ts';
+import { requestKey, type ModelReply, type ModelRequest } from '../models/index.ts';
+import type { Action } from '../tools/port.ts';
 import type { ResumeOptions, StartOptions } from './api.ts';
 import { openShell } from './open.ts';
 import type { EmbeddedShell } from './shell.ts';
+
+/** Takes no first answer. */
+const PICKY: Action = {
+  name: 'picky',
+  summary: 'Takes no first answer.',
+  effect: 'read',
+  powers: ['model'],
+  parameters: true,
+  result: true,
+  async run(_parameters, { models, attempt }) {
+    const { text } = await models.ask({ purpose: 'picky', messages: [{ role: 'user', content: 'again' }], temperature: 0 });
+    if (attempt === 1) throw new OrchestratorError('ORC-405', 'that will not do', { class: 'invalid_output', retryable: true });
+    return text;
+  },
+};
 
 interface Place {
   server: ModelServer;
@@ -31,7 +50,7 @@ async function place(cache = ''): Promise<Place> {
     `models:\n  default: lab/small\n  providers: { lab: { type: openai-compatible, base_url: "${server.url}" } }\n  catalog: [ { id: lab/small, ${price} } ]\n${cache}\n`,
   );
   const open = async (): Promise<EmbeddedShell> => {
-    const shell = await openShell({ cwd: folder, env: { ORCHESTRATOR_TRUST: '1' } });
+    const shell = await openShell({ cwd: folder, env: { ORCHESTRATOR_TRUST: '1' }, actions: [PICKY] });
     onTestFinished(() => shell.close());
     return shell;
   };
@@ -97,9 +116,12 @@ describe('replies of models', () => {
     expect(asked()).toBe(2);
     await run(SAY('a'));
     expect(asked()).toBe(2);
-    const refused = `${SAY('a', ', retry: { max_attempts: 2, initial_backoff: 1ms, on: [failed, assertion, invalid_output] }')}`;
-    await run(refused);
-    expect(asked()).toBe(2);
+    // A kept reply would not do: the next attempt does not take it again.
+    const picky = '  - { id: p, action: picky, retry: { max_attempts: 2, initial_backoff: 1ms } }';
+    expect((await run(picky)).tasks['p']).toMatchObject({ status: 'completed', attempts: 2 });
+    expect(asked()).toBe(4);
+    expect((await run(picky)).status).toBe('completed');
+    expect(asked()).toBe(5);
   });
 
   test('an answer that does not fit is neither kept nor served, and the question that mends it is asked', async () => {
@@ -269,5 +291,24 @@ describe.skipIf(!hasRedis)('replies in a Redis', () => {
     const before = asked();
     const { tasks } = await run(SAY('a'));
     expect([tasks['a']!.output, asked() - before]).toEqual(['fine', 1]);
+  });
+
+  test('one that does not fit is not kept; and one that is there, well signed, is not served', async () => {
+    const redis = await startRedis();
+    const { server, asked, shell } = await place(at(redis.port));
+    const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
+    const request: ModelRequest = { messages: [{ role: 'user', content: 'how many' }], temperature: 0, schema };
+    const ask = (): Promise<ModelReply> => shell.shop.models.get('lab/small').generate(request, { signal: new AbortController().signal });
+    server.reply({ text: '{"n": "none"}' });
+    const unfit = await ask();
+    const cache = redisCache({ url: `redis://127.0.0.1:${redis.port}`, secret: 'a secret of ours' });
+    onTestFinished(() => cache.close());
+    await new Promise(resolve => setTimeout(resolve, 50));
+    expect(await cache.get(requestKey('lab/small', request))).toBeUndefined();
+    cache.set(requestKey('lab/small', request), unfit, 60_000);
+    await expect.poll(() => cache.get(requestKey('lab/small', request))).toBeDefined();
+    server.reply({ text: '{"n": 5}' });
+    expect((await ask()).object).toEqual({ n: 5 });
+    expect(asked()).toBe(2);
   });
 });
