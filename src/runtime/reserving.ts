@@ -1,10 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { utcDay } from '../clock.ts';
 import { raiseCommand, scopeText, type Refusal } from '../engine/index.ts';
 import { OrchestratorError } from '../errors.ts';
 import { isFree, reservationFor, type Model, type ModelRequest } from '../models/index.ts';
 import { formatUsd } from '../money.ts';
+import { roomOf } from '../store/index.ts';
 import type { AskingShop } from './asking.ts';
 import type { LiveRun } from './live.ts';
 import type { Flight } from './perform.ts';
+import { lostIn } from './reserved.ts';
 
 /** A call for whose worst case there is room. */
 export interface Reserved {
@@ -42,35 +46,31 @@ export function isCapped(shop: AskingShop, run: LiveRun): boolean {
   return run.state.budget !== null || shop.caps.limits !== undefined || shop.caps.spansOf(run, shop.loop.now()).length > 0;
 }
 
+/** A call that has no room only because others are under way asks again, after pauses that double up to a limit, so many times. */
+const AGAIN_MS = 100;
+const AGAIN_MOST_MS = 3200;
+const TRIES = 20;
+
 /**
  * Sets the worst case of a call aside under every cap, durably before the call is made (C24): of the model that was chosen or, where the pipeline says so, of
- * the first of its chain that fits. Throws ORC-602 where none does, or a price is unknown.
+ * the first of its chain that fits. Waits where calls under way may leave room. Throws ORC-602 where there is none, or a price is unknown.
  */
-export async function reserveCall(shop: AskingShop, run: LiveRun, slot: number, flight: Flight, { model: chosen, request, purpose }: Asked): Promise<Reserved> {
+export async function reserveCall(shop: AskingShop, run: LiveRun, slot: number, flight: Flight, asked: Asked): Promise<Reserved> {
   const { loop, models, caps } = shop;
   const onExceed = run.state.budget?.onExceed ?? run.plan.budget?.onExceed ?? caps.onExceed;
-  const chain = models.chain(chosen.id).chain.slice(1);
-  const others = onExceed === 'fallback-model' ? chain.map(id => models.get(id)) : [];
+  const others = onExceed === 'fallback-model' ? models.chain(asked.model.id).chain.slice(1) : [];
   let refusal: Refusal | undefined;
-  for (const model of [chosen, ...others]) {
-    const microUsd = worstOf(shop, model, request);
-    const key = `${run.epoch}.${run.reservations++}`;
-    const now = loop.now();
-    const spans = caps.spansOf(run, now);
-    if (spans.length > 0) run.spends = true;
-    await loop.sendDurably(run, {
-      type: 'reserve',
-      slot,
-      key,
-      microUsd,
-      asks: { model: model.id, purpose, worstMicroUsd: microUsd },
-      ...(caps.limits === undefined ? {} : { limits: caps.limits }),
-      ...(spans.length === 0 ? {} : { spans }),
-      now,
-    });
-    if (Object.hasOwn(run.state.reserved, key)) return { key, model };
-    const met = run.state.refusals[slot];
-    if (met !== undefined && (refusal === undefined || met.microUsd < refusal.microUsd)) refusal = met;
+  for (let tries = 1; ; tries++) {
+    refusal = undefined;
+    for (const model of [asked.model, ...others.map(id => models.get(id))]) {
+      const held = await tryToReserve(shop, run, slot, { ...asked, model });
+      if (typeof held === 'string') return { key: held, model };
+      if (held !== undefined && (refusal === undefined || held.microUsd < refusal.microUsd)) refusal = held;
+    }
+    if (refusal === undefined || tries === TRIES || !(await mayLeaveRoom(shop, run, refusal))) break;
+    flight.progress = { done: 0, total: null, text: 'waits for room in the budget: calls are under way' };
+    await sleep(Math.min(AGAIN_MS * 2 ** (tries - 1), AGAIN_MOST_MS), undefined, { signal: flight.signal }).finally(() => (flight.progress = null));
+    if (run.lost !== null || run.state.status !== 'running') break;
   }
   // The run ended meanwhile, or is being left.
   if (refusal === undefined) throw new OrchestratorError('ORC-231', 'the run has ended', { class: 'cancelled' });
@@ -81,6 +81,41 @@ export async function reserveCall(shop: AskingShop, run: LiveRun, slot: number, 
     if (slot >= 0) loop.send(run, { type: 'logged', slot, level: 'warn', text: words, now: loop.now() });
   }
   throw new OrchestratorError('ORC-602', words, { class: 'budget', help: [...helpFor(refusal, run.id), 'or limit the answer: max_tokens'] });
+}
+
+/** The key of what was set aside; else the cap that had no room, or nothing where the run has ended. */
+async function tryToReserve(shop: AskingShop, run: LiveRun, slot: number, { model, request, purpose }: Asked): Promise<string | Refusal | undefined> {
+  const { loop, caps } = shop;
+  const microUsd = worstOf(shop, model, request);
+  const key = `${run.epoch}.${run.reservations++}`;
+  const now = loop.now();
+  const spans = caps.spansOf(run, now);
+  if (spans.length > 0) run.spends = true;
+  await loop.sendDurably(run, {
+    type: 'reserve',
+    slot,
+    key,
+    microUsd,
+    asks: { model: model.id, purpose, worstMicroUsd: microUsd },
+    ...(caps.limits === undefined ? {} : { limits: caps.limits }),
+    ...(spans.length === 0 ? {} : { spans }),
+    now,
+  });
+  return Object.hasOwn(run.state.reserved, key) ? key : run.state.refusals[slot];
+}
+
+/** Would there be room if the calls under way turned out to cost nothing? What was set aside for lost replies stays so. */
+async function mayLeaveRoom({ store, loop }: AskingShop, { state }: LiveRun, { scope, microUsd }: Refusal): Promise<boolean> {
+  if (scope === 'run') {
+    const lost = state.doubted.reduce((sum, key) => sum + (state.reserved[key] ?? 0), 0);
+    return state.costMicroUsd + lost + microUsd <= (state.budget?.microUsd ?? Infinity);
+  }
+  if (scope === 'call' || scope === 'task') return false;
+  const day = utcDay(loop.now());
+  const row = (await store.budgets(day)).find(one => one.scope === scope);
+  if (row === undefined) return false;
+  const left = roomOf(row) - row.settledMicroUsd - microUsd;
+  return left >= 0 && left >= ((await lostIn(store, day)).get(scope) ?? 0);
 }
 
 function wordsOf({ scope, microUsd, capMicroUsd, leftMicroUsd, until }: Refusal): string {

@@ -5,6 +5,7 @@ import { formatUsd, microUsd } from '../money.ts';
 import { callsOf, costOf, roomOf, type BudgetRow } from '../store/index.ts';
 import { checkBudget } from './budgets.ts';
 import { foldRun, PlanShelf } from './load.ts';
+import { lostIn } from './reserved.ts';
 import type { Shop } from './shell.ts';
 
 /** How a cap over several runs stands today; amounts are dollars. */
@@ -65,20 +66,6 @@ function lineOf(
 async function spentBy(store: Shop['store'], scope: string, day: string): Promise<number> {
   const { by, filter, name } = callsOf(scope, day);
   return costOf((await store.totals([by], filter))[0]!, name);
-}
-
-/** What is set aside, by scope, for calls whose reply was lost: it is known, or the process that called is dead. */
-async function lostIn(store: Shop['store'], day: string): Promise<Map<string, number>> {
-  const lost = new Map<string, number>();
-  const driven = new Map<string, boolean>();
-  for (const { run, doubted, scopes, microUsd: amount } of await store.reservations(day)) {
-    if (!driven.has(run)) {
-      const owner = (await store.run(run))?.owner ?? null;
-      driven.set(run, owner !== null && (await store.alive(owner)));
-    }
-    if (doubted || driven.get(run) === false) for (const scope of scopes) lost.set(scope, (lost.get(scope) ?? 0) + amount);
-  }
-  return lost;
 }
 
 /** What came of raising a cap. */

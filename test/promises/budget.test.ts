@@ -82,7 +82,8 @@ test('S12 C24 fifty tasks at once: settled and reserved never exceed the cap, an
   const { run, status, reason, costUsd } = await orchestrator.run(file, {}, { budgetUsd: 0.03 });
   expect([status, reason]).toEqual(['paused', 'budget']);
   expect(costUsd).toBeCloseTo(calls() * CALL_USD, 9);
-  expect(calls()).toBeGreaterThan(5);
+  // Who has no room only because others are calling waits for them.
+  expect(calls()).toBe(23);
   let settled = 0;
   const reserved = new Map<string, number>();
   for await (const event of orchestrator.events(run)) {

@@ -301,7 +301,8 @@ test('S12 a hundred runs at once in two processes: settled and reserved never ex
   const completed = statuses.filter(status => status === 'completed').length;
   expect(statuses.filter(status => status === 'paused')).toHaveLength(100 - completed);
   expect([completed, completed * CALL <= cap, highest <= cap]).toEqual([calls(), true, true]);
-  expect(completed).toBeGreaterThan(40);
+  // Who has no room only because others are calling waits for them, so that the cap is spent to the last call.
+  expect(completed).toBe(1 + Math.floor((cap - WORST) / CALL));
   expect(await budgetLines(shell.shop)).toMatchObject([{ settledUsd: (completed * CALL) / 1e6, reservedUsd: 0, uncertainUsd: 0 }]);
 });
 
