@@ -68,8 +68,7 @@ export async function reserveCall(shop: AskingShop, run: LiveRun, slot: number, 
       if (held !== undefined && (refusal === undefined || held.microUsd < refusal.microUsd)) refusal = held;
     }
     if (refusal === undefined || tries === TRIES || !(await mayLeaveRoom(shop, run, refusal))) break;
-    flight.progress = { done: 0, total: null, text: 'waits for room in the budget: calls are under way' };
-    await sleep(Math.min(AGAIN_MS * 2 ** (tries - 1), AGAIN_MOST_MS), undefined, { signal: flight.signal }).finally(() => (flight.progress = null));
+    await rest(flight, Math.min(AGAIN_MS * 2 ** (tries - 1), AGAIN_MOST_MS));
     if (run.lost !== null || run.state.status !== 'running') break;
   }
   // The run ended meanwhile, or is being left.
@@ -81,6 +80,17 @@ export async function reserveCall(shop: AskingShop, run: LiveRun, slot: number, 
     if (slot >= 0) loop.send(run, { type: 'logged', slot, level: 'warn', text: words, now: loop.now() });
   }
   throw new OrchestratorError('ORC-602', words, { class: 'budget', help: [...helpFor(refusal, run.id), 'or limit the answer: max_tokens'] });
+}
+
+async function rest(flight: Flight, pauseMs: number): Promise<void> {
+  flight.progress = { done: 0, total: null, text: 'waits for room in the budget: calls are under way' };
+  try {
+    await sleep(pauseMs, undefined, { signal: flight.signal });
+  } catch (error) {
+    throw flight.stopReason ?? error;
+  } finally {
+    flight.progress = null;
+  }
 }
 
 /** The key of what was set aside; else the cap that had no room, or nothing where the run has ended. */
