@@ -46,6 +46,7 @@ export type {
   ToolChoice,
 } from './port.ts';
 export { costOf, isFree, replyCost, worstCost } from './prices.ts';
+export { probeStale } from './probing.ts';
 export { ModelProfiler, percentile, type CallSample, type ModelProfile } from './profiler.ts';
 export { modelsFolder } from './providers.ts';
 export { ModelRegistry, RegisteredModel, type ModelRegistryOptions, type ModelResponse, type ResponseOptions } from './registry.ts';

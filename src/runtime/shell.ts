@@ -113,6 +113,7 @@ export class EmbeddedShell implements Shell {
     this.#watch = new Watch({
       store: settings.store,
       loop: this.#loop,
+      models: settings.models,
       clock: this.#clock,
       obey: (run, order) => this.#obey(run, order),
       take: id => this.#take(id),

@@ -1,15 +1,19 @@
 import type { Clock } from '../clock.ts';
 import { hasEnded, waitsForOutside, type Command } from '../engine/index.ts';
+import { probeStale, type Models } from '../models/index.ts';
 import type { Store } from '../store/port.ts';
 import type { LiveRun } from './live.ts';
 import type { Loop } from './loop.ts';
 
 const POLL_MS = 250;
+/** How often models are examined, and how long ago those that are were heard last. */
+const PROBE_EVERY_MS = 60_000;
 
 /** What the watch asks of its shell. */
 export interface Watched {
   store: Store;
   loop: Loop;
+  models: Models;
   clock: Clock;
   obey(run: LiveRun, order: { key: string; command: Command }): void;
   /** Takes a run of this process up again. */
@@ -19,7 +23,8 @@ export interface Watched {
 }
 
 /**
- * Looks a few times a second at what others want: the control row, orders to runs that this process owns, timers of runs that left the memory.
+ * Looks a few times a second at what others want: the control row, orders to runs that this process owns, timers of runs that left the memory; and once a minute
+ * at how the models are.
  * Keeps those runs by name, and those that must be given back because this process can no longer write them.
  */
 export class Watch {
@@ -28,11 +33,14 @@ export class Watch {
   readonly #parked = new Map<string, number | null>();
   /** Runs to give back; of those that are true it is first written that they stand still. */
   readonly #stranded = new Map<string, boolean>();
+  readonly #probing = new AbortController();
+  #probedAt: number;
   #poll: NodeJS.Timeout | undefined;
   #isStopped = false;
 
   constructor(watched: Watched) {
     this.#watched = watched;
+    this.#probedAt = watched.clock.now();
   }
 
   isParked(run: string): boolean {
@@ -88,6 +96,7 @@ export class Watch {
   /** For good: the shell closes. */
   stop(): void {
     this.#isStopped = true;
+    this.#probing.abort();
     this.#halt();
   }
 
@@ -109,7 +118,7 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    const { store, loop, clock } = this.#watched;
+    const { store, loop, clock, models } = this.#watched;
     const control = await store.control();
     const holding = control.drain || control.stop;
     if (loop.holding !== holding) {
@@ -123,6 +132,10 @@ export class Watch {
       else if (this.#parked.has(order.run)) asleep.add(order.run);
     }
     const now = clock.now();
+    if (now - this.#probedAt >= PROBE_EVERY_MS) {
+      this.#probedAt = now;
+      void probeStale(models, PROBE_EVERY_MS, now, AbortSignal.any([this.#probing.signal, AbortSignal.timeout(PROBE_EVERY_MS)]));
+    }
     for (const [id, due] of this.#parked) if (due !== null && due <= now) asleep.add(id);
     for (const id of asleep) await this.#watched.wake(id);
     for (const [id, hadNoRoom] of this.#stranded) {
