@@ -26,7 +26,7 @@ async function main(argv: readonly string[]): Promise<void> {
   };
   process.on('uncaughtException', error => void fault(error));
   process.on('unhandledRejection', error => void fault(error));
-  // Nothing is left that could wake the process, and the command has not ended: the store is left as a crash would leave it, and not closed under its feet.
+  // Nothing is left that could wake the process, and the command has not ended: a fault of ours, which is told as one.
   process.on('beforeExit', () => {
     if (!isDone) void fault(new Error('the command waits for something that never comes'));
   });

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -150,6 +151,19 @@ describe('damage', () => {
     expect(await tryDamages(cuts)).toBe(cuts.length);
   });
 
+  it.each([
+    ['by itself', ''],
+    ['when it says so', 'process.exit(0);'],
+    ['by an error that nobody catches', "process.on('uncaughtException', () => process.exit(1)); setTimeout(() => { throw new Error('a fault'); });"],
+  ])('S5 a process that ends %s without closing its store leaves it whole', async (_, end) => {
+    await once(child(base, `store.commit([creation('run_a')]); store.commit([addition('run_a', 1)]); ${end}`).process, 'exit');
+    const store = await open();
+    expect((await store.health()).setApart).toEqual([]);
+    expect(await store.read('run_a')).toHaveLength(2);
+    expect(await store.acquire('run_a')).toMatchObject({ run: 'run_a' });
+    await store.close();
+  });
+
   it('S5 quarantines the damaged run alone, for good, until it is pruned by name', async () => {
     const store = await open();
     store.commit([creation('run_a'), creation('run_b')]);
@@ -166,6 +180,7 @@ describe('damage', () => {
     expect(await store.orphans()).toEqual([]);
     expect(store.read('run_b')).toHaveLength(3);
     expect((await store.verify()).map(({ run }) => run)).toEqual(['run_a']);
+    expect((await store.health()).setApart).toMatchObject([{ run: 'run_a' }]);
     expect((await store.prune({ run: 'run_a' })).runs).toEqual(['run_a']);
     expect(await store.verify()).toEqual([]);
     expect(await store.run('run_a')).toBeUndefined();

@@ -284,7 +284,7 @@ export class MemoryStore implements Store {
       ...[...this.#hub.runs.values()].flatMap(({ journal }) => journal.map(({ events }) => events)),
     ];
     const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-    return { kind: this.kind, location: 'memory', schemaVersion: 0, bytes, runs: this.#hub.runs.size };
+    return { kind: this.kind, location: 'memory', schemaVersion: 0, bytes, runs: this.#hub.runs.size, setApart: [] };
   }
 
   async close(): Promise<void> {

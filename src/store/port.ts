@@ -209,6 +209,8 @@ export interface StoreHealth {
   schemaVersion: number;
   bytes: number;
   runs: number;
+  /** Runs that are not served, because they do not hold what was written to them. */
+  setApart: { run: string; what: string }[];
 }
 
 export interface Damage {

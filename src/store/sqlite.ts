@@ -45,6 +45,24 @@ export interface SqliteOptions extends DatabaseOptions {
   owner: string;
 }
 
+const OPEN_STORES = new Set<SqliteStore>();
+
+/**
+ * A process that ends by itself closes its databases, and the log with them: a store that was left open would then look like one whose log somebody took away.
+ * So what its user did not close is closed in order. A process that is killed gets no such chance, and leaves the log.
+ */
+function closeAtExit(store: SqliteStore): void {
+  if (OPEN_STORES.size === 0 && !isWatchingExit) {
+    isWatchingExit = true;
+    process.on('exit', () => {
+      for (const open of OPEN_STORES) void open.close().catch(() => {});
+    });
+  }
+  OPEN_STORES.add(store);
+}
+
+let isWatchingExit = false;
+
 /** Runs in one SQLite file, which any number of processes of one machine share. Every method answers before it returns; the promises are for the port's sake. */
 export class SqliteStore implements Store {
   readonly kind = 'sqlite';
@@ -75,6 +93,7 @@ export class SqliteStore implements Store {
       this.#db.close();
       throw error;
     }
+    closeAtExit(this);
   }
 
   commit(batches: Batch[]): Verdict[] {
@@ -276,16 +295,18 @@ export class SqliteStore implements Store {
   async health(): Promise<StoreHealth> {
     const { pages } = this.#db.get<{ pages: number }>('SELECT page_count * page_size AS pages FROM pragma_page_count, pragma_page_size')!;
     const { runs } = this.#db.get<{ runs: number }>('SELECT count(*) AS runs FROM runs')!;
-    return { kind: this.kind, location: this.#db.path, schemaVersion: schemaVersion(this.#db), bytes: pages, runs };
+    const setApart = [...this.#quarantine].flatMap(([run, what]) => (run === WHOLE_STORE ? [] : [{ run, what }]));
+    return { kind: this.kind, location: this.#db.path, schemaVersion: schemaVersion(this.#db), bytes: pages, runs, setApart };
   }
 
   /**
-   * Whoever closes last removes the write-ahead log. An owner that died between our look and our close has then left nothing in it,
+   * Nothing in here waits for anything: it is done at the end of a process too. Whoever closes last removes the write-ahead log. An owner that died between our look and our close has then left nothing in it,
    * and its name must go too, or the next to open would think that a log is missing.
    */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    OPEN_STORES.delete(this);
     try {
       this.#writer.seal();
     } catch {

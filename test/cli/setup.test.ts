@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../src/cli/specs.ts';
-import { HELLO, makeProject } from './project.ts';
+import { HELLO, makeProject, steady } from './project.ts';
 
 const SHELL = HELLO.replace(
   'action: echo\n      parameters: { text: "{{ greet.result | upper }}" }',
@@ -113,6 +114,21 @@ describe('configuration', () => {
     expect((await call(['runs', '--output', 'plain', '--env', 'side'])).out).not.toBe('');
     expect((await call(['runs', '--output', 'plain'], { env: { ORCHESTRATOR_STATE_URL: 'sqlite:side.db' } })).out).not.toBe('');
     expect(await call(['runs', '--env', 'sied'])).toMatchObject({ code: 2, err: expect.stringContaining('did you mean `side`?') as string });
+  });
+
+  test('S5 a run that is set apart is not forgotten: `runs` says so', async () => {
+    const { call, folder } = makeProject({ 'p.yaml': HELLO });
+    await call(['run', 'p.yaml', '-q']);
+    const db = new DatabaseSync(join(folder, '.orchestrator/state.db'));
+    db.exec("UPDATE runs SET status = 'failed'");
+    db.close();
+    const { out, err } = await call(['runs']);
+    expect(out).toBe('');
+    expect(steady(err)).toBe(`✕ 1 run is set apart and not served: RUN
+  the row of RUN does not hold what was written to it
+  what it means: orchestrator explain ORC-504
+`);
+    expect(JSON.parse((await call(['runs', '--json'])).out)).toMatchObject({ runs: [], setApart: [{ what: expect.any(String) as string }] });
   });
 
   test('doctor says what is not ready and how to mend it, and exits 4', async () => {

@@ -107,7 +107,11 @@ async function checkStore(loaded: LoadedConfig): Promise<Check> {
   try {
     const store = await openStore(loaded.stateUrl);
     try {
-      const { kind, runs, schemaVersion } = await store.health();
+      const { kind, runs, schemaVersion, setApart } = await store.health();
+      if (setApart.length > 0) {
+        const text = `${count(setApart.length, 'run')} of ${runs} ${setApart.length === 1 ? 'is' : 'are'} set apart and not served: ${setApart[0]!.what}`;
+        return { name: 'store', level: 'problem', text, fix: 'orchestrator runs, and to give one up: orchestrator runs delete RUN' };
+      }
       return { name: 'store', level: 'fine', text: `${kind} store with ${count(runs, 'run')}, schema ${schemaVersion}` };
     } finally {
       await store.close();

@@ -2,11 +2,13 @@ import { formatDuration } from '../../duration.ts';
 import type { RunStatus } from '../../engine/event.ts';
 import { formatUsd, usd } from '../../money.ts';
 import type { RunFilter, RunRow } from '../../store/index.ts';
+import type { StoreHealth } from '../../store/port.ts';
 import { markOf, reasonText } from '../glyphs.ts';
 import { usageError, type Flags, type Invocation } from '../invocation.ts';
 import { withShell } from '../opening.ts';
 import { plainRows, tableLines, type Cell, type Column } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
+import { count, escapeLine, type Paint } from '../text.ts';
 
 const OUTPUTS = ['human', 'plain', 'json'] as const;
 const STATUSES: readonly RunStatus[] = ['pending', 'running', 'waiting', 'paused', 'cancelling', 'completed', 'failed', 'cancelled'];
@@ -18,9 +20,13 @@ export async function runs(terminal: Terminal, { flags }: Invocation): Promise<n
   const limit = flags.number('limit', 1) ?? LIMIT;
   const nowMs = Date.now();
   // One more than is shown tells whether there are more.
-  const found = await withShell(terminal, shell => shell.runs({ ...filter, limit: limit + 1 }));
+  const [found, { setApart }] = await withShell(terminal, async shell => [
+    await shell.runs({ ...filter, limit: limit + 1 }),
+    // Read after the rows: those that do not hold what was written to them are known by then.
+    await shell.store.health(),
+  ]);
   const rows = found.slice(0, limit);
-  if (output === 'json') terminal.out(`${JSON.stringify({ v: 1, runs: rows.map(jsonOf), more: found.length > limit }, null, 2)}\n`);
+  if (output === 'json') terminal.out(`${JSON.stringify({ v: 1, runs: rows.map(jsonOf), more: found.length > limit, setApart }, null, 2)}\n`);
   else if (output === 'plain')
     terminal.out(
       plainRows(rows.map(row => [row.run, row.status, row.reason, row.pipeline, iso(row.createdAt), iso(row.endedAt), usd(row.costMicroUsd), row.error])),
@@ -35,7 +41,8 @@ export async function runs(terminal: Terminal, { flags }: Invocation): Promise<n
       ).join('\n')}\n`,
     );
     if (found.length > limit && !terminal.quiet) terminal.err(`the newest ${limit}; more with --limit ${limit * 5}\n`);
-  } else if (!terminal.quiet) terminal.err(emptyText(Object.keys(filter).length > 0));
+  } else if (!terminal.quiet && setApart.length === 0) terminal.err(emptyText(Object.keys(filter).length > 0));
+  if (setApart.length > 0 && output !== 'json') terminal.err(`${setApartText(setApart, terminal.paint)}\n`);
   return 0;
 }
 
@@ -53,6 +60,14 @@ function filterOf(flags: Flags): RunFilter {
     if (text !== undefined) filter[name] = text;
   }
   return filter;
+}
+
+/** Runs that are not served are not forgotten. */
+function setApartText(setApart: StoreHealth['setApart'], paint: Paint): string {
+  const names = setApart.slice(0, 5).map(({ run }) => run);
+  const more = setApart.length > names.length ? ` and ${setApart.length - names.length} more` : '';
+  const [first] = setApart;
+  return `${paint('error', '✕')} ${count(setApart.length, 'run')} ${setApart.length === 1 ? 'is' : 'are'} set apart and not served: ${names.join(', ')}${more}\n  ${escapeLine(first!.what)}\n  what it means: orchestrator explain ORC-504`;
 }
 
 function emptyText(isFiltered: boolean): string {
