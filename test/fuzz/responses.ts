@@ -88,7 +88,9 @@ const VECTORS: Json = {
   usage: { prompt_tokens: 3, total_tokens: 3 },
 };
 const LISTING: Json = { object: 'list', data: [{ id: 'small', context_length: 4096 }, { id: 'large', max_model_len: 1 }, { name: 'models/other' }] };
-const MISTAKE: Json = { error: { message: 'no\u001b[2J such thing', type: 'invalid_request_error', code: 'insufficient_quota' } };
+/** The key that the client of a model sends; services like to repeat it. */
+export const KEY = 'sk-very-secret-indeed';
+const MISTAKE: Json = { error: { message: `no\u001b[2J such thing for ${KEY}`, type: 'invalid_request_error', code: 'insufficient_quota' } };
 const chunk = (rest: { [key: string]: Json }): Json => ({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', ...rest });
 const CHUNKS: Json[] = [
   chunk({ choices: [{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }] }),
