@@ -64,6 +64,12 @@ function bucketOf(perMinute: number): Bucket {
   return { capacity, rate: Math.max(perMinute - capacity + 1, perMinute / 2) / MINUTE_MS };
 }
 
+function withoutLost(leases: LimitState['leases'], nowMs: number): LimitState['leases'] {
+  const kept = { ...leases };
+  for (const lease in kept) if (kept[lease]! <= nowMs) delete kept[lease];
+  return kept;
+}
+
 /** The state with its buckets filled up to now and its lost leases gone. */
 function refresh(state: LimitState | undefined, limit: Limit, nowMs: number): LimitState {
   // A clock that was set back gives nothing and takes nothing.
@@ -83,7 +89,7 @@ function refresh(state: LimitState | undefined, limit: Limit, nowMs: number): Li
     atMs: isCounted ? nowMs : (state?.atMs ?? nowMs),
     blockedUntilMs: state?.blockedUntilMs ?? 0,
     ...(state?.promisedMs === undefined ? {} : { promisedMs: state.promisedMs }),
-    leases: Object.fromEntries(Object.entries(state?.leases ?? {}).filter(([, until]) => until > nowMs)),
+    leases: withoutLost(state?.leases ?? {}, nowMs),
   };
 }
 
