@@ -236,5 +236,7 @@ test('S12 a call that a dead process had under way is entered once, as uncertain
   ]);
   expect(rows.map(({ costMicroUsd }) => costMicroUsd !== null)).toEqual([true, false, false, true]);
   expect(rows[1]!.worstMicroUsd).toBeGreaterThan(4096);
-  expect(document.warnings).toEqual([expect.stringMatching(/^the replies of 2 model calls were lost: they are not in the cost, and may be billed, up to \$0\.0\d+$/)]);
+  expect(document.warnings).toEqual([
+    expect.stringMatching(/^the replies of 2 model calls were lost: they are not in the cost, and may be billed, up to \$0\.0\d+$/),
+  ]);
 });
