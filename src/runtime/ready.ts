@@ -4,7 +4,7 @@ import type { Models } from '../models/index.ts';
 import type { Plan } from '../plan/index.ts';
 import type { StartOptions } from './api.ts';
 
-/** Before a run is accepted: are the models and providers that it needs there? Throws ORC-402, ORC-407 (exit 4), ORC-201 for an unknown `until`. */
+/** Before a run is accepted: are the models and providers that it needs there? Throws ORC-401, ORC-402, ORC-407 (exit 4), ORC-201 for an unknown `until`. */
 export function checkReady(plan: Plan, models: Models, options: StartOptions): void {
   const mocked = new Set(Object.keys(options.mocks ?? {}));
   const tasks = plan.blocks.flatMap(block => block.tasks);
@@ -25,13 +25,15 @@ export function checkReady(plan: Plan, models: Models, options: StartOptions): v
       help: [`orchestrator actions ${name}`],
     });
   }
-  if (!plan.needsModel || models.hasDefault() || plan.defaultModel !== undefined) return;
+  if (!plan.needsModel || plan.defaultModel !== undefined) return;
   const open = tasks.filter(task => needsModel(task, options.locked) && !mocked.has(task.id));
   if (
     open.length === 0 &&
     (options.locked === true || !plan.inputs.some(input => input.autos?.some(tag => tag.default === undefined && tag.model === undefined)))
   )
     return;
+  // A default that is no model is told now, and not by the first task that asks it.
+  if (models.hasDefault()) return void models.default();
   throw new OrchestratorError('ORC-402', `${open.length === 0 ? 'an input' : `\`${open[0]!.id}\``} needs a model, and none is configured`, {
     class: 'unavailable',
     help: [

@@ -188,6 +188,16 @@ describe('cost', () => {
   });
 });
 
+test('a default that is no model is told before there is a run, and exits 4', async () => {
+  const { call } = makeProject({
+    'p.yaml': 'name: p\ntasks:\n  - { id: q, action: echo, parameters: { text: "<AUTO>hi</AUTO>" } }\n',
+    'orchestrator.config.yaml': 'models: { default: lab/smal, providers: { local: { type: llama.cpp } } }\n',
+  });
+  const { code, err } = await call(['run', 'p.yaml']);
+  expect([code, err.split('\n')[0]]).toEqual([4, expect.stringMatching(/^error\[ORC-401 unknown-model\]: no model called `lab\/smal`/)]);
+  expect((await call(['runs', '--json'])).out).toContain('"runs": []');
+});
+
 describe('demo', () => {
   const REPORT = 'orchestrator-demo/out/films.html';
 
