@@ -1,4 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startModelServer, type ModelServer } from '../support/model-server.ts';
@@ -196,6 +198,28 @@ test('a default that is no model is told before there is a run, and exits 4', as
   const { code, err } = await call(['run', 'p.yaml']);
   expect([code, err.split('\n')[0]]).toEqual([4, expect.stringMatching(/^error\[ORC-401 unknown-model\]: no model called `lab\/smal`/)]);
   expect((await call(['runs', '--json'])).out).toContain('"runs": []');
+});
+
+test('C11 the list does not repeat a key that a service repeats', async () => {
+  const key = 'sk-lab-0123456789abcdef';
+  const server = createServer((_, response) => {
+    response.writeHead(401, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ error: { message: `no such key: ${key} ${Buffer.from(key).toString('base64')} ${Buffer.from(key).toString('hex')}` } }));
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+  const { call } = makeProject({
+    'given.yaml': `models: { providers: { lab: { type: openai-compatible, base_url: "${url}", api_key: "\${env:LAB_TEST_KEY}" } } }\n`,
+  });
+  for (const args of [
+    ['models', 'list'],
+    ['models', 'list', '--json'],
+  ]) {
+    const { out, err } = await call([...args, '--config', 'given.yaml'], { env: { LAB_TEST_KEY: key } });
+    expect(out + err).toContain('▮▮▮');
+    for (const form of [key, Buffer.from(key).toString('base64'), Buffer.from(key).toString('hex')]) expect(out + err).not.toContain(form);
+  }
 });
 
 describe('demo', () => {

@@ -35,8 +35,10 @@ interface Failed {
 /** The models that are there, how they are, and how they did. */
 export async function list(terminal: Terminal, { flags }: Invocation): Promise<number> {
   const { listed, failures } = await withShell(terminal, async shell => {
-    const { models } = shell.shop;
+    const { models, secrets } = shell.shop;
     const found = await models.list(AbortSignal.timeout(PATIENCE_MS));
+    // What a service says may hold the key that it was given, in any encoding.
+    for (const { error } of found.failures) if (error instanceof Error) error.message = secrets.redactText(error.message);
     const done = new Map(profiles(await shell.store.ledger({ limit: JUDGED_CALLS })).map(profile => [profile.model, profile]));
     const [rows] = await shell.store.totals([['model']], {});
     const totals = new Map(rows!.map(row => [row.keys[0]!, row]));
