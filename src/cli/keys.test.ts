@@ -19,7 +19,8 @@ function setup(isForeground = true) {
     isForeground: () => isForeground,
     signal: name => told.push(name),
   });
-  return { keys, told, type: (text: string) => void emitter.emit('data', Buffer.from(text)), listeners: () => emitter.listenerCount('data') };
+  const lose = (error: Error): void => void emitter.emit('error', error);
+  return { keys, told, lose, type: (text: string) => void emitter.emit('data', Buffer.from(text)), listeners: () => emitter.listenerCount('data') };
 }
 
 test('keys are told as small letters, and the terminal is given back', () => {
@@ -67,4 +68,14 @@ test('a process in the background leaves the terminal alone', () => {
   keys.start();
   keys.stop();
   expect(told).toEqual([]);
+});
+
+test('a terminal that is gone ends the reading, and nothing else', () => {
+  const { keys, told, type, lose } = setup();
+  keys.start();
+  lose(new Error('read EIO'));
+  lose(new Error('read EIO'));
+  type('f');
+  keys.stop();
+  expect(told).toEqual(['raw', 'resume', 'cooked', 'pause']);
 });

@@ -6,8 +6,8 @@ export interface KeySource {
   setRawMode(on: boolean): unknown;
   resume(): unknown;
   pause(): unknown;
-  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
-  off(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  on(event: 'data' | 'error', listener: (chunk: Buffer) => void): unknown;
+  off(event: 'data' | 'error', listener: (chunk: Buffer) => void): unknown;
 }
 
 export interface KeyOptions {
@@ -34,6 +34,8 @@ export class Keys {
     for (const key of chunk.toString().replaceAll(SEQUENCE, '')) this.#press(key);
   };
   readonly #wakeUp = (): void => this.start();
+  /** The terminal is gone: the run goes on without keys. */
+  readonly #lose = (): void => this.stop();
 
   constructor(options: KeyOptions) {
     this.#options = { isForeground, signal: name => process.kill(0, name), ...options };
@@ -45,6 +47,7 @@ export class Keys {
     const { source } = this.#options;
     source.setRawMode(true);
     source.on('data', this.#take);
+    source.on('error', this.#lose);
     source.resume();
   }
 
@@ -54,7 +57,11 @@ export class Keys {
     this.#reads = false;
     const { source } = this.#options;
     source.off('data', this.#take);
-    source.setRawMode(false);
+    try {
+      source.setRawMode(false);
+    } catch {
+      // A terminal that is gone is given back to nobody.
+    }
     source.pause();
   }
 
