@@ -114,14 +114,16 @@ class Stopping {
   readonly #terminal: Terminal;
   readonly #onInterrupt = (): void => this.#stop('interrupted');
   readonly #onTerminate = (): void => this.#stop('drained');
+  /** The terminal is gone, and nobody can be told. An exit of our own takes the programs that run along, which the signal would leave behind. */
+  readonly #onHangUp = (): void => process.exit(EXIT.hungUp);
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
-    process.on('SIGINT', this.#onInterrupt).on('SIGTERM', this.#onTerminate);
+    process.on('SIGINT', this.#onInterrupt).on('SIGTERM', this.#onTerminate).on('SIGHUP', this.#onHangUp);
   }
 
   end(): void {
-    process.off('SIGINT', this.#onInterrupt).off('SIGTERM', this.#onTerminate);
+    process.off('SIGINT', this.#onInterrupt).off('SIGTERM', this.#onTerminate).off('SIGHUP', this.#onHangUp);
   }
 
   /** Nothing new is started here; once what runs has ended, another process goes on. */

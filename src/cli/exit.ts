@@ -13,6 +13,7 @@ export const EXIT = {
   exhausted: 6,
   timedOut: 7,
   internal: 70,
+  hungUp: 129,
   interrupted: 130,
   drained: 143,
 } as const;

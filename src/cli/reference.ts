@@ -41,6 +41,7 @@ const EXITS: [number, string][] = [
   [6, 'a budget or rate limit is used up; the run can be resumed'],
   [7, "the pipeline's own `timeout` passed"],
   [70, 'a fault of the program; it says where its report lies'],
+  [129, 'the terminal was closed; the run goes on with `resume`'],
   [130, 'interrupted by Ctrl-C'],
   [143, 'drained on SIGTERM'],
 ];

@@ -35,7 +35,8 @@ export function makeProject(files: Record<string, string>): Project {
     writeFileSync(join(folder, name), text);
   }
   const surroundings = { PATH: process.env['PATH'] ?? '', HOME: join(root, 'home'), NODE_COMPILE_CACHE: join(tmpdir(), 'orchestrator-test-cache') };
-  const sit: Project['sit'] = (args, env = {}) => openPseudoTerminal([BINARY, ...args], { cwd: folder, env: { ...surroundings, ...env } });
+  const sit: Project['sit'] = (args, env = {}, under = []) =>
+    openPseudoTerminal([...under, BINARY, ...args], { cwd: folder, env: { ...surroundings, ...env } });
   const start: Project['start'] = (args, env = {}) => {
     const child = spawn(BINARY, args, { cwd: folder, env: { ...surroundings, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     let [out, err] = ['', ''];

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { onTestFinished } from 'vitest';
 import { Screen } from '../support/screen.ts';
 
 const PYTHON = '/usr/bin/python3';
@@ -36,6 +37,8 @@ export interface PseudoTerminal {
   type(keys: string): void;
   /** Resolves when a text is on the screen. */
   shows(text: string | RegExp): Promise<void>;
+  /** Closes the terminal, as one closes a window. */
+  close(): void;
   /** The exit code. */
   ended: Promise<number>;
 }
@@ -57,6 +60,7 @@ export function openPseudoTerminal(command: readonly string[], { cwd, env, colum
     env: { TERM: 'xterm-256color', ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
+  onTestFinished(() => void child.kill('SIGKILL'));
   const screen = new Screen(columns);
   const waiting = new Set<() => void>();
   let raw = '';
@@ -80,5 +84,5 @@ export function openPseudoTerminal(command: readonly string[], { cwd, env, colum
       look();
       void ended.then(code => reject(new Error(`it ended with ${code} and never showed ${String(text)}:\n${screen.text}`)));
     });
-  return { screen, raw: () => raw, type: keys => void child.stdin.write(keys), shows, ended };
+  return { screen, raw: () => raw, type: keys => void child.stdin.write(keys), shows, close: () => void child.kill('SIGKILL'), ended };
 }

@@ -125,6 +125,17 @@ describe.skipIf(!hasPseudoTerminals)('at a terminal', { timeout: 60_000 }, () =>
     expect(await call(['resume', run], { env: TRUSTED })).toMatchObject({ code: 0, out: 'last\n' });
   });
 
+  test('a terminal that is closed takes the programs of the run along, and what they were doing is in doubt', async () => {
+    const { sit, call, folder } = makeWaiting(1);
+    const { screen, shows, close } = sit(['run', 'waiting.yaml'], TRUSTED);
+    await shows(/◐ wait_01/);
+    close();
+    await expect.poll(() => programsIn(folder), { timeout: 10_000 }).toEqual([]);
+    const run = runOf(screen.text);
+    expect((await call(['resume', run], { env: TRUSTED })).code).toBe(5);
+    expect(JSON.parse((await call(['show', run, '--json'])).out)).toMatchObject({ status: 'waiting', reason: 'needs_attention' });
+  });
+
   test('a failure is told below what was done', async () => {
     const { sit } = makeProject({ 'broken.yaml': BROKEN });
     const { screen, ended } = sit(['run', 'broken.yaml']);
