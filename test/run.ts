@@ -52,10 +52,10 @@ const STAGES: readonly Stage[] = [
       { name: 'dead', command: ['knip', '--no-progress'] },
     ],
   },
-  { lanes: 1, steps: [{ name: 'unit', command: ['vitest', 'run', '--coverage', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`] }] },
   {
     lanes: 2,
     steps: [
+      { name: 'unit', command: ['vitest', 'run', '--coverage', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], limitMinutes: 14 },
       { name: 'conformance', command: ['node', conformance, '--cli', join(root, 'bin', 'orchestrator')], onlyWith: conformance },
       script('simulation', 'test/simulation/run.ts', ['--seeds', '20000']),
       script('crash', 'test/crash/run.ts', ['--kills', '300']),
