@@ -65,8 +65,9 @@ function bucketOf(perMinute: number): Bucket {
 }
 
 function withoutLost(leases: LimitState['leases'], nowMs: number): LimitState['leases'] {
-  const kept = { ...leases };
-  for (const lease in kept) if (kept[lease]! <= nowMs) delete kept[lease];
+  // Without a prototype an object is a plain table from the start; else each new name of a lease would make a new shape.
+  const kept = Object.create(null) as LimitState['leases'];
+  for (const lease in leases) if (leases[lease]! > nowMs) kept[lease] = leases[lease]!;
   return kept;
 }
 
