@@ -31,12 +31,13 @@ export function hasLostCommits(database: string): boolean {
 
 const HOST_IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
+/** Part of a file. The index must stay open: closing any descriptor of it drops every lock that SQLite holds on it for this process, and others then cut it off (SIGBUS). */
 function readPart(path: string, from: number, bytes?: number): Buffer {
   const file = openSync(path, 'r');
   try {
     const part = Buffer.alloc(Math.max(0, Math.min(bytes ?? Infinity, fstatSync(file).size - from)));
     return part.subarray(0, readSync(file, part, 0, part.length, from));
   } finally {
-    closeSync(file);
+    if (!path.endsWith('-shm')) closeSync(file);
   }
 }
