@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { rolldown } from 'rolldown';
+import { rolldown, type OutputChunk } from 'rolldown';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -13,10 +13,41 @@ for (const room of doors) input[`${room}/index`] = `src/${room}/index.ts`;
 /** Small libraries of many files that every start loads: a chunk of ours is read sooner than seventy files of theirs. */
 const INLINED = new Set(['yaml', 're2js', 'commander']);
 
+const plain = { cwd: root, input, platform: 'node', external: (id: string) => !/^[./]|^src\//.test(id) && !INLINED.has(id) } as const;
+const files = { dir: dist, format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' } as const;
+
+/** What every run loads, and what every compilation adds to it: each is one chunk, since to find and link a module costs more than to read it. */
+const sketch = await generate();
+const started = modulesOf(sketch, 'runtime/index');
+const compiled = modulesOf(sketch, 'plan/compile').difference(started);
+
 rmSync(dist, { recursive: true, force: true });
-const bundle = await rolldown({ cwd: root, input, platform: 'node', external: id => !/^[./]|^src\//.test(id) && !INLINED.has(id) });
+const bundle = await rolldown(plain);
 // Chunks lie as deep as rooms do, so that `../../package.json` is the package's own from both.
-await bundle.write({ dir: dist, format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' });
+await bundle.write({
+  ...files,
+  codeSplitting: {
+    groups: [
+      { name: 'start', test: id => started.has(id) },
+      { name: 'compile', test: id => compiled.has(id) },
+    ],
+  },
+});
 await bundle.close();
 execFileSync('tsc', ['-p', 'tsconfig.build.json', '--emitDeclarationOnly'], { cwd: root, stdio: 'inherit' });
 cpSync(join(root, 'src'), dist, { recursive: true, filter: path => !path.endsWith('.ts') });
+
+async function generate(): Promise<OutputChunk[]> {
+  const draft = await rolldown({ ...plain, input: { ...input, 'plan/compile': 'src/plan/compile.ts' } });
+  const { output } = await draft.generate(files);
+  await draft.close();
+  return output.filter(file => file.type === 'chunk');
+}
+
+/** The modules of an entry and of all that it imports, at any depth. */
+function modulesOf(chunks: OutputChunk[], entry: string): Set<string> {
+  const byFile = new Map(chunks.map(chunk => [chunk.fileName, chunk]));
+  const reached = new Set([`${entry}.js`]);
+  for (const file of reached) for (const next of byFile.get(file)?.imports ?? []) reached.add(next);
+  return new Set([...reached].flatMap(file => byFile.get(file)?.moduleIds ?? []));
+}
