@@ -33,7 +33,7 @@ export class Watch {
   readonly #parked = new Map<string, number | null>();
   /** Runs to give back; of those that are true it is first written that they stand still. */
   readonly #stranded = new Map<string, boolean>();
-  readonly #probing = new AbortController();
+  #probing: AbortController | undefined;
   #probedAt: number;
   #poll: NodeJS.Timeout | undefined;
   #isStopped = false;
@@ -96,7 +96,7 @@ export class Watch {
   /** For good: the shell closes. */
   stop(): void {
     this.#isStopped = true;
-    this.#probing.abort();
+    this.#probing?.abort();
     this.#halt();
   }
 
@@ -134,6 +134,7 @@ export class Watch {
     const now = clock.now();
     if (now - this.#probedAt >= PROBE_EVERY_MS) {
       this.#probedAt = now;
+      this.#probing ??= new AbortController();
       void probeStale(models, PROBE_EVERY_MS, now, AbortSignal.any([this.#probing.signal, AbortSignal.timeout(PROBE_EVERY_MS)]));
     }
     for (const [id, due] of this.#parked) if (due !== null && due <= now) asleep.add(id);
