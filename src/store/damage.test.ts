@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -313,6 +313,18 @@ describe('the write-ahead log', () => {
     expect(isLost(tear(commits.at(-2)!))).toBe(true);
     expect(isLost(Buffer.from(log).fill(0, 0, 4))).toBe(true);
     expect(isLost(log.subarray(0, 40))).toBe(false);
+  });
+
+  it.runIf(existsSync('/proc/locks'))('S5 is looked at without giving up the locks of SQLite on its index', async () => {
+    const lockers = (file: string): string[] => {
+      const lines = readFileSync('/proc/locks', 'utf8').split('\n');
+      return lines.filter(line => line.includes(`:${statSync(file).ino} `)).map(line => line.trim().split(/\s+/)[4]!);
+    };
+    await killedWriter();
+    const store = await open();
+    expect(await store.read('run_a')).toHaveLength(9);
+    expect(lockers(fileOf() + '-shm')).toContain(String(process.pid));
+    await store.close();
   });
 
   it('S5 of another who still writes is not mistaken for a lost one', async () => {

@@ -13,13 +13,13 @@ const FRAMES_READ_AT = 16;
  * (https://sqlite.org/fileformat2.html#walformat, https://sqlite.org/walformat.html)
  */
 export function hasLostCommits(database: string): boolean {
-  const index = readPart(`${database}-shm`, 0, FRAMES_READ_AT + 4);
-  const header = readPart(`${database}-wal`, 0, LOG_HEADER);
+  const index = readIndex(`${database}-shm`);
+  const header = readLog(`${database}-wal`, 0, LOG_HEADER);
   if (header.length < LOG_HEADER || index.length < FRAMES_READ_AT + 4) return false;
   const read = HOST_IS_LITTLE_ENDIAN ? index.readUInt32LE(FRAMES_READ_AT) : index.readUInt32BE(FRAMES_READ_AT);
   const pageBytes = header.readUInt32BE(8);
   const frameBytes = FRAME_HEADER + (pageBytes === 1 ? 65_536 : pageBytes);
-  const rest = readPart(`${database}-wal`, LOG_HEADER + read * frameBytes);
+  const rest = readLog(`${database}-wal`, LOG_HEADER + read * frameBytes);
   // Frames of an older log, which this one has not yet written over, have other salts.
   const salts = header.subarray(16, 24);
   let commits = 0;
@@ -31,13 +31,22 @@ export function hasLostCommits(database: string): boolean {
 
 const HOST_IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
-/** Part of a file. The index must stay open: closing any descriptor of it drops every lock that SQLite holds on it for this process, and others then cut it off (SIGBUS). */
-function readPart(path: string, from: number, bytes?: number): Buffer {
+/**
+ * The beginning of the index. Its descriptor stays open for as long as the process lives: to close any descriptor of a file drops all the locks that the process
+ * has on it, SQLite's too, and others would take the index for unused and cut it off beneath us (SIGBUS).
+ */
+function readIndex(path: string): Buffer {
+  const part = Buffer.alloc(FRAMES_READ_AT + 4);
+  return part.subarray(0, readSync(openSync(path, 'r'), part, 0, part.length, 0));
+}
+
+/** A part of the log, on which SQLite has no locks. */
+function readLog(path: string, from: number, bytes = Infinity): Buffer {
   const file = openSync(path, 'r');
   try {
-    const part = Buffer.alloc(Math.max(0, Math.min(bytes ?? Infinity, fstatSync(file).size - from)));
+    const part = Buffer.alloc(Math.max(0, Math.min(bytes, fstatSync(file).size - from)));
     return part.subarray(0, readSync(file, part, 0, part.length, from));
   } finally {
-    if (!path.endsWith('-shm')) closeSync(file);
+    closeSync(file);
   }
 }
