@@ -41,7 +41,6 @@ export const CODES = {
   'ORC-214': { name: 'denied-by-policy', meaning: 'The action needs a power that the policy does not grant.' },
   'ORC-215': { name: 'sub-pipeline', meaning: 'A pipeline that this one runs has problems of its own.' },
   'ORC-216': { name: 'action-failed', meaning: 'The action ran and reported a failure.' },
-  'ORC-217': { name: 'upstream-failed', meaning: 'A task was skipped because something it needs failed.' },
   'ORC-218': { name: 'task-timeout', meaning: 'An attempt took longer than its timeout and was stopped.' },
   'ORC-219': { name: 'bad-result', meaning: 'What an action gave back does not fit the schema of its result.' },
   'ORC-220': { name: 'assertion-failed', meaning: 'An assert or fail action said so.' },
@@ -57,7 +56,6 @@ export const CODES = {
   'ORC-230': { name: 'iteration-failed', meaning: 'An iteration, a group or a sub-pipeline failed.' },
   'ORC-231': { name: 'cancelled', meaning: 'It was cancelled.' },
   'ORC-232': { name: 'loop-source', meaning: 'The source of a for_each is not a list or an object.' },
-  'ORC-233': { name: 'bad-cron', meaning: 'A schedule cannot be read.' },
 
   'ORC-301': { name: 'unclosed-auto', meaning: 'An <AUTO> tag is never closed.' },
   'ORC-302': { name: 'unknown-variable', meaning: 'A name in an expression is not defined here.' },

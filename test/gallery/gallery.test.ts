@@ -43,8 +43,6 @@ const ELSEWHERE: { [reason: string]: string } = {
   'said by `fmt`, which knows the canonical spelling': '118',
   'about the configuration, not the pipeline: test/gallery/commands.test.ts, src/runtime/config': '119 510 519',
   'an action fails while it runs: src/tools, src/engine': '216 218 219 220 221 222 223 224 225 226 227 228 229 230 231 232',
-  'no problem of its own, but the reason of a task that was skipped; `explain` has its page': '217',
-  'no schedule can be written yet; the code is reserved for `serve`': '233',
   'a text is rendered, or a condition asked, with values that only a run has: src/engine, src/language/expression': '310 311 315',
   'a model is asked while the pipeline runs: src/runtime, src/models': '314 318 401 402 403 404 405 406 407 408 409 410',
   'about the store, its owner or a run in it: src/store, src/runtime, test/promises': '501 502 503 504 505 506 507 508 509 511 512 514 515 516',
@@ -55,7 +53,7 @@ const ELSEWHERE: { [reason: string]: string } = {
 };
 const REASON_OF = new Map(Object.entries(ELSEWHERE).flatMap(([reason, codes]) => codes.split(' ').map((code): [string, string] => [`ORC-${code}`, reason])));
 /** Codes that nobody asserts, because this machine or this version has no way to bring them about. */
-const UNPROVED = new Set(['ORC-217', 'ORC-233', 'ORC-503']);
+const UNPROVED = new Set(['ORC-503']);
 
 test('every code is in the gallery, or listed with the reason why no file can have it', () => {
   const seen = new Set<string>(names.flatMap(name => check(name).codes));

@@ -66,9 +66,6 @@ export const GRAPH_CODES = {
   },
   'ORC-215': { text: `A pipeline that this one runs has problems of its own. They are listed with their own file and line; mend them there.` },
   'ORC-216': { text: `The action ran and said that it failed. The message is its own. What happens next is up to the task: retry, on_error, on_failure.` },
-  'ORC-217': {
-    text: `The task was skipped because something that it needs failed. Nothing is wrong with the task itself. \`on_failure: continue\` on the one that failed lets its dependants run all the same.`,
-  },
   'ORC-218': {
     text: `One attempt took longer than its \`timeout\` and was stopped; a child process is killed with its group. Every attempt has the whole time again. Raise the timeout, or find out with \`orc profile RUN\` where the time goes.`,
   },
@@ -109,8 +106,5 @@ export const GRAPH_CODES = {
   'ORC-231': { text: `The run or the task was cancelled, by a person, by a signal or because the run ended before it could start.` },
   'ORC-232': {
     text: `A for_each repeats its body for the items of a list, or for the {key, value} pairs of an object. Text, numbers and null have no items. Split a text first: \`{{ names | split(',') }}\`.`,
-  },
-  'ORC-233': {
-    text: `A schedule cannot be read. It has five fields (minute, hour, day of the month, month, day of the week) or six with the second before them: \`0 3 * * *\` is every day at three.`,
   },
 } as const satisfies Record<string, Explanation>;
