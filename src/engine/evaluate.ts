@@ -3,12 +3,11 @@ import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
 import {
   evaluate,
   evaluateCondition,
+  EXPRESSIONS,
   isSecretMarker,
-  parseExpression,
-  parseTemplate,
   renderSegments,
+  TEMPLATES,
   type EvalContext,
-  type Expr,
   type Host,
   type SecretMarker,
   type Template,
@@ -25,37 +24,6 @@ export interface Computing extends Values {
 }
 
 const DEFAULT_ITERATIONS = 10;
-const expressions = new Map<string, Expr>();
-const templates = new Map<string, Template>();
-const CACHE_LIMIT = 5000;
-
-/** Parsed text, kept: a plan holds text only, and each text is parsed once a process. */
-function remember<T>(cache: Map<string, T>, text: string, parse: () => T): T {
-  let found = cache.get(text);
-  if (found === undefined) {
-    if (cache.size >= CACHE_LIMIT) cache.clear();
-    cache.set(text, (found = parse()));
-  }
-  return found;
-}
-
-export function expressionOf(text: string): Expr {
-  return remember(expressions, text, () => {
-    const { expr, problems } = parseExpression(text);
-    if (expr === null || problems.length > 0)
-      throw new OrchestratorError(problems[0]?.code ?? 'ORC-305', problems[0]?.message ?? `\`${text}\` is no expression`, { class: 'template' });
-    return expr;
-  });
-}
-
-function templateOf(text: string): Template {
-  return remember(templates, text, () => {
-    const { template, problems } = parseTemplate(text);
-    if (template === null || problems.length > 0)
-      throw new OrchestratorError(problems[0]?.code ?? 'ORC-305', problems[0]?.message ?? 'the template cannot be parsed', { class: 'template' });
-    return template;
-  });
-}
 
 /** A value of the plan with the values of this run in it. Rendered once: what comes out is data (C3). */
 export function compute(value: PlanValue, computing: Computing, asker: Asker): Json {
@@ -66,12 +34,12 @@ export function compute(value: PlanValue, computing: Computing, asker: Asker): J
 function computeIn(value: PlanValue, context: EvalContext, computing: Computing, asker: Asker): Json {
   if ('v' in value) return value.v;
   if ('e' in value) {
-    const expr = expressionOf(value.e);
+    const expr = EXPRESSIONS.of(value.e);
     return value.s === 1
       ? textOf({ start: expr.start, end: expr.end, body: [{ kind: 'output', start: expr.start, end: expr.end, expr }] }, context)
       : evaluate(expr, context);
   }
-  if ('t' in value) return textOf(templateOf(value.t), context);
+  if ('t' in value) return textOf(TEMPLATES.of(value.t), context);
   if ('a' in value) {
     const answer = answerOf(computing, asker.slot, value.a);
     return value.s === 1 && typeof answer !== 'string' ? JSON.stringify(answer) : answer;
@@ -160,7 +128,7 @@ function siteValue(computing: Computing, slot: number, site: Site, index: number
 
 /** Truth as the expression language has it; the text of a condition is an expression, whatever braces it wears. */
 function truth(value: PlanValue, computing: Computing, asker: Asker): boolean {
-  if ('e' in value) return evaluateCondition(expressionOf(value.e), { scope: namesOf(computing, asker), host: computing.host });
+  if ('e' in value) return evaluateCondition(EXPRESSIONS.of(value.e), { scope: namesOf(computing, asker), host: computing.host });
   const result = compute(value, computing, asker);
   if (typeof result === 'string') return !['', 'false', 'no', 'none', 'null', '0'].includes(result.trim().toLowerCase());
   return Array.isArray(result) ? result.length > 0 : isObject(result) ? Object.keys(result).length > 0 : Boolean(result);

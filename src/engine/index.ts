@@ -3,7 +3,7 @@ export { raiseCommand, scopeText } from './budget.ts';
 export { decide, owed, type Decision } from './decide.ts';
 export type { RunDocument, TaskDocument } from './document.ts';
 export type { Answer, CallLimits, Deferral, Effect, Evaluation, Input, Outcome, Site, Stage } from './effect.ts';
-export { completeInputs, compute, evaluateSite, expressionOf, SecretText, type Computing } from './evaluate.ts';
+export { completeInputs, compute, evaluateSite, SecretText, type Computing } from './evaluate.ts';
 export type { CallRecord, Command, Event, EventType, Observation, OnExceed, Pins, Reason, Ref, Refusal, RunStatus, Span, TaskStatus } from './event.ts';
 export { firstFailure } from './finish.ts';
 export { inputsOf, namesOf, resultOf, type Asker, type Values } from './names.ts';

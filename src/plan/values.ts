@@ -1,5 +1,5 @@
 import { isObject, setOwn, type Json, type JsonObject, type JsonSchema } from '../json.ts';
-import { calls, parseExpression, references, type Expr, type Template } from '../language/expression/index.ts';
+import { calls, EXPRESSIONS, parseExpression, references, TEMPLATES, type Expr, type Template } from '../language/expression/index.ts';
 import { at } from '../language/index.ts';
 import type { AutoTag, ExpressionValue, LiteralValue, MapValue, OffsetMap, Value } from '../language/pipeline.ts';
 import type { Span } from '../language/source.ts';
@@ -20,8 +20,11 @@ export function lower(site: Site, value: Value, schema: JsonSchema = true): Plan
       return { v: text.s && isScalar(value.value) ? (value.source ?? value.value) : value.value };
     case 'expression':
       return { ...lowerLone(site, value).value, ...text };
-    case 'template':
-      return { t: checkText(site, value.template, value.text, value.map).text, at: place(site.unit, value.map.toSource(0)) };
+    case 'template': {
+      const { text: t } = checkText(site, value.template, value.text, value.map);
+      if (t === value.text) TEMPLATES.keep(t, value.template);
+      return { t, at: place(site.unit, value.map.toSource(0)) };
+    }
     case 'auto':
       return lowerTag(site, value.tag, schema, false);
     case 'mixed':
@@ -42,7 +45,10 @@ function lowerTag(site: Site, tag: AutoTag, schema: JsonSchema, inText: boolean)
 /** A lone expression, and what is known of its value. */
 export function lowerLone(site: Site, { expr, text, map }: ExpressionValue): { value: { e: string; at: Place }; shape: Shape } {
   const checked = checkText(site, expr, text, map);
-  return { value: { e: withoutBraces(checked.text), at: place(site.unit, map.toSource(Math.max(0, text.search(/[^{\s-]/)))) }, shape: checked.shape };
+  const e = withoutBraces(checked.text);
+  // Braces within have another meaning in a text that is read as a whole.
+  if (checked.text === text && !/\{\{|\}\}/.test(e)) EXPRESSIONS.keep(e, expr);
+  return { value: { e, at: place(site.unit, map.toSource(Math.max(0, text.search(/[^{\s-]/)))) }, shape: checked.shape };
 }
 
 /** `{{ e }}` and `e` are two spellings of one expression. */

@@ -1,6 +1,6 @@
-import { compute, expressionOf, namesOf, taskOfSlot, type Answer, type Asker, type Computing } from '../engine/index.ts';
+import { compute, namesOf, taskOfSlot, type Answer, type Asker, type Computing } from '../engine/index.ts';
 import { OrchestratorError, toFailure } from '../errors.ts';
-import { evaluate, parseTemplate, references } from '../language/expression/index.ts';
+import { evaluate, EXPRESSIONS, parseTemplate, references } from '../language/expression/index.ts';
 import { isObject, setOwn, type Json, type JsonObject } from '../json.ts';
 import { askStructured, autoRequest, type Model, type ModelRequest, type Models } from '../models/index.ts';
 import type { PlanAuto, PlanValue } from '../plan/index.ts';
@@ -159,7 +159,7 @@ function dataOf(question: PlanValue, computing: Computing, asker: Asker): { [nam
     for (const reference of template === null ? [] : references(template)) {
       const name = text.slice(reference.start, reference.end);
       try {
-        setOwn(data, name, evaluate(expressionOf(name), { scope: namesOf(computing, asker), host: computing.host }));
+        setOwn(data, name, evaluate(EXPRESSIONS.of(name), { scope: namesOf(computing, asker), host: computing.host }));
       } catch (error) {
         if (!(error instanceof OrchestratorError)) throw error;
         // What the question guards with `default()` may be absent.

@@ -1,8 +1,8 @@
 import type { Computing } from '../engine/index.ts';
-import { expressionOf, namesOf, pathOf } from '../engine/index.ts';
+import { namesOf, pathOf } from '../engine/index.ts';
 import { OrchestratorError, toFailure } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
-import { evaluate } from '../language/expression/index.ts';
+import { evaluate, EXPRESSIONS } from '../language/expression/index.ts';
 import type { PlanTask } from '../plan/index.ts';
 import { checkSchema } from '../schema.ts';
 import type { Action, ActionContext, ActionSpec, EffectClass, ModelGateway, Performed, PerformOptions, Policy } from '../tools/port.ts';
@@ -120,7 +120,7 @@ export class TaskContext implements ActionContext {
   }
 
   evaluate(expression: string, bindings: JsonObject): Json {
-    return evaluate(expressionOf(expression), { scope: namesOf(this.#computing, { slot: this.#slot, bindings }), host: this.#computing.host });
+    return evaluate(EXPRESSIONS.of(expression), { scope: namesOf(this.#computing, { slot: this.#slot, bindings }), host: this.#computing.host });
   }
 
   literal(parameter: string): boolean {

@@ -5,6 +5,7 @@ import type { ExpressionProblem } from './checks.ts';
 import { FILTERS as FILTER_TABLE } from './filters.ts';
 import { FUNCTIONS as FUNCTION_TABLE } from './functions.ts';
 import { Interpreter } from './interpreter.ts';
+import { Kept } from './kept.ts';
 import { Lexer } from './lexer.ts';
 import { METHODS as METHOD_TABLE } from './methods.ts';
 import { Parser } from './parser.ts';
@@ -80,6 +81,16 @@ export function parseExpression(text: string, options: { units?: boolean } = {})
 export function parseTemplate(text: string): { template: Template | null; problems: ExpressionProblem[] } {
   return new TemplateParser(text).parse();
 }
+
+/** Expressions and templates of plans, parsed once a process. */
+export const EXPRESSIONS = new Kept<Expr>(text => {
+  const { expr: tree, problems } = parseExpression(text);
+  return { tree, problems };
+});
+export const TEMPLATES = new Kept<Template>(text => {
+  const { template: tree, problems } = parseTemplate(text);
+  return { tree, problems };
+});
 
 /** The expression of a template that is one `{{ e }}` with nothing but white space around it; such a value keeps its type. */
 export function loneExpression(template: Template): Expr | null {
