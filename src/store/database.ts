@@ -9,6 +9,8 @@ import { networkDisk } from './disk.ts';
 /** Before this release a write-ahead log could be corrupted by a checkpoint that another process resets. */
 const OLDEST_SQLITE = [3, 51, 3];
 const BUSY_WAIT_MS = 10_000;
+/** Half of what SQLite takes by itself: after a crash the whole log is read before anything goes on. */
+const LOG_PAGES = 500;
 
 export interface DatabaseOptions {
   /** False: a file that is not there is an error. */
@@ -147,7 +149,7 @@ function openToWrite(path: string): DatabaseSync {
   for (let tries = 0; ; tries++) {
     try {
       db.exec(
-        'PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON',
+        `PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${LOG_PAGES}; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON`,
       );
       return db;
     } catch (error) {

@@ -225,6 +225,13 @@ describe('the seal of a journal', () => {
     expect(sealOf('run_a')).toBe(4);
   });
 
+  it('S5 follows after so many appends, however fast they come', async () => {
+    const store = await appended();
+    for (let seq = 2; seq < 200; seq++) store.commit([addition('run_a', seq)]);
+    expect(sealOf('run_a')).toBeGreaterThan(200 - 65);
+    await store.close();
+  });
+
   it('S5 a tail beyond it counts, and one that is missing before it is noticed', async () => {
     const store = await appended();
     expect((await store.run('run_a'))?.seq).toBe(2);

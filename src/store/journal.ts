@@ -14,11 +14,17 @@ export interface Link {
 
 /** The run's row with the end of its journal, undefined where there is none. Throws ORC-504 where its checksum does not hold. */
 export function loadRun(db: Database, run: string): Held | undefined {
+  const held = loadRow(db, run);
+  return held === undefined ? undefined : withTail(db, held);
+}
+
+/** The run's row as it was sealed last. */
+function loadRow(db: Database, run: string): Held | undefined {
   const raw = db.get<RawRow>(`${SELECT_RUN} WHERE run = ?`, run);
   if (raw === undefined) return undefined;
   const held = parseRun(raw);
   if (held === undefined) throw damaged(`the row of ${run} does not hold what was written to it`, { run });
-  return withTail(db, held);
+  return held;
 }
 
 /** The row with what its journal has beyond the seal: a second's worth at most, checked link by link, for nothing else vouches for it. What the journal lacks before the seal is told where it is read, with the place. */
@@ -36,7 +42,7 @@ function withTail(db: Database, held: Held): Held {
 /** Events with `from < seq <= to`; the chain is checked along the way, and at its end against the run's row. Throws ORC-504. */
 export function readJournal(db: Database, run: string, from: number, to: number): { seq: number; event: Event }[] {
   return db.read(() => {
-    const held = loadRun(db, run);
+    const held = loadRow(db, run);
     const events: { seq: number; event: Event }[] = [];
     for (const link of chain(db, run, held, from, to)) {
       const parsed = JSON.parse(link.events) as Event[];
@@ -78,8 +84,7 @@ export function* chain(db: Database, run: string, held: Held | undefined, from =
     if (last.seq > 0) throw damaged(`the row of ${run} is missing, its events are there`, { run });
     return;
   }
-  const whole = to >= held.row.seq;
-  if (whole ? last.checksum !== held.head : last.seq < to) {
+  const { seal } = held;
+  if (last.seq < Math.min(to, seal.seq) || (last.seq === seal.seq && last.checksum !== seal.head))
     throw damaged(`the last events of ${run} are missing after ${last.seq}`, { run, seq: last.seq + 1 });
-  }
 }

@@ -15,10 +15,14 @@ export const SNAPSHOTS_KEPT = 3;
 
 /** A row vouches for its journal at latest so long after an append: nobody pays for that at every step. */
 const SEAL_EVERY_MS = 1000;
+/** … and after so many appends, which whoever takes the run over has to check one by one. */
+const SEAL_EVERY = 64;
 
 /** A run that this process writes, and the version of the database at which it was seen to be its own. */
 interface Owned extends Held {
   seenAt: number;
+  /** Appends since the seal. */
+  unsealed: number;
 }
 
 /**
@@ -77,7 +81,7 @@ export class Writer {
   }
 
   remember(held: Held): void {
-    this.#held.set(held.row.run, { ...held, seenAt: -1 });
+    this.#held.set(held.row.run, { ...held, seenAt: -1, unsealed: 0 });
   }
 
   forget(run: string): void {
@@ -136,7 +140,7 @@ export class Writer {
     if (held === undefined || !this.#isMine(held) || this.#judge(batch, held) !== 'ok') {
       try {
         const found = loadRun(this.#db, batch.run);
-        held = found === undefined ? undefined : { ...found, seenAt: this.#version };
+        held = found === undefined ? undefined : { ...found, seenAt: this.#version, unsealed: 0 };
       } catch (error) {
         if (!isDamage(error)) throw error;
         this.#quarantine.set(batch.run, error.message);
@@ -177,10 +181,10 @@ export class Writer {
       this.#link(batch, row.seq, events, held.head);
     }
     const fields = batch.change === undefined ? [] : changedFields(row, batch.change);
-    if (fields.length > 0) {
-      Object.assign(row, batch.change);
-      this.#writeRow(held, fields);
-    } else if (batch.events.length > 0) this.#unsealed.add(run);
+    if (batch.events.length > 0) held.unsealed++;
+    if (fields.length > 0) Object.assign(row, batch.change);
+    if (fields.length > 0 || held.unsealed >= SEAL_EVERY) this.#writeRow(held, fields);
+    else if (batch.events.length > 0) this.#unsealed.add(run);
     this.#attach(batch, row);
     // A run that ended is not written again, one that waits not soon: many may.
     if ((row.endedAt !== null || row.status === 'waiting' || row.status === 'paused') && !this.#unsealed.has(run)) this.#held.delete(run);
@@ -190,6 +194,7 @@ export class Writer {
     const { row, head } = held;
     this.#db.run(this.#update(fields), row.seq, head, heldChecksum(held), ...fields.map(field => row[field]), row.run);
     held.seal = { seq: row.seq, head };
+    held.unsealed = 0;
     this.#unsealed.delete(row.run);
   }
 
@@ -218,7 +223,7 @@ export class Writer {
     const events = JSON.stringify(batch.events);
     const row: RunRow = { ...given, ...batch.change, run: batch.run, tags: [...given.tags], seq, epoch: 1, owner: this.#owner };
     const head = seq === 0 ? CHAIN_START : chainLink(CHAIN_START, batch.run, seq, events);
-    const held: Owned = { row, head, seal: { seq, head }, born: bornChecksum(row), seenAt: this.#version };
+    const held: Owned = { row, head, seal: { seq, head }, born: bornChecksum(row), seenAt: this.#version, unsealed: 0 };
     if (this.#db.run(INSERT_RUN, ...bindRun(held)) === 0) {
       return this.#db.get('SELECT 1 FROM runs WHERE run = ?', batch.run) === undefined ? 'key_conflict' : 'conflict';
     }
