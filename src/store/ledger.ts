@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { DAY_MS, utcDay } from '../clock.ts';
 import { checksum, rowChecksum } from './checksum.ts';
 import type { Database } from './database.ts';
@@ -202,8 +201,10 @@ function checkKept(db: Database, [clause, ...values]: Kept): void {
 
 /** Throws ORC-504 where two tables of the same calls say different things: rows of one are gone. */
 function checkAgreed(db: Database, ...both: [Kept, Kept]): void {
-  const [one, two] = both.map(([clause, ...values]) => db.get(`SELECT total(calls) AS calls, total(cost_micro_usd) AS cost ${clause}`, ...values));
-  if (!isDeepStrictEqual(one, two)) throw damaged('sums of the ledger are missing', null);
+  const [one, two] = both.map(([clause, ...values]) =>
+    db.get<{ calls: number; cost: number }>(`SELECT total(calls) AS calls, total(cost_micro_usd) AS cost ${clause}`, ...values)!,
+  );
+  if (one!.calls !== two!.calls || one!.cost !== two!.cost) throw damaged('sums of the ledger are missing', null);
 }
 
 function groupKept(db: Database, [clause, ...values]: Kept, by: readonly TotalsKey[]): TotalsRow[] {
