@@ -62,21 +62,18 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // What a call of the ledger says beyond its tokens and its cost, and sums of all calls by day, kept as they come in.
   `
-  ALTER TABLE ledger ADD COLUMN asked TEXT;
-  ALTER TABLE ledger ADD COLUMN answered TEXT;
-  ALTER TABLE ledger ADD COLUMN cached_input_tokens INTEGER;
-  ALTER TABLE ledger ADD COLUMN reasoning_tokens INTEGER;
-  ALTER TABLE ledger ADD COLUMN first_token_ms REAL;
-  ALTER TABLE ledger ADD COLUMN cached INTEGER;
-  ALTER TABLE ledger ADD COLUMN finish TEXT;
-  ALTER TABLE ledger ADD COLUMN failed TEXT;
-  ALTER TABLE ledger ADD COLUMN uncertain INTEGER;
-  ALTER TABLE ledger ADD COLUMN worst_micro_usd INTEGER;
-  ALTER TABLE ledger ADD COLUMN saved_micro_usd INTEGER;
-  ALTER TABLE ledger ADD COLUMN request TEXT;
-  ALTER TABLE ledger ADD COLUMN schema TEXT;
-  ALTER TABLE ledger ADD COLUMN unmet INTEGER;
-  ALTER TABLE ledger ADD COLUMN repeated INTEGER;
+  CREATE TABLE calls (
+    run TEXT NOT NULL, path TEXT NOT NULL, attempt INTEGER NOT NULL, call INTEGER NOT NULL, at INTEGER NOT NULL, purpose TEXT NOT NULL, model TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost_micro_usd INTEGER, latency_ms REAL NOT NULL, sum TEXT NOT NULL,
+    asked TEXT, answered TEXT, cached_input_tokens INTEGER, reasoning_tokens INTEGER, first_token_ms REAL, cached INTEGER, finish TEXT, failed TEXT,
+    uncertain INTEGER, worst_micro_usd INTEGER, saved_micro_usd INTEGER, request TEXT, schema TEXT, unmet INTEGER, repeated INTEGER, replayed INTEGER,
+    PRIMARY KEY (run, path, attempt, call)
+  ) WITHOUT ROWID;
+  INSERT INTO calls (run, path, attempt, call, at, purpose, model, input_tokens, output_tokens, cost_micro_usd, latency_ms, sum)
+    SELECT run, path, attempt, call, at, purpose, model, input_tokens, output_tokens, cost_micro_usd, latency_ms, sum FROM ledger;
+  DROP TABLE ledger;
+  ALTER TABLE calls RENAME TO ledger;
+  CREATE INDEX ledger_by_age ON ledger (at);
   CREATE INDEX ledger_by_request ON ledger (request) WHERE request IS NOT NULL;
   CREATE TABLE totals (
     kind INTEGER NOT NULL, user TEXT NOT NULL, pipeline TEXT NOT NULL, day INTEGER NOT NULL, task TEXT NOT NULL, model TEXT NOT NULL,
@@ -102,8 +99,6 @@ export const MIGRATIONS: readonly string[] = [
     id INTEGER PRIMARY KEY, scope TEXT NOT NULL, day TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, micro_usd INTEGER NOT NULL, sum TEXT NOT NULL
   );
   `,
-  // Calls that a cassette answered.
-  'ALTER TABLE ledger ADD COLUMN replayed INTEGER',
 ];
 
 /** The version from which on the sums of the ledger are kept. */
