@@ -1,3 +1,4 @@
+import { backoffMs, JITTER } from '../backoff.ts';
 import type { Failure } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { PlanTask } from '../plan/index.ts';
@@ -139,9 +140,8 @@ function retryTime(turn: Turn, slot: number, attempt: number, failure: Failure):
   const used = attempt - (turn.state.extra.get(slot)?.attemptsBefore ?? 0);
   const eligible = retry.on.length === 0 ? failure.retryable : retry.on.includes(failure.class) || retry.on.includes(failure.code);
   if (used >= retry.maxAttempts || !eligible) return null;
-  const plain = Math.min(retry.initialBackoffMs * retry.backoffFactor ** (used - 1), retry.maxBackoffMs);
-  const spread = retry.jitter ? plain * (0.5 + 0.5 * chance(`${turn.state.created!.at}:${pathAt(turn, slot)}:${attempt}`)) : plain;
-  return turn.now + Math.round(Math.max(spread, failure.retryAfterMs ?? 0));
+  const spread = retry.jitter ? chance(`${turn.state.created!.at}:${pathAt(turn, slot)}:${attempt}`) : 0;
+  return turn.now + Math.max(backoffMs(retry, used, JITTER, spread), Math.round(failure.retryAfterMs ?? 0));
 }
 
 /** A number in [0, 1) that is the same for the same text (FNV-1a): the engine draws no random numbers. */

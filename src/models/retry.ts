@@ -1,3 +1,4 @@
+import { backoffMs, JITTER, type Backoff } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { parseDuration } from '../duration.ts';
 import { OrchestratorError, toFailure } from '../errors.ts';
@@ -17,12 +18,10 @@ export interface RetryStrategyOptions {
   jitter?: boolean | number;
 }
 
-/** How often, and after which waits, something is tried again. */
+/** How often, and after which waits, something is tried again: by the arithmetic of the engine's own `retry`. */
 export class RetryStrategy {
   readonly maxAttempts: number;
-  readonly #factor: number;
-  readonly #maxMs: number;
-  readonly #initialMs: number;
+  readonly #backoff: Backoff;
   readonly #jitter: number;
 
   constructor(options: RetryStrategyOptions = {}) {
@@ -30,16 +29,13 @@ export class RetryStrategy {
     if (!Number.isInteger(maxAttempts) || maxAttempts < 1) throw new TypeError('maxAttempts is a whole number from 1');
     if (!(backoffFactor >= 1)) throw new TypeError('backoffFactor is a number from 1');
     this.maxAttempts = maxAttempts;
-    this.#factor = backoffFactor;
-    this.#maxMs = milliseconds('maxBackoff', maxBackoff);
-    this.#initialMs = milliseconds('initialBackoff', initialBackoff);
-    this.#jitter = typeof jitter === 'number' ? jitter : jitter ? 0.1 : 0;
+    this.#backoff = { backoffFactor, maxBackoffMs: milliseconds('maxBackoff', maxBackoff), initialBackoffMs: milliseconds('initialBackoff', initialBackoff) };
+    this.#jitter = typeof jitter === 'number' ? jitter : jitter ? JITTER : 0;
   }
 
   /** The wait after a failed attempt (the first is 1), in ms. `chance` is in [0, 1); a hash of run, path and attempt where it has to be the same again. */
   delayMs(attempt: number, chance: number): number {
-    const planned = Math.min(this.#maxMs, this.#initialMs * this.#factor ** (attempt - 1));
-    return Math.round(Math.min(this.#maxMs, planned * (1 + this.#jitter * chance)));
+    return backoffMs(this.#backoff, attempt, this.#jitter, chance);
   }
 }
 
