@@ -1,10 +1,11 @@
-import { zstdCompressSync, zstdDecompressSync, constants } from 'node:zlib';
 import { sha256 } from '../hash.ts';
 import type { Database } from './database.ts';
 
-/** Below this a frame's own header eats what compression saves. */
-const WORTH_BYTES = 256;
-const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+/** Below this little is saved, and a start would pay for loading the library. */
+const WORTH_BYTES = 4096;
+
+/** Loaded with the first value that is packed. */
+const zlib = (): typeof import('node:zlib') => process.getBuiltinModule('node:zlib');
 
 /** Text as it is stored: `size` is its length in UTF-8, `packed` 1 where it is a zstd frame. */
 export interface Packed {
@@ -16,7 +17,8 @@ export interface Packed {
 export function pack(text: string): Packed {
   const raw = Buffer.from(text);
   if (raw.length >= WORTH_BYTES) {
-    const content = zstdCompressSync(raw, LEVEL);
+    const { constants, zstdCompressSync } = zlib();
+    const content = zstdCompressSync(raw, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
     if (content.length < raw.length) return { packed: 1, size: raw.length, content };
   }
   return { packed: 0, size: raw.length, content: raw };
@@ -26,7 +28,9 @@ export function pack(text: string): Packed {
 export function unpack({ packed, size, content }: Packed): string | undefined {
   if (packed === 0) return Buffer.from(content.buffer, content.byteOffset, content.length).toString();
   try {
-    return zstdDecompressSync(content, { maxOutputLength: Math.max(size, 1) }).toString();
+    return zlib()
+      .zstdDecompressSync(content, { maxOutputLength: Math.max(size, 1) })
+      .toString();
   } catch {
     return undefined;
   }
