@@ -422,7 +422,9 @@ function countOpen(plan: Plan, state: RunState, scope: Scope, by: 1 | -1): void 
   loop.done += closed;
   if (scope.failing) loop.failed += closed;
   // An iteration that opens again is one that failed: all that did are opened in one turn.
-  if (closed < 0) loop.broken = false;
+  if (closed > 0) return;
+  loop.broken = false;
+  loop.reopened = true;
 }
 
 /** Moves a task into a status that is not its last. */

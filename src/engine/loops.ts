@@ -30,15 +30,16 @@ export function observedOf(result: { observed?: Observation[] }): { observed?: O
 export function continueLoop(turn: Turn, slot: number): void {
   const task = taskAt(turn, slot);
   const loop = loopOf(turn.state, slot);
-  if (loop.opened - loop.done >= loop.parallel) return queueScope(turn, openIteration(turn.state, slot, loop.parallel));
+  const isFull = loop.opened - loop.done >= loop.parallel;
+  if (isFull || loop.reopened === true) for (const id of openIterations(turn.state, slot).slice(0, loop.parallel)) queueScope(turn, id);
+  if (isFull) return;
   if (task.kind === 'for_each') continueForEach(turn, slot);
   else continueWhile(turn, slot);
 }
 
-/** The n-th of the iterations that have not ended: the last that may run, where more were opened again than may run at once. */
-function openIteration(state: RunState, slot: number, n: number): number {
-  let left = n;
-  return state.extra.get(slot)!.scopes!.find(id => state.scopes[id]!.open > 0 && --left === 0)!;
+/** The iterations that have not ended, in order: the first of them run, where more were opened again than may run at once. Several may end in one turn. */
+function openIterations(state: RunState, slot: number): number[] {
+  return state.extra.get(slot)!.scopes!.filter(id => state.scopes[id]!.open > 0);
 }
 
 /** Queues what can run in the scopes of a container that was opened again; where nothing can, the container goes on by itself. */
