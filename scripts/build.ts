@@ -1,4 +1,4 @@
-/** Makes dist/: one chunk a room rather than a file a module (a process starts sooner), declarations beside them, and whatever else lies beside the sources. */
+/** Makes dist/: few chunks rather than a file a module (a process starts sooner), declarations beside them, and whatever else lies beside the sources. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
