@@ -325,7 +325,10 @@ function applyScope(plan: Plan, state: RunState, event: Of<'scope.opened'>): voi
     return countTry(extra, event.index, id);
   }
   (extra.scopes ??= []).push(id);
-  if (extra.loop !== undefined) extra.loop.opened++;
+  if (extra.loop !== undefined) {
+    extra.loop.opened++;
+    noteCrowd(extra.loop);
+  }
   enter(state, event.owner, RUNNING, event.at);
 }
 
@@ -422,9 +425,12 @@ function countOpen(plan: Plan, state: RunState, scope: Scope, by: 1 | -1): void 
   loop.done += closed;
   if (scope.failing) loop.failed += closed;
   // An iteration that opens again is one that failed: all that did are opened in one turn.
-  if (closed > 0) return;
-  loop.broken = false;
-  loop.reopened = true;
+  if (closed < 0) loop.broken = false;
+  noteCrowd(loop);
+}
+
+function noteCrowd(loop: LoopState): void {
+  if (loop.opened - loop.done > loop.parallel) loop.crowded = true;
 }
 
 /** Moves a task into a status that is not its last. */

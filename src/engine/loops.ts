@@ -31,7 +31,7 @@ export function continueLoop(turn: Turn, slot: number): void {
   const task = taskAt(turn, slot);
   const loop = loopOf(turn.state, slot);
   const isFull = loop.opened - loop.done >= loop.parallel;
-  if (isFull || loop.reopened === true) for (const id of openIterations(turn.state, slot).slice(0, loop.parallel)) queueScope(turn, id);
+  if (isFull || loop.crowded === true) for (const id of openIterations(turn.state, slot).slice(0, loop.parallel)) queueScope(turn, id);
   if (isFull) return;
   if (task.kind === 'for_each') continueForEach(turn, slot);
   else continueWhile(turn, slot);

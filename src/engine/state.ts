@@ -52,8 +52,8 @@ export interface LoopState {
   failed: number;
   /** A task with the policy `fail` has failed in one of its iterations, and its own policy is not to leave that out. */
   broken: boolean;
-  /** Iterations of it were opened again, perhaps more than may run at once. */
-  reopened?: true;
+  /** More of its iterations were open than may run at once: those of a run that was reopened or forked take turns. */
+  crowded?: true;
   /** The last condition of a while or until that was evaluated. */
   condition: { site: 'while' | 'until'; index: number; value: boolean } | null;
 }
