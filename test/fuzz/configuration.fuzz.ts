@@ -48,7 +48,6 @@ function faultOf({ code, message, span, source, help = [], related = [] }: Diagn
 
 function faultOfAll(problems: readonly Diagnostic[]): string | undefined {
   const told = renderProblems(problems, { paint: plain, columns: 80 });
-  // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(told)) return `problems with control characters: ${JSON.stringify(told)}`;
   return problems.map(faultOf).find(found => found !== undefined);
 }
