@@ -4,7 +4,7 @@
  * Ends with the line `N passed, M failed`.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
@@ -98,6 +98,30 @@ const CHECKS: readonly [name: string, check: () => void][] = [
       const outcome = execute(binary, ['run', 'pipeline.yaml', '--json'], folder);
       must(outcome);
       if (readFileSync(join(folder, 'greeting.txt'), 'utf8').trim() !== 'hello from the package') throw new Error(outcome.output);
+    },
+  ],
+  [
+    'keeps the code that it compiled, adds to it, and survives a cache that is damaged',
+    () => {
+      const cache = join(work, 'cache');
+      const env = { NODE_COMPILE_CACHE: cache };
+      const kept = (): Map<string, Buffer> => {
+        const files = readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter(path => path.endsWith('.code'));
+        return new Map(files.map(path => [path, readFileSync(join(cache, path))]));
+      };
+      must(execute(binary, ['validate', 'pipeline.yaml'], folder, env));
+      const validated = kept();
+      if (![...validated.keys()].some(path => path.includes('compile-'))) throw new Error(`nothing is kept of the compiler: ${[...validated.keys()].join()}`);
+      must(execute(binary, ['run', 'pipeline.yaml'], folder, env));
+      const ran = kept();
+      const grown = [...validated].filter(([path, before]) => ran.get(path)!.length > before.length);
+      if (grown.length === 0) throw new Error('a run has added nothing to what a validation had called');
+      for (const [path, whole] of ran) {
+        whole.writeUInt8(whole.at(-100)! ^ 0xff, whole.length - 100);
+        writeFileSync(join(cache, path), path.includes('start-') ? whole : whole.subarray(0, 20));
+      }
+      must(execute(binary, ['run', 'pipeline.yaml'], folder, env));
+      for (const [path, whole] of kept()) if (ran.get(path)!.equals(whole)) throw new Error(`${path} is damaged still`);
     },
   ],
   [
